@@ -1,0 +1,1 @@
+"""One file a dataset; the file name is the name that `--dataset` takes."""

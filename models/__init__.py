@@ -1,0 +1,1 @@
+"""Models, their weights, and the commands that train, measure, use and export them."""

@@ -1,0 +1,173 @@
+"""Class vocabularies, events in seconds, and the time grid of a model's segments."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tfweak.errors import InputError
+
+
+class Event(NamedTuple):
+    """One sound event: class index, onset and offset in seconds from the clip's start."""
+
+    label: int
+    onset_seconds: float
+    offset_seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassList:
+    """The classes of a dataset, in the order of the model's outputs.
+
+    Attributes:
+      names: display names, unique.
+      mids: machine ids (`/m/09x0r`), unique; equal to `names` where a dataset has none.
+    """
+
+    names: tuple[str, ...]
+    mids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "mids", tuple(self.mids) or self.names)
+        if not self.names:
+            raise InputError("a class list needs at least one class")
+        if len(self.names) != len(self.mids):
+            raise InputError(f"{len(self.names)} class names but {len(self.mids)} ids")
+        for values in (self.names, self.mids):
+            if len(set(values)) != len(values):
+                twice = sorted({v for v in values if values.count(v) > 1})
+                raise InputError(f"class listed twice: {', '.join(twice[:5])}")
+        lookup = {name: i for i, name in enumerate(self.names)}
+        lookup.update({mid: i for i, mid in enumerate(self.mids)})
+        object.__setattr__(self, "_lookup", lookup)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, label: str) -> bool:
+        return label in self._lookup  # type: ignore[attr-defined]
+
+    def index(self, label: str) -> int:
+        """The index of a class given by display name or by mid.
+
+        Raises:
+          InputError: when the class is unknown.
+        """
+        try:
+            return self._lookup[label]  # type: ignore[attr-defined]
+        except KeyError:
+            raise InputError(f"unknown class {label!r}; the list has {len(self)}"
+                             " classes, matched whole by name or mid") from None
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of names, ids and their order."""
+        text = "\n".join(f"{m}\t{n}" for m, n in zip(self.mids, self.names))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @classmethod
+    def indices(cls, count: int) -> ClassList:
+        """Stand-in names `0`, `1`, ... for data that carries no class names."""
+        return cls(tuple(str(i) for i in range(count)))
+
+    @classmethod
+    def read_csv(cls, path: str | pathlib.Path) -> ClassList:
+        """Reads `index,mid,display_name` (AudioSet's class_labels_indices.csv).
+
+        The rows may be in any order; the indices must be 0 .. C-1.
+
+        Raises:
+          InputError: missing file, wrong header, or indices with gaps.
+        """
+        try:
+            with open(path, newline="", encoding="utf-8-sig") as handle:
+                rows = list(csv.reader(handle))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"class list {path}: cannot be read ({error})") from error
+        if not rows or [c.strip() for c in rows[0]] != ["index", "mid", "display_name"]:
+            raise InputError(f"class list {path}: expected the header"
+                             " 'index,mid,display_name'")
+        table: dict[int, tuple[str, str]] = {}
+        for number, row in enumerate(rows[1:], start=2):
+            if not row:
+                continue
+            if len(row) != 3 or not row[0].strip().isdigit():
+                raise InputError(f"class list {path}, line {number}: expected"
+                                 f" index,mid,display_name, found {row}")
+            if int(row[0]) in table:
+                raise InputError(f"class list {path}, line {number}: index {row[0]}"
+                                 " stands twice")
+            table[int(row[0])] = (row[1], row[2])
+        if sorted(table) != list(range(len(table))):
+            raise InputError(f"class list {path}: the indices are not 0 to"
+                             f" {len(table) - 1}")
+        try:
+            return cls(tuple(table[i][1] for i in range(len(table))),
+                       tuple(table[i][0] for i in range(len(table))))
+        except InputError as error:
+            raise InputError(f"class list {path}: {error}") from None
+
+    def write_csv(self, path: str | pathlib.Path) -> None:
+        """Writes the form that `read_csv` reads."""
+        with open(path, "w", newline="", encoding="utf-8") as handle:
+            writer = csv.writer(handle, lineterminator="\n")
+            writer.writerow(["index", "mid", "display_name"])
+            writer.writerows((i, m, n)
+                             for i, (m, n) in enumerate(zip(self.mids, self.names)))
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentGrid:
+    """Where a model's segments lie in time.
+
+    Segment t stands for the slot [offset + t * hop, offset + (t + 1) * hop) and is
+    computed from a receptive field of `receptive_field_seconds` around the slot's
+    centre.
+    """
+
+    hop_seconds: float
+    receptive_field_seconds: float
+    offset_seconds: float = 0.0
+
+    def onsets(self, num_segments: int) -> np.ndarray:
+        """Slot starts in seconds, (T,) float64."""
+        return self.offset_seconds + self.hop_seconds * np.arange(num_segments)
+
+    def labels(self, events: Iterable[Event], num_segments: int, num_classes: int,
+               min_overlap: float = 0.5) -> np.ndarray:
+        """Segment labels of one clip's events.
+
+        A segment is positive for a class where some event of it covers at least
+        `min_overlap` of the shorter of the two, slot or event, so that an event
+        shorter than a slot still marks one. Worked example with hop 1 s, offset 0:
+        an event from 0.6 s to 2.3 s covers 0.4, 1.0 and 0.3 s of the slots 0, 1
+        and 2; half a slot is needed, so only segment 1 is positive.
+
+        Returns:
+          (T, C) uint8 in {0, 1}.
+        """
+        out = np.zeros((num_segments, num_classes), np.uint8)
+        starts = self.onsets(num_segments)
+        for event in events:
+            overlap = (np.minimum(event.offset_seconds, starts + self.hop_seconds)
+                       - np.maximum(event.onset_seconds, starts))
+            length = event.offset_seconds - event.onset_seconds
+            needed = min_overlap * min(self.hop_seconds, length)
+            # the tolerance keeps an exact half a half after rounding
+            out[(overlap > 0) & (overlap >= needed - 1e-6), event.label] = 1
+        return out
+
+
+def multi_hot(labels: Sequence[int], num_classes: int) -> np.ndarray:
+    """(C,) float32 with ones at `labels`."""
+    out = np.zeros(num_classes, np.float32)
+    out[list(labels)] = 1
+    return out

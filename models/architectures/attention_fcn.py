@@ -1,0 +1,143 @@
+"""Kim & Ghaffarzadegan 2019's network on log-mel, their Figure 1: `attention_fcn`.
+
+Layers, time x mel for the 998 x 64 input; the paper gives the counts, not the table:
+
+  L1  conv 3x3, 64    998 x 64  | pool 2x2
+  L2  conv 3x3, 128   499 x 32  | pool 2x2
+  L3  conv 3x3, 256   250 x 16
+  L4  conv 3x3, 256   250 x 16  | pool 2x2
+  L5  conv 3x3, 512   125 x 8
+  L6  conv 3x3, 512   125 x 8   | pool 2x2
+  L7  conv 1x4, 1024  63 x 1    over the 4 mel positions left, valid
+  L8-a, L8-b          1x1, C    segment probabilities X^a, attention X^b
+
+L1-L6 are VGGish's convolutions (ReLU, SAME padding, pools SAME). With L1-L3 fixed and
+C = 527 there are 6,768,399 trainable parameters with average pooling and 7,308,574 with
+attention: the 6.7 M and 7.3 M of Table II. A segment stands for 0.16 s.
+
+Padded frames are set to zero before every convolution, which is what SAME padding puts
+beyond the end of a clip, so a padded clip and the clip alone get the same answer.
+
+Beyond the paper: `width` scales the filters of L1-L7 for small machines, `batch_norm`
+normalises after each convolution, which training from random weights needs, and
+`dropout` acts before L8. All three are off by default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from tfweak.errors import InputError
+from tfweak.labels import SegmentGrid
+from tfweak.models.layers import (
+    ApplyMask,
+    MaskedBatchNormalization,
+    SequenceMask,
+    segment_head,
+)
+from tfweak.pooling import POOLINGS
+
+PAYLOAD = "log_mel"
+TRAINING_FRAMES = 998
+NUM_MEL_BINS = 64
+FRAME_HOP_SECONDS = 0.010
+FRAME_SECONDS = 0.025
+
+# name, filters, pooling after it (time and mel alike)
+CONVOLUTIONS = (("L1", 64, 2), ("L2", 128, 2), ("L3", 256, 1), ("L4", 256, 2),
+                ("L5", 512, 1), ("L6", 512, 2))
+KERNEL = 3
+L7_FILTERS = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings.
+
+    Attributes:
+      num_classes: C.
+      pooling: `attention` or `average`.
+      width: factor on the filters of L1 to L7.
+      batch_norm: normalise after each convolution.
+      dropout: share of L7's output dropped in training.
+    """
+
+    num_classes: int
+    pooling: str = "attention"
+    width: float = 1.0
+    batch_norm: bool = False
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise InputError(f"pooling {self.pooling!r}: one of {', '.join(POOLINGS)}")
+        if self.width <= 0:
+            raise InputError(f"width {self.width}: more than 0 is needed")
+
+
+def build(config: Config) -> keras.Model:
+    """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
+    features = keras.Input((None, NUM_MEL_BINS), name="features")
+    num_frames = keras.Input((), dtype="int32", name="num_frames")
+    hidden = keras.layers.Reshape((-1, NUM_MEL_BINS, 1), name="image")(features)
+    stride = 1
+    mask = SequenceMask(name="mask_1")(num_frames, features)
+    hidden = ApplyMask(name="valid_1")(hidden, mask)
+    for name, filters, pool in CONVOLUTIONS:
+        hidden = _convolution(hidden, mask, name, filters, KERNEL, "same", config)
+        hidden = ApplyMask(name=f"{name}_valid")(hidden, mask)
+        if pool > 1:
+            stride *= pool
+            hidden = keras.layers.MaxPooling2D(pool, padding="same",
+                                               name=f"{name}_pool")(hidden)
+            pooled = keras.layers.Reshape((-1, hidden.shape[2] * hidden.shape[3]),
+                                          name=f"{name}_rows")(hidden)
+            mask = SequenceMask(stride, name=f"mask_{stride}")(num_frames, pooled)
+    hidden = _convolution(hidden, mask, "L7", L7_FILTERS, (1, hidden.shape[2]),
+                          "valid", config)
+    hidden = keras.layers.Reshape((-1, hidden.shape[3]), name="segments")(hidden)
+    if config.dropout:
+        hidden = keras.layers.Dropout(config.dropout, name="L7_dropout")(hidden)
+    hidden = ApplyMask(name="valid_hidden")(hidden, mask)
+    outputs = segment_head(hidden, mask, config.num_classes, config.pooling)
+    return keras.Model({"features": features, "num_frames": num_frames}, outputs,
+                       name="attention_fcn")
+
+
+def grid(config: Config) -> SegmentGrid:
+    """Hop and receptive field from the layer table.
+
+    The k-th slot of 16 frames starts where frame 16 k is centred less half a hop:
+    frames are 25 ms long, so slot 0 starts at 12.5 - 5 = 7.5 ms.
+    """
+    del config  # width does not move segments
+    field, stride = 1, 1
+    for _, _, pool in CONVOLUTIONS:
+        field += (KERNEL - 1) * stride
+        field += (pool - 1) * stride
+        stride *= pool
+    return SegmentGrid(
+        hop_seconds=stride * FRAME_HOP_SECONDS,
+        receptive_field_seconds=(field - 1) * FRAME_HOP_SECONDS + FRAME_SECONDS,
+        offset_seconds=(FRAME_SECONDS - FRAME_HOP_SECONDS) / 2)
+
+
+def num_segments(config: Config, num_frames: Any) -> Any:
+    """Each pooling halves and rounds up: ceil(frames / 16) in all."""
+    del config
+    for _, _, pool in CONVOLUTIONS:
+        num_frames = (num_frames + pool - 1) // pool
+    return num_frames
+
+
+def _convolution(hidden: Any, mask: Any, name: str, filters: int, kernel: Any,
+                 padding: str, config: Config) -> Any:
+    hidden = keras.layers.Conv2D(
+        max(1, round(filters * config.width)), kernel, padding=padding,
+        kernel_initializer="he_uniform", name=name)(hidden)
+    if config.batch_norm:
+        hidden = MaskedBatchNormalization(name=f"{name}_norm")(hidden, mask)
+    return keras.layers.ReLU(name=f"{name}_relu")(hidden)

@@ -1,0 +1,129 @@
+"""Layers that the architectures share: masks, and normalisation that honours them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class SequenceMask(keras.layers.Layer):
+    """Valid rows as a mask: (B,) counts and (B, T, F) features -> (B, T) bool.
+
+    Rows are divided by `stride` and rounded up, as pooling with SAME padding does.
+    """
+
+    def __init__(self, stride: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stride = stride
+
+    def call(self, num_frames: Any, features: Any) -> Any:
+        positions = ops.arange(ops.shape(features)[1], dtype="int32")
+        segments = (ops.cast(num_frames, "int32") + self.stride - 1) // self.stride
+        return positions[None, :] < segments[:, None]
+
+    def compute_output_spec(self, num_frames: Any, features: Any) -> Any:
+        return keras.KerasTensor(features.shape[:2], "bool")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "stride": self.stride}
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class ApplyMask(keras.layers.Layer):
+    """Sets padded positions to zero: (B, T, ...) values and (B, T) mask."""
+
+    def call(self, values: Any, mask: Any) -> Any:
+        shape = tuple(ops.shape(mask)) + (1,) * (len(values.shape) - 2)
+        return ops.where(ops.reshape(mask, shape), values, ops.zeros((), values.dtype))
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class MaskedBatchNormalization(keras.layers.Layer):
+    """Batch normalisation whose statistics leave padded positions out.
+
+    As `keras.layers.BatchNormalization` with a mask, from sum and sum of squares in one
+    pass: Keras's masked version writes five more tensors of the input's size.
+
+    Args:
+      momentum: of the moving statistics.
+      epsilon: added to the variance.
+    """
+
+    def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3,
+                 **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def build(self, shape: Any, *_: Any) -> None:
+        def weight(name: str, initial: str, trainable: bool) -> Any:
+            return self.add_weight(name=name, shape=(shape[-1],), initializer=initial,
+                                   trainable=trainable, dtype="float32")
+
+        self.gamma = weight("gamma", "ones", True)
+        self.beta = weight("beta", "zeros", True)
+        self.moving_mean = weight("moving_mean", "zeros", False)
+        self.moving_variance = weight("moving_variance", "ones", False)
+
+    def call(self, values: Any, mask: Any, training: bool = False) -> Any:
+        """Normalises (B, T, ..., C) with a (B, T) mask."""
+        if training and self.trainable:
+            mean, variance = self._moments(values, mask)
+            rate = 1.0 - self.momentum
+            self.moving_mean.assign_add(rate * (mean - self.moving_mean))
+            self.moving_variance.assign_add(rate * (variance - self.moving_variance))
+        else:
+            mean = ops.convert_to_tensor(self.moving_mean)
+            variance = ops.convert_to_tensor(self.moving_variance)
+        scale = ops.cast(self.gamma, "float32") * ops.rsqrt(variance + self.epsilon)
+        shift = ops.cast(self.beta, "float32") - mean * scale
+        return values * ops.cast(scale, values.dtype) + ops.cast(shift, values.dtype)
+
+    def _moments(self, values: Any, mask: Any) -> tuple[Any, Any]:
+        axes = tuple(range(len(values.shape) - 1))
+        shape = tuple(ops.shape(mask)) + (1,) * (len(values.shape) - 2)
+        valid = ops.reshape(ops.cast(mask, "float32"), shape)
+        values = ops.cast(values, "float32") * valid
+        inner = 1
+        for size in ops.shape(values)[2:-1]:
+            inner *= size
+        count = ops.maximum(ops.sum(valid) * ops.cast(inner, "float32"), 1.0)
+        mean = ops.sum(values, axis=axes) / count
+        square = ops.sum(ops.square(values), axis=axes) / count
+        return mean, ops.maximum(square - ops.square(mean), 0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "momentum": self.momentum,
+                "epsilon": self.epsilon}
+
+    def compute_output_shape(self, shape: Any, *_: Any) -> Any:
+        return shape
+
+
+def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict:
+    """L8-a, L8-b and the pooling of Kim & Ghaffarzadegan 2019.
+
+    Args:
+      hidden: (B, T, D), what L7 gives.
+      mask: (B, T) bool.
+      num_classes: C.
+      pooling: `average` (no L8-b) or `attention`.
+
+    Returns:
+      The output dict of every architecture, see `models.registry`.
+    """
+    from tfweak.pooling import pool
+
+    logits = keras.layers.Dense(num_classes, name="L8-a")(hidden)
+    probs = keras.layers.Activation("sigmoid", dtype="float32", name="segment_probs")(
+        logits)
+    probs = ApplyMask(dtype="float32", name="valid_segment_probs")(probs, mask)
+    attention_logits = None
+    if pooling == "attention":
+        attention_logits = keras.layers.Dense(num_classes, name="L8-b")(hidden)
+        attention_logits = keras.layers.Activation(
+            "linear", dtype="float32", name="attention_logits")(attention_logits)
+    return {**pool(pooling, probs, attention_logits, mask), "mask": mask}

@@ -1,0 +1,109 @@
+"""Architectures by name. Adding one is adding a file to `models/architectures/`.
+
+Every architecture takes a dict of `features` (B, T_in, F) float32 and `num_frames`
+(B,) int32, and answers a dict:
+  `clip_probs` (B, C)         which: y_hat;
+  `segment_probs` (B, T, C)   when: X^a, 0 in padded segments;
+  `attention` (B, T, C)       A, summing to 1 over a clip's valid segments;
+  `attention_logits` (B, T, C)  where there is attention to train: X^b = sigmoid of it;
+  `mask` (B, T) bool          True where a segment is valid.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pathlib
+import typing
+from typing import Any
+
+import keras
+
+from tfweak.errors import InputError
+from tfweak.labels import SegmentGrid
+from tfweak.models import architectures
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """An architecture with its settings, ready to be built.
+
+    Attributes:
+      name: of the file in `models/architectures/`.
+      config: an instance of that file's `Config`.
+    """
+
+    name: str
+    config: Any
+
+    @property
+    def _module(self) -> Any:
+        return _load(self.name)
+
+    @property
+    def payload_kind(self) -> str:
+        return self._module.PAYLOAD
+
+    @property
+    def training_frames(self) -> int | None:
+        return self._module.TRAINING_FRAMES
+
+    @property
+    def grid(self) -> SegmentGrid:
+        return self._module.grid(self.config)
+
+    def num_segments(self, num_frames: Any) -> Any:
+        return self._module.num_segments(self.config, num_frames)
+
+    def build(self) -> keras.Model:
+        return self._module.build(self.config)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "config": dataclasses.asdict(self.config)}
+
+
+def names() -> list[str]:
+    """The names that `create` takes."""
+    return sorted(path.stem for folder in architectures.__path__
+                  for path in pathlib.Path(folder).glob("[a-z]*.py"))
+
+
+def create(name: str, num_classes: int, **settings: Any) -> Architecture:
+    """An architecture by name.
+
+    Args:
+      name: one of `names()`.
+      num_classes: C.
+      **settings: fields of its `Config`; strings are converted to the field's type.
+
+    Raises:
+      InputError: an unknown name or setting, or a value that does not fit.
+    """
+    config_class = _load(name).Config
+    fields = {field.name for field in dataclasses.fields(config_class)}
+    types = typing.get_type_hints(config_class)
+    values = {}
+    for key, value in settings.items():
+        if key not in fields:
+            raise InputError(f"model {name}: no setting {key!r}; there are"
+                             f" {', '.join(sorted(fields - {'num_classes'}))}")
+        values[key] = _convert(name, key, value, types[key])
+    return Architecture(name, config_class(num_classes=num_classes, **values))
+
+
+def _load(name: str) -> Any:
+    if name not in names():
+        raise InputError(f"no model {name!r}; there are {', '.join(names())}")
+    return importlib.import_module(f"{architectures.__name__}.{name}")
+
+
+def _convert(model: str, key: str, value: Any, kind: type) -> Any:
+    if not isinstance(value, str) or kind is str:
+        return value
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[value.lower()]
+        return kind(value)
+    except (KeyError, ValueError):
+        raise InputError(f"model {model}: {key}={value!r} is no {kind.__name__}"
+                         ) from None

@@ -1,0 +1,104 @@
+"""The losses of Kim & Ghaffarzadegan 2019 and the pseudo strong labels they use.
+
+Every loss here is per clip, (B,) float32: a *sum* over classes and segments, to be
+averaged over the batch; the paper's attention weight alpha = 1 belongs to that
+reduction. The paper prints prediction and label in swapped places
+(`y_hat log y`); these are the ordinary cross-entropies of the label against the
+prediction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+# Probabilities are clipped to [EPSILON, 1 - EPSILON] before the logarithm.
+EPSILON = 1e-7
+
+ATTENTION_TARGETS = ("attention", "activation", "time_normalised")
+
+
+def binary_cross_entropy(labels: Any, probs: Any) -> Any:
+    """-(y log p + (1 - y) log(1 - p)), element by element, float32."""
+    labels = ops.cast(labels, "float32")
+    probs = ops.clip(ops.cast(probs, "float32"), EPSILON, 1.0 - EPSILON)
+    return -(labels * ops.log(probs) + (1.0 - labels) * ops.log(1.0 - probs))
+
+
+def prediction_loss(weak: Any, clip_probs: Any) -> Any:
+    """L_pred = sum_c BCE(y_c, y_hat_c), Section II of Kim & Ghaffarzadegan 2019.
+
+    Args:
+      weak: (B, C) labels in [0, 1].
+      clip_probs: (B, C) y_hat.
+
+    Returns:
+      (B,) float32.
+    """
+    return ops.sum(binary_cross_entropy(weak, clip_probs), axis=-1)
+
+
+def pseudo_strong_labels(segment_probs: Any, weak: Any, mask: Any) -> Any:
+    """P of Eq. (1) of Kim & Ghaffarzadegan 2019, without gradient.
+
+        P_{c,t} = 0 if c is not among the clip's classes or X^a_{c,t} < theta, else 1
+
+    theta is one number a clip: the mean of X^a over all valid segments of the classes
+    that the clip is *not* tagged with. (The paper calls the clip's classes "the set of
+    entire classes".) For a clip with every class theta is 0. Soft weak labels, as
+    mixing clips gives, count as present from 0.5 up.
+
+    Args:
+      segment_probs: (B, T, C), X^a.
+      weak: (B, C) labels in [0, 1].
+      mask: (B, T) bool, True where valid.
+
+    Returns:
+      (B, T, C) float32 in {0, 1}; 0 in padded segments.
+    """
+    probs = ops.cast(ops.stop_gradient(segment_probs), "float32")
+    present = ops.expand_dims(ops.cast(weak, "float32") >= 0.5, 1)
+    valid = ops.expand_dims(mask, -1)
+    irrelevant = ops.cast(ops.logical_and(valid, ops.logical_not(present)), "float32")
+    total = ops.sum(probs * irrelevant, axis=(1, 2), keepdims=True)
+    count = ops.sum(irrelevant, axis=(1, 2), keepdims=True)
+    threshold = total / ops.maximum(count, 1.0)
+    positive = ops.logical_and(ops.logical_and(present, valid), probs >= threshold)
+    return ops.stop_gradient(ops.cast(positive, "float32"))
+
+
+def attention_loss(labels: Any, attention: Any, attention_logits: Any, mask: Any,
+                   target: str = "attention") -> Any:
+    """L_att = sum_t sum_c BCE(Y_{c,t}, A_{c,t}), Section II of the same paper.
+
+    A sums to 1 over time for each class, so the printed form cannot reach 0 where an
+    event spans several segments. The other two targets can.
+
+    Args:
+      labels: (B, T, C) segment labels Y, or pseudo strong labels P.
+      attention: (B, T, C), A.
+      attention_logits: (B, T, C), of X^b = sigmoid(logits).
+      mask: (B, T) bool, True where valid.
+      target: `attention`, BCE(Y, A), as printed; `activation`, BCE(Y, X^b), on the
+        attention before it is normalised; `time_normalised`, BCE(Y / sum_t Y, A), least
+        where A spreads evenly over the event.
+
+    Returns:
+      (B,) float32.
+    """
+    labels = ops.cast(labels, "float32")
+    valid = ops.expand_dims(ops.cast(mask, "float32"), -1)
+    if target == "attention":
+        loss = binary_cross_entropy(labels, attention)
+    elif target == "activation":
+        logits = ops.cast(attention_logits, "float32")
+        # BCE from logits: softplus(z) - y z
+        loss = ops.softplus(logits) - labels * logits
+    elif target == "time_normalised":
+        labels = labels * valid
+        count = ops.maximum(ops.sum(labels, axis=1, keepdims=True), 1.0)
+        loss = binary_cross_entropy(labels / count, attention)
+    else:
+        raise ValueError(f"attention target {target!r}: one of {ATTENTION_TARGETS}")
+    return ops.sum(loss * valid, axis=(1, 2))

@@ -1,0 +1,163 @@
+"""Parsing whole batches of serialised clips with one vectorised op (in graph)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tfweak import features, records
+from tfweak.labels import SegmentGrid
+
+_ID = {"video_id": tf.io.FixedLenFeature([], tf.string)}
+_LABELS = {"labels": tf.io.RaggedFeature(tf.int64)}
+_HAS_STRONG = {"has_strong": tf.io.FixedLenFeature([], tf.int64, default_value=0)}
+_STRONG = {"strong_labels": tf.io.RaggedFeature(tf.int64),
+           "strong_onsets_seconds": tf.io.RaggedFeature(tf.float32),
+           "strong_offsets_seconds": tf.io.RaggedFeature(tf.float32)}
+_DTYPES = {"uint8": tf.uint8, "int16": tf.int16, "float16": tf.float16}
+
+
+def clip_ids(serialized: tf.Tensor) -> tf.Tensor:
+    """(B,) string ids of (B,) serialised clips."""
+    context, _, _ = tf.io.parse_sequence_example(serialized, context_features=_ID)
+    return context["video_id"]
+
+
+def clip_labels(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.RaggedTensor]:
+    """Ids (B,) and weak labels (B, None) int64 of (B,) serialised clips."""
+    context, _, _ = tf.io.parse_sequence_example(
+        serialized, context_features={**_ID, **_LABELS})
+    return context["video_id"], context["labels"]
+
+
+def check(serialized: tf.Tensor, payload: records.Payload) -> tuple[Any, ...]:
+    """What a pass over the data needs: ids, labels, has_strong, payload rows, (B, ...).
+
+    A record whose payload is not whole has 0 rows.
+    """
+    raw, context = _parse(serialized, payload, {**_ID, **_LABELS, **_HAS_STRONG})
+    return (context["video_id"], context["labels"], context["has_strong"] > 0,
+            _num_rows(raw, payload))
+
+
+class Parser:
+    """(B,) serialised clips -> (x, y), see `tfweak.pipelines`.
+
+    Args:
+      payload: what the records hold.
+      num_classes: C.
+      num_frames: pad or cut every clip to so many rows; None pads to the longest.
+      grid: the model's segments, for strong labels; None leaves them out.
+      num_segments: rows of input -> segments.
+    """
+
+    def __init__(self, payload: records.Payload, num_classes: int,
+                 num_frames: int | None = None, grid: SegmentGrid | None = None,
+                 num_segments: Callable[[Any], Any] | None = None) -> None:
+        self._payload = payload
+        self._num_classes = num_classes
+        self._num_frames = num_frames
+        self._grid = grid
+        self._num_segments = num_segments
+
+    def __call__(self, serialized: tf.Tensor) -> tuple[dict, dict]:
+        strong = {**_HAS_STRONG, **_STRONG} if self._grid else {}
+        raw, context = _parse(serialized, self._payload, {**_ID, **_LABELS, **strong})
+        x = self._features(raw)
+        y = {"weak": self._multi_hot(context["labels"]), "clip_id": context["video_id"]}
+        if self._grid:
+            segments = self._num_segments(tf.shape(x["features"])[1])
+            y["strong"] = self._strong(context, segments)
+            y["has_strong"] = context["has_strong"] > 0
+        return x, y
+
+    def _features(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        payload, wanted = self._payload, self._num_frames
+        rows = _num_rows(raw, payload)
+        dtype = _DTYPES[payload.dtype]
+        if payload.kind == "audio_embedding":
+            values = tf.io.decode_raw(raw, dtype, fixed_length=records.EMBEDDING_SIZE)
+        else:
+            length = tf.reduce_max(tf.strings.length(raw))
+            values = tf.io.decode_raw(raw, dtype, fixed_length=length)
+        if payload.kind == "waveform":
+            waveform = tf.cast(values, tf.float32) / 32768.0
+            out = features_of_waveform(waveform, rows)
+            values, rows = out["features"], out["num_frames"]
+        elif payload.kind == "log_mel":
+            bins = payload.parameters["num_mel_bins"]
+            values = tf.reshape(values, [tf.shape(values)[0], -1, bins])
+            values = (features.dequantise_tensor(values) if payload.dtype == "uint8"
+                      else tf.cast(values, tf.float32))
+        else:
+            values = tf.cast(values, tf.float32)
+        if wanted is not None:
+            values = values[:, :wanted]
+            missing = wanted - tf.shape(values)[1]
+            values = tf.pad(values, [[0, 0], [0, missing], [0, 0]])
+            values = tf.ensure_shape(values, [None, wanted, values.shape[2]])
+            rows = tf.minimum(rows, wanted)
+        valid = tf.sequence_mask(rows, tf.shape(values)[1])[..., tf.newaxis]
+        return {"features": tf.where(valid, values, 0.0), "num_frames": rows}
+
+    def _multi_hot(self, labels: tf.RaggedTensor) -> tf.Tensor:
+        where = tf.stack([labels.value_rowids(), labels.flat_values], axis=1)
+        ones = tf.ones_like(labels.flat_values, tf.float32)
+        size = tf.stack([labels.nrows(), self._num_classes])
+        # a label that a record lists twice still counts once
+        return tf.minimum(tf.scatter_nd(where, ones, size), 1.0)
+
+    def _strong(self, context: dict[str, Any], segments: tf.Tensor) -> tf.Tensor:
+        """`SegmentGrid.labels` for a whole batch, (B, T, C) float32."""
+        grid, classes = self._grid, self._num_classes
+        labels = context["strong_labels"]
+        onsets = context["strong_onsets_seconds"].flat_values[:, tf.newaxis]
+        offsets = context["strong_offsets_seconds"].flat_values[:, tf.newaxis]
+        starts = grid.offset_seconds + grid.hop_seconds * tf.range(
+            tf.cast(segments, tf.float32), dtype=tf.float32)
+        overlap = (tf.minimum(offsets, starts + grid.hop_seconds)
+                   - tf.maximum(onsets, starts))
+        needed = 0.5 * tf.minimum(grid.hop_seconds, offsets - onsets)
+        active = (overlap > 0) & (overlap >= needed - 1e-6)  # (E, T)
+        clips = labels.nrows()
+        row = labels.value_rowids() * classes + labels.flat_values
+        maps = tf.math.unsorted_segment_max(
+            tf.cast(active, tf.float32), row, clips * classes)
+        maps = tf.reshape(tf.maximum(maps, 0.0), [clips, classes, -1])
+        return tf.transpose(maps, [0, 2, 1])
+
+
+def features_of_waveform(waveform: tf.Tensor, num_samples: tf.Tensor) -> dict:
+    """VGGish log-mel frames of padded waveforms (B, N), as the input pipeline has them."""
+    from tfweak.features_layer import LogMel
+
+    return LogMel()(waveform, num_samples)
+
+
+def _parse(serialized: tf.Tensor, payload: records.Payload,
+           context_features: dict[str, Any]) -> tuple[tf.Tensor, dict[str, Any]]:
+    """Raw payload strings, (B, T) for embeddings and (B,) otherwise, and the context."""
+    if payload.kind == "audio_embedding":
+        context, sequence, _ = tf.io.parse_sequence_example(
+            serialized, context_features=context_features, sequence_features={
+                "audio_embedding": tf.io.FixedLenSequenceFeature([], tf.string)})
+        return sequence["audio_embedding"], context
+    context, _, _ = tf.io.parse_sequence_example(
+        serialized, context_features={
+            **context_features, payload.kind: tf.io.FixedLenFeature([], tf.string)})
+    return context.pop(payload.kind), context
+
+
+def _num_rows(raw: tf.Tensor, payload: records.Payload) -> tf.Tensor:
+    """Rows (samples, for a waveform) of each clip, (B,) int32; 0 where not whole."""
+    lengths = tf.strings.length(raw)
+    if payload.kind == "audio_embedding":
+        whole = tf.reduce_all((lengths == 0) | (lengths == records.EMBEDDING_SIZE), 1)
+        rows = tf.reduce_sum(tf.cast(lengths > 0, tf.int32), axis=1)
+        return tf.where(whole, rows, 0)
+    size = _DTYPES[payload.dtype].size
+    if payload.kind == "log_mel":
+        size *= payload.parameters["num_mel_bins"]
+    return tf.where(lengths % size == 0, lengths // size, 0)

@@ -1,0 +1,385 @@
+"""tf.data input: records in, batches of padded features, masks' lengths and labels out.
+
+    data = open_data(["prepared/train"])
+    train, valid = data.split(valid_fraction=0.1, seed=0)
+    batches = training_batches(train, InputConfig(batch_size=32), epoch=0)
+
+Every element is `(x, y)`: x has `features` (B, T_in, F) float32 and `num_frames` (B,)
+int32; y has `weak` (B, C), `clip_id` (B,) and, where asked for, `strong` (B, T, C) and
+`has_strong` (B,). An epoch's order follows from the seed and the epoch's number alone,
+so that a run can resume at any epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfweak import features, parsing, records
+from tfweak.errors import InputError
+from tfweak.labels import ClassList, SegmentGrid
+
+OFFICIAL_NUM_CLASSES = 527
+
+
+@dataclasses.dataclass(frozen=True)
+class InputConfig:
+    """How clips become batches.
+
+    Attributes:
+      batch_size: clips a batch.
+      num_frames: training clips are padded or cut to this many rows; None pads each
+        batch to its longest clip.
+      grid: the model's segments; gives `strong` labels on them; None leaves them out.
+      num_segments: rows of input -> segments of the model, for ints and tensors.
+      balance: repeat clips of rare classes (repeat-factor sampling, Gupta et al. 2019):
+        a clip comes max_c sqrt(mean frequency / frequency of c) times an epoch on
+        average, at least once.
+      mixup: alpha of the Beta distribution of mixup (Zhang et al. 2018); 0 is off.
+      seed: of shuffling, balancing and mixing.
+      shuffle_clips: size of the shuffle buffer.
+      cache_bytes: records are kept in memory when the files are no larger in all.
+    """
+
+    batch_size: int = 32
+    num_frames: int | None = None
+    grid: SegmentGrid | None = None
+    num_segments: Callable[[Any], Any] | None = None
+    balance: bool = False
+    mixup: float = 0.0
+    seed: int = 0
+    shuffle_clips: int = 4096
+    cache_bytes: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise InputError(f"batch size {self.batch_size}: at least 1 is needed")
+        if self.mixup < 0:
+            raise InputError(f"mixup {self.mixup}: 0 (off) or more is needed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of the clips, chosen by a hash of the clip id, whatever the file order."""
+
+    valid_fraction: float
+    is_valid: bool
+    seed: int
+
+    def keep(self, clip_ids: Any) -> Any:
+        """(B,) bool for (B,) string clip ids."""
+        share = tf.cast(_hash(clip_ids, self.seed, -1), tf.float64)
+        return (share < self.valid_fraction) == self.is_valid
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ClipData:
+    """Shards that belong together, and what one pass over them told.
+
+    Attributes:
+      files: the shards.
+      payload: what they hold.
+      classes: the vocabulary.
+      clip_ids: (N,) the ids of the clips (of this part).
+      label_counts: (C,) clips a class.
+      num_strong: clips with strong labels.
+      part: None for all clips.
+    """
+
+    files: tuple[str, ...]
+    payload: records.Payload
+    classes: ClassList
+    clip_ids: np.ndarray
+    label_counts: np.ndarray
+    num_strong: int
+    part: Part | None = None
+
+    def __len__(self) -> int:
+        return len(self.clip_ids)
+
+    def split(self, valid_fraction: float, seed: int = 0) -> tuple[ClipData, ClipData]:
+        """Training and validation parts, disjoint by clip id.
+
+        Raises:
+          InputError: when the fraction leaves one of them empty.
+        """
+        if not 0 < valid_fraction < 1:
+            raise InputError(f"validation fraction {valid_fraction}: a number between 0"
+                             " and 1 is needed")
+        return self._take(Part(valid_fraction, False, seed)), self._take(
+            Part(valid_fraction, True, seed))
+
+    def _take(self, part: Part) -> ClipData:
+        taken = _scan(self.files, self.payload, self.classes, part)
+        if not len(taken):
+            raise InputError(f"a validation fraction of {part.valid_fraction} of"
+                             f" {len(self)} clips leaves none for"
+                             f" {'validation' if part.is_valid else 'training'}")
+        return taken
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What a run notes of its data: counts, payload, vocabulary, clip ids."""
+        digest = np.bitwise_xor.reduce(_hash_int(tf.constant(self.clip_ids)).numpy())
+        return {"num_clips": len(self), "num_strong": self.num_strong,
+                "clip_ids": f"{digest & 0xffffffffffffffff:016x}",
+                "classes": self.classes.digest,
+                "payload": dataclasses.asdict(self.payload)}
+
+    def open_serialized(self) -> tf.data.Dataset:
+        """The serialised records, file after file."""
+        dataset = tf.data.TFRecordDataset(list(self.files))
+        return _keep_part(dataset, self.part)
+
+
+def open_data(folders: Sequence[str | os.PathLike],
+              classes: ClassList | None = None) -> ClipData:
+    """Opens prepared records or official shards; reads them once to check and count.
+
+    Args:
+      folders: each with shards; all must hold the same payload and classes.
+      classes: names for official shards, which carry none; for data that has its own
+        it must be the same list.
+
+    Raises:
+      InputError: a missing or unfinished folder, a broken shard or record, folders
+        that do not go together, a clip that stands twice, a label out of range.
+    """
+    if not folders:
+        raise InputError("no data folder given")
+    infos = [records.DatasetInfo.read(folder) for folder in folders]
+    for folder, info in zip(folders[1:], infos[1:]):
+        if info.payload != infos[0].payload:
+            raise InputError(f"{folder} and {folders[0]} cannot be read together:"
+                             f" {difference(info.payload, infos[0].payload)}")
+    for folder, info in zip(folders, infos):
+        known = info.classes
+        if known is None:
+            continue
+        if classes is None:
+            classes = known
+        elif classes.mids != known.mids:
+            raise InputError(f"{folder}: its {len(known)} classes are not the"
+                             f" {len(classes)} of the list given or of the other data")
+    if classes is None:
+        classes = ClassList.indices(OFFICIAL_NUM_CLASSES)
+    files = tuple(path for folder in folders for path in records.shards(folder))
+    data = _scan(files, infos[0].payload, classes, None)
+    if not len(data):
+        raise InputError(f"{', '.join(map(str, folders))}: the shards hold no clips")
+    unique, counts = np.unique(data.clip_ids, return_counts=True)
+    if len(unique) < len(data):
+        twice = unique[counts > 1][0].decode(errors="replace")
+        raise InputError(f"clip {twice!r} stands {counts.max()} times in"
+                         f" {', '.join(map(str, folders))}")
+    return data
+
+
+def difference(one: records.Payload, other: records.Payload) -> str:
+    """Says in which settings two payloads differ."""
+    parts = [f"{name} is {getattr(one, name)!r}, not {getattr(other, name)!r}"
+             for name in ("kind", "dtype") if getattr(one, name) != getattr(other, name)]
+    keys = sorted(set(one.parameters) | set(other.parameters))
+    parts += [f"{key} is {one.parameters.get(key)!r}, not {other.parameters.get(key)!r}"
+              for key in keys if one.parameters.get(key) != other.parameters.get(key)]
+    return "; ".join(parts)
+
+
+class TrainingInput:
+    """The training batches of every epoch; keeps small data in memory between epochs."""
+
+    def __init__(self, data: ClipData, config: InputConfig) -> None:
+        self._data = data
+        self._config = config
+        size = sum(os.path.getsize(path) for path in data.files)
+        self._in_memory = size <= config.cache_bytes
+        if self._in_memory:
+            self._cached = data.open_serialized().cache()
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """The batches of one epoch, in the order that seed and epoch give."""
+        config, data = self._config, self._data
+        rng = np.random.default_rng([config.seed, number])
+        if self._in_memory:
+            dataset = self._cached
+            buffer = len(data)
+        else:
+            files = rng.permutation(np.array(data.files))
+            dataset = tf.data.Dataset.from_tensor_slices(files).interleave(
+                tf.data.TFRecordDataset, cycle_length=16, block_length=4,
+                num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            dataset = _keep_part(dataset, data.part)
+            buffer = config.shuffle_clips
+        if config.balance:
+            dataset = _repeat_rare(dataset, data, config.seed, number)
+        dataset = dataset.shuffle(buffer, seed=int(rng.integers(1 << 31)),
+                                  reshuffle_each_iteration=False)
+        dataset = _batches(dataset, data, config, config.num_frames)
+        if config.mixup:
+            steps = tf.data.Dataset.counter()
+            seeds = steps.map(lambda step: tf.stack(
+                [tf.cast(step, tf.int32), int(rng.integers(1 << 31))]))
+            dataset = tf.data.Dataset.zip((dataset, seeds)).map(
+                lambda batch, seed: (mix(*batch, config.mixup, seed)),
+                num_parallel_calls=tf.data.AUTOTUNE)
+        return _to_device(dataset)
+
+
+def training_batches(data: ClipData, config: InputConfig,
+                     epoch: int = 0) -> tf.data.Dataset:
+    """The training batches of a single epoch; see `TrainingInput` for many."""
+    return TrainingInput(data, config).epoch(epoch)
+
+
+def evaluation_batches(data: ClipData, config: InputConfig) -> tf.data.Dataset:
+    """Every clip once, whole, in file order, padded to the longest of its batch."""
+    dataset = data.open_serialized()
+    if sum(os.path.getsize(path) for path in data.files) <= config.cache_bytes:
+        dataset = dataset.cache()
+    return _to_device(_batches(dataset, data, config, None))
+
+
+def mix(x: dict[str, Any], y: dict[str, Any], alpha: float,
+        seed: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Mixup (Zhang et al. 2018): each clip with another of its batch.
+
+    lambda ~ Beta(alpha, alpha) a pair, the larger share for the clip itself; features
+    and labels mix alike, a mix has strong labels where both clips have.
+
+    Args:
+      x, y: a batch as this module makes it.
+      alpha: of the Beta distribution.
+      seed: (2,) int32; the same seed mixes alike.
+    """
+    size = tf.shape(y["weak"])[0]
+    gammas = tf.random.stateless_gamma([size, 2], seed, alpha)
+    share = gammas[:, 0] / tf.reduce_sum(gammas, axis=1)
+    share = tf.where(tf.math.is_finite(share), share, 1.0)
+    share = tf.maximum(share, 1.0 - share)
+    partner = tf.argsort(tf.random.stateless_uniform([size], seed + [0, 1]))
+
+    def blend(value: tf.Tensor) -> tf.Tensor:
+        weight = tf.reshape(share, [-1] + [1] * (value.shape.rank - 1))
+        return weight * value + (1.0 - weight) * tf.gather(value, partner)
+
+    x = {"features": blend(x["features"]),
+         "num_frames": tf.maximum(x["num_frames"], tf.gather(x["num_frames"], partner))}
+    mixed = {**y, "weak": blend(y["weak"])}
+    if "strong" in y:
+        mixed["strong"] = blend(y["strong"])
+        mixed["has_strong"] = y["has_strong"] & tf.gather(y["has_strong"], partner)
+    return x, mixed
+
+
+def _batches(dataset: tf.data.Dataset, data: ClipData, config: InputConfig,
+             num_frames: int | None) -> tf.data.Dataset:
+    parse = parsing.Parser(data.payload, len(data.classes), num_frames, config.grid,
+                           config.num_segments)
+    return dataset.batch(config.batch_size).map(
+        parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _to_device(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    if tf.config.list_logical_devices("GPU"):
+        return dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _keep_part(dataset: tf.data.Dataset, part: Part | None) -> tf.data.Dataset:
+    if part is None:
+        return dataset
+
+    def keep(serialized: tf.Tensor) -> tf.Tensor:
+        return tf.boolean_mask(serialized, part.keep(parsing.clip_ids(serialized)))
+
+    return dataset.batch(256).map(
+        keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).unbatch()
+
+
+def _repeat_rare(dataset: tf.data.Dataset, data: ClipData, seed: int,
+                 epoch: int) -> tf.data.Dataset:
+    counts = np.maximum(data.label_counts, 1)
+    factors = tf.constant(np.sqrt(np.maximum(counts.mean() / counts, 1.0)), tf.float64)
+
+    def repeat(serialized: tf.Tensor) -> tf.Tensor:
+        ids, labels = parsing.clip_labels(serialized)
+        wanted = tf.maximum(tf.reduce_max(tf.gather(factors, labels), axis=1), 1.0)
+        times = tf.floor(wanted + tf.cast(_hash(ids, seed, epoch), tf.float64))
+        return tf.repeat(serialized, tf.cast(times, tf.int32))
+
+    return dataset.batch(256).map(
+        repeat, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).unbatch()
+
+
+def _hash_int(clip_ids: Any, seed: int = 0, epoch: int = 0) -> Any:
+    key = [seed & 0x7fffffff, epoch & 0x7fffffff]
+    return tf.strings.to_hash_bucket_strong(clip_ids, (1 << 62), key)
+
+
+def _hash(clip_ids: Any, seed: int, epoch: int) -> Any:
+    """Uniform numbers in [0, 1) that follow from id, seed and epoch."""
+    return tf.cast(_hash_int(clip_ids, seed, epoch), tf.float64) / float(1 << 62)
+
+
+def _scan(files: Sequence[str], payload: records.Payload, classes: ClassList,
+          part: Part | None) -> ClipData:
+    """One pass: ids, label counts, and whether every record can be used."""
+    counts = np.zeros(len(classes), np.int64)
+    ids, num_strong = [], 0
+    dataset = tf.data.TFRecordDataset(list(files)).batch(512)
+    dataset = dataset.map(lambda batch: parsing.check(batch, payload),
+                          num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    try:
+        for clip_ids, labels, has_strong, num_frames in dataset.prefetch(2):
+            if np.any(num_frames < 1):
+                name = clip_ids[int(np.argmin(num_frames))].numpy().decode()
+                raise InputError(f"clip {name!r} in {_shard_of(files, name)}: no rows of"
+                                 f" {payload.kind}")
+            values = labels.flat_values.numpy()
+            if np.any((values < 0) | (values >= len(classes))):
+                row = int(np.argmax(np.any((labels < 0) | (labels >= len(classes)), 1)))
+                name = clip_ids[row].numpy().decode()
+                raise InputError(f"clip {name!r} in {_shard_of(files, name)}: label"
+                                 f" {values.max()}, but there are {len(classes)} classes"
+                                 " (0 to"
+                                 f" {len(classes) - 1}); give the class list that the"
+                                 " data was made with")
+            keep = (np.ones(len(clip_ids), bool) if part is None
+                    else part.keep(clip_ids).numpy())
+            rows = labels.value_rowids().numpy()
+            pairs = np.unique(np.stack([rows, values])[:, keep[rows]], axis=1)
+            counts += np.bincount(pairs[1], minlength=len(classes))
+            ids.append(clip_ids.numpy()[keep])
+            num_strong += int(has_strong.numpy()[keep].sum())
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        raise InputError(_blame(files, payload, error)) from error
+    return ClipData(tuple(files), payload, classes,
+                    np.concatenate(ids) if ids else np.array([], object), counts,
+                    num_strong, part)
+
+
+def _blame(files: Sequence[str], payload: records.Payload, error: Exception) -> str:
+    """Finds the broken shard and record behind an error of a whole-data pass."""
+    advice = "; remove the file, or prepare the data again"
+    for path in files:
+        try:
+            for number, item in enumerate(tf.data.TFRecordDataset(path)):
+                try:
+                    records.parse_clip(item.numpy(), payload)
+                except InputError as cause:
+                    return f"{path}, record {number}: {cause}{advice}"
+        except tf.errors.DataLossError as cause:
+            return f"{path}: broken or truncated ({cause.message}){advice}"
+    return f"{error}"
+
+
+def _shard_of(files: Sequence[str], clip_id: str) -> str:
+    for path in files:
+        for item in tf.data.TFRecordDataset(path).batch(512):
+            if clip_id.encode() in parsing.clip_ids(item).numpy():
+                return path
+    return "the data"

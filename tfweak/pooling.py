@@ -1,0 +1,103 @@
+"""Layers that turn segment outputs into a clip's answer, and time back into attention.
+
+Each takes a mask (B, T), True where a segment is valid, and stops it: nothing of a
+padded segment reaches a clip's answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+_MASKED_LOGIT = -1e9
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class AveragePooling(keras.layers.Layer):
+    """Mean of the segment probabilities over a clip's valid time.
+
+    y_hat_c = (1 / T) sum_t X^a_{c,t}: model (a), "no attention", of Kim &
+    Ghaffarzadegan 2019. The attention it reports is uniform, 1 / T.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**_float32(kwargs))
+        self.supports_masking = False
+
+    def call(self, segment_probs: Any, mask: Any) -> dict[str, Any]:
+        """Pools.
+
+        Args:
+          segment_probs: (B, T, C) float, X^a.
+          mask: (B, T) bool, True where valid.
+
+        Returns:
+          `clip_probs` (B, C) and `attention` (B, T, C), float32.
+        """
+        valid = ops.cast(mask, "float32")
+        count = ops.maximum(ops.sum(valid, axis=1, keepdims=True), 1.0)
+        attention = ops.broadcast_to(ops.expand_dims(valid / count, -1),
+                                     ops.shape(segment_probs))
+        return {"clip_probs": ops.sum(attention * segment_probs, axis=1),
+                "attention": attention}
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class AttentionPooling(keras.layers.Layer):
+    """Class-wise attention over time (Section II of Kim & Ghaffarzadegan 2019).
+
+        X^b = sigmoid(Z),   A = X^b / sum_t X^b,   y_hat = sum_t A_t * X^a_t
+
+    The paper prints the normalisation, not the activation of X^b; a sigmoid keeps X^b
+    in [0, 1], so that a target in {0, 1} can also be put on X^b itself. A is computed
+    as softmax_t(log sigmoid(Z)), which is the same quotient and stays finite (uniform)
+    where every X^b underflows to zero.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**_float32(kwargs))
+        self.supports_masking = False
+
+    def call(self, segment_probs: Any, attention_logits: Any,
+             mask: Any) -> dict[str, Any]:
+        """Pools.
+
+        Args:
+          segment_probs: (B, T, C) float, X^a.
+          attention_logits: (B, T, C) float, Z, what sigmoid makes X^b of.
+          mask: (B, T) bool, True where valid.
+
+        Returns:
+          `clip_probs` (B, C) and `attention` (B, T, C), float32; the attention of a
+          class sums to 1 over the valid segments and is 0 elsewhere.
+        """
+        valid = ops.expand_dims(mask, -1)
+        scores = ops.where(valid, ops.log_sigmoid(attention_logits), _MASKED_LOGIT)
+        attention = ops.softmax(scores, axis=1) * ops.cast(valid, "float32")
+        return {"clip_probs": ops.sum(attention * segment_probs, axis=1),
+                "attention": attention}
+
+
+def pool(kind: str, segment_probs: Any, attention_logits: Any, mask: Any) -> dict:
+    """The pooling layer of a name, `average` or `attention`, applied.
+
+    Returns:
+      What every model answers: `clip_probs`, `segment_probs`, `attention` and, where
+      there is attention to train, `attention_logits`.
+    """
+    if kind == "average":
+        pooled = AveragePooling(name="pooling")(segment_probs, mask)
+    else:
+        pooled = AttentionPooling(name="pooling")(segment_probs, attention_logits, mask)
+        pooled["attention_logits"] = attention_logits
+    return {**pooled, "segment_probs": segment_probs}
+
+
+POOLINGS = ("average", "attention")
+
+
+def _float32(kwargs: dict[str, Any]) -> dict[str, Any]:
+    # Probabilities and normalisations stay in float32 under any dtype policy.
+    return {**kwargs, "dtype": kwargs.get("dtype", "float32")}

@@ -1,0 +1,263 @@
+"""The Keras model whose `train_step` adds the attention losses, and its callbacks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from tfweak import losses, metrics
+from tfweak.errors import InputError
+
+SUPERVISIONS = ("none", "strong", "self", "strong+self")
+
+
+@dataclasses.dataclass(frozen=True)
+class Supervision:
+    """How the attention is supervised: a setting of training, not of a model.
+
+        L = L_pred + strong_weight * L_att(Y, where a clip has strong labels)
+                   + self_weight * L_att(P)
+
+    (Sections II and III of Kim & Ghaffarzadegan 2019.)
+
+    Attributes:
+      kind: `none`, `strong`, `self` or `strong+self`.
+      strong_weight, self_weight: alpha of each term; the paper found 1 best.
+      target: what the attention loss is put on, see `losses.attention_loss`.
+    """
+
+    kind: str = "none"
+    strong_weight: float = 1.0
+    self_weight: float = 1.0
+    target: str = "attention"
+
+    def __post_init__(self) -> None:
+        if self.kind not in SUPERVISIONS:
+            raise InputError(f"supervision {self.kind!r}: one of"
+                             f" {', '.join(SUPERVISIONS)}")
+        if self.target not in losses.ATTENTION_TARGETS:
+            raise InputError(f"attention target {self.target!r}: one of"
+                             f" {', '.join(losses.ATTENTION_TARGETS)}")
+        if min(self.strong_weight, self.self_weight) < 0:
+            raise InputError("an attention weight cannot be negative")
+
+    @property
+    def uses_strong(self) -> bool:
+        return "strong" in self.kind
+
+    @property
+    def uses_self(self) -> bool:
+        return "self" in self.kind
+
+
+class WeakModel(keras.Model):
+    """A network plus the losses that train it from weak, strong and pseudo labels.
+
+    Works with `compile` and `fit` as any Keras model does:
+
+        model = WeakModel(network, Supervision("self"))
+        model.compile(optimizer=keras.optimizers.Adam(1e-3))
+        model.fit(dataset, epochs=5)
+
+    Inputs are a dict of `features` (B, T_in, F) and `num_frames` (B,) valid rows, or
+    the features alone where every row is valid. Labels are a dict of `weak` (B, C)
+    and, for strong supervision, `strong` (B, T, C) on the network's own segments and
+    `has_strong` (B,); or the weak labels alone. `sample_weight` (B,) weights clips.
+    Metrics given to `compile` compare the weak labels with `clip_probs`.
+
+    Logged by name: `loss` (the total), `loss_pred`, and where they apply
+    `loss_strong`, `loss_self` (both before their weight) and `pseudo_positive`, the
+    share of the valid segments of present classes that are pseudo-positive.
+
+    Args:
+      network: from the model registry; answers the dict described in `pooling.pool`.
+      supervision: how the attention is supervised.
+    """
+
+    def __init__(self, network: keras.Model, supervision: Supervision | None = None,
+                 **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.network = network
+        self.supervision = supervision or Supervision()
+        if (self.supervision.kind != "none"
+                and "attention_logits" not in network.output):
+            raise InputError(f"supervision {self.supervision.kind!r} needs a model with"
+                             " attention; this one pools without (pooling=average)")
+        names = ["loss_pred"]
+        names += ["loss_strong"] if self.supervision.uses_strong else []
+        names += ["loss_self", "pseudo_positive"] if self.supervision.uses_self else []
+        self._terms = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def compile(self, optimizer: Any = "adam", *, jit_compile: Any = "auto",
+                **kwargs: Any) -> None:
+        """As `keras.Model.compile`; XLA stays off on a CPU, where it is slower."""
+        if jit_compile == "auto" and not tf.config.list_physical_devices("GPU"):
+            jit_compile = False
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
+        return self.network(as_inputs(inputs), training=training)
+
+    def compute_terms(self, inputs: Any, labels: Any,
+                      outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The loss terms of each clip, unweighted: what `train_step` adds up.
+
+        Returns:
+          name -> (B,) float32, for the names that this supervision logs.
+        """
+        labels = labels if isinstance(labels, Mapping) else {"weak": labels}
+        weak = ops.cast(labels["weak"], "float32")
+        terms = {"loss_pred": losses.prediction_loss(weak, outputs["clip_probs"])}
+        if self.supervision.kind == "none":
+            return terms
+        mask = outputs["mask"]
+
+        def attention_loss(target_labels: Any) -> Any:
+            return losses.attention_loss(
+                target_labels, outputs["attention"], outputs["attention_logits"], mask,
+                self.supervision.target)
+
+        if self.supervision.uses_strong:
+            if "strong" not in labels:
+                raise InputError("supervision by strong labels, but the data gives none:"
+                                 " labels need 'strong' and 'has_strong'")
+            terms["loss_strong"] = attention_loss(labels["strong"]) * ops.cast(
+                labels["has_strong"], "float32")
+        if self.supervision.uses_self:
+            pseudo = losses.pseudo_strong_labels(outputs["segment_probs"], weak, mask)
+            terms["loss_self"] = attention_loss(pseudo)
+            possible = (ops.sum(ops.cast(weak >= 0.5, "float32"), -1)
+                        * ops.sum(ops.cast(mask, "float32"), -1))
+            terms["pseudo_positive"] = (ops.sum(pseudo, axis=(1, 2))
+                                        / ops.maximum(possible, 1.0))
+        return terms
+
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None,
+                     sample_weight: Any = None, training: bool = True) -> Any:
+        """The scalar total: mean over clips of the weighted terms, plus regularisers."""
+        terms = self.compute_terms(x, y, y_pred)
+        total = terms["loss_pred"]
+        if self.supervision.uses_strong:
+            total += self.supervision.strong_weight * terms["loss_strong"]
+        if self.supervision.uses_self:
+            total += self.supervision.self_weight * terms["loss_self"]
+        if sample_weight is not None:
+            total *= ops.cast(sample_weight, "float32")
+        for name, metric in self._terms.items():
+            metric.update_state(terms[name], sample_weight)
+        loss = ops.mean(total)
+        for regulariser in self.losses:
+            loss += ops.cast(regulariser, "float32")
+        return loss
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One step: one forward pass, L_pred and the attention losses, one update."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            outputs = self(x, training=True)
+            loss = self.compute_loss(x, y, outputs, sample_weight)
+            # gradients are summed over the replicas
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        variables = self.trainable_variables
+        gradients = tape.gradient(scaled, [v.value for v in variables])
+        self.optimizer.apply(gradients, variables)
+        return self._log(loss, x, y, outputs, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        outputs = self(x, training=False)
+        loss = self.compute_loss(x, y, outputs, sample_weight, training=False)
+        return self._log(loss, x, y, outputs, sample_weight)
+
+    def _log(self, loss: Any, x: Any, y: Any, outputs: Mapping[str, Any],
+             sample_weight: Any) -> dict[str, Any]:
+        clips = tf.shape(outputs["clip_probs"])[0]
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, sample_weight=clips)
+        weak = y["weak"] if isinstance(y, Mapping) else y
+        return self.compute_metrics(x, weak, outputs["clip_probs"], sample_weight)
+
+
+def as_inputs(inputs: Any) -> dict[str, Any]:
+    """A network's input dict; features alone count as valid in every row."""
+    if isinstance(inputs, Mapping):
+        return {"features": inputs["features"], "num_frames": inputs["num_frames"]}
+    shape = ops.shape(inputs)
+    return {"features": inputs,
+            "num_frames": ops.broadcast_to(ops.cast(shape[1], "int32"), (shape[0],))}
+
+
+class ClipScores(keras.callbacks.Callback):
+    """Scores a whole data set after each epoch and adds the results to the logs.
+
+    mAP is no mean over batches, so the answers are gathered first. Adds `val_mAP`,
+    `val_AUC` and `val_loss_pred`. Put it before callbacks that read them.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset) -> None:
+        super().__init__()
+        self._dataset = dataset
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        weak, scores = clip_scores(self.model, self._dataset)
+        result = metrics.evaluate(weak, scores,
+                                  [str(i) for i in range(weak.shape[1])])
+        loss = float(np.mean(losses.prediction_loss(weak, scores)))
+        if logs is not None:
+            logs.update(val_mAP=result["mAP"], val_AUC=result["AUC"],
+                        val_loss_pred=loss)
+
+
+def clip_scores(model: keras.Model,
+                dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Weak labels and clip probabilities of a data set, (N, C) each."""
+    weak, scores = [], []
+    for x, y in dataset:
+        scores.append(np.asarray(model.predict_on_batch(x)["clip_probs"]))
+        weak.append(np.asarray(y["weak"]))
+    return np.concatenate(weak), np.concatenate(scores)
+
+
+def set_precision(precision: str) -> str:
+    """Sets the dtype policy for the models built after it.
+
+    Args:
+      precision: `float32`, `bfloat16`, `float16` (mixed: variables stay float32), or
+        `auto`: bfloat16 where the CPU computes in it (AMX or AVX512-BF16), float16
+        with loss scaling on a GPU, else float32.
+
+    Returns:
+      The precision chosen, never `auto`.
+
+    Raises:
+      InputError: for another name.
+    """
+    if precision == "auto":
+        if tf.config.list_physical_devices("GPU"):
+            precision = "float16"
+        else:
+            precision = "bfloat16" if _cpu_computes_bfloat16() else "float32"
+    policies = {"float32": "float32", "bfloat16": "mixed_bfloat16",
+                "float16": "mixed_float16"}
+    if precision not in policies:
+        raise InputError(f"precision {precision!r}: auto, {', '.join(policies)}")
+    keras.mixed_precision.set_global_policy(policies[precision])
+    return precision
+
+
+def _cpu_computes_bfloat16() -> bool:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as handle:
+            text = handle.read()
+    except OSError:  # not Linux: no way to ask, float32 is right everywhere
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return bool({"amx_bf16", "avx512_bf16"} & set(flags.split()))

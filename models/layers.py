@@ -52,16 +52,23 @@ class MaskedBatchNormalization(keras.layers.Layer):
       epsilon: added to the variance.
     """
 
-    def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3,
-                 **kwargs: Any) -> None:
+    def __init__(
+        self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
 
     def build(self, shape: Any, *_: Any) -> None:
         def weight(name: str, initial: str, trainable: bool) -> Any:
-            return self.add_weight(name=name, shape=(shape[-1],), initializer=initial,
-                                   trainable=trainable, dtype="float32")
+            return self.add_weight(
+                name=name,
+                shape=(shape[-1],),
+                initializer=initial,
+                trainable=trainable,
+                dtype="float32",
+                autocast=False,
+            )
 
         self.gamma = weight("gamma", "ones", True)
         self.beta = weight("beta", "zeros", True)
@@ -78,8 +85,8 @@ class MaskedBatchNormalization(keras.layers.Layer):
         else:
             mean = ops.convert_to_tensor(self.moving_mean)
             variance = ops.convert_to_tensor(self.moving_variance)
-        scale = ops.cast(self.gamma, "float32") * ops.rsqrt(variance + self.epsilon)
-        shift = ops.cast(self.beta, "float32") - mean * scale
+        scale = self.gamma * ops.rsqrt(variance + self.epsilon)
+        shift = self.beta - mean * scale
         return values * ops.cast(scale, values.dtype) + ops.cast(shift, values.dtype)
 
     def _moments(self, values: Any, mask: Any) -> tuple[Any, Any]:
@@ -96,8 +103,11 @@ class MaskedBatchNormalization(keras.layers.Layer):
         return mean, ops.maximum(square - ops.square(mean), 0.0)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "momentum": self.momentum,
-                "epsilon": self.epsilon}
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }
 
     def compute_output_shape(self, shape: Any, *_: Any) -> Any:
         return shape
@@ -119,11 +129,13 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict
 
     logits = keras.layers.Dense(num_classes, name="L8-a")(hidden)
     probs = keras.layers.Activation("sigmoid", dtype="float32", name="segment_probs")(
-        logits)
+        logits
+    )
     probs = ApplyMask(dtype="float32", name="valid_segment_probs")(probs, mask)
     attention_logits = None
     if pooling == "attention":
         attention_logits = keras.layers.Dense(num_classes, name="L8-b")(hidden)
         attention_logits = keras.layers.Activation(
-            "linear", dtype="float32", name="attention_logits")(attention_logits)
+            "linear", dtype="float32", name="attention_logits"
+        )(attention_logits)
     return {**pool(pooling, probs, attention_logits, mask), "mask": mask}

@@ -64,8 +64,11 @@ class Architecture:
 
 def names() -> list[str]:
     """The names that `create` takes."""
-    return sorted(path.stem for folder in architectures.__path__
-                  for path in pathlib.Path(folder).glob("[a-z]*.py"))
+    return sorted(
+        path.stem
+        for folder in architectures.__path__
+        for path in pathlib.Path(folder).glob("[a-z]*.py")
+    )
 
 
 def create(name: str, num_classes: int, **settings: Any) -> Architecture:
@@ -85,8 +88,10 @@ def create(name: str, num_classes: int, **settings: Any) -> Architecture:
     values = {}
     for key, value in settings.items():
         if key not in fields:
-            raise InputError(f"model {name}: no setting {key!r}; there are"
-                             f" {', '.join(sorted(fields - {'num_classes'}))}")
+            raise InputError(
+                f"model {name}: no setting {key!r}; there are"
+                f" {', '.join(sorted(fields - {'num_classes'}))}"
+            )
         values[key] = _convert(name, key, value, types[key])
     return Architecture(name, config_class(num_classes=num_classes, **values))
 
@@ -105,5 +110,6 @@ def _convert(model: str, key: str, value: Any, kind: type) -> Any:
             return {"true": True, "false": False}[value.lower()]
         return kind(value)
     except (KeyError, ValueError):
-        raise InputError(f"model {model}: {key}={value!r} is no {kind.__name__}"
-                         ) from None
+        raise InputError(
+            f"model {model}: {key}={value!r} is no {kind.__name__}"
+        ) from None

@@ -18,8 +18,15 @@ from absl import flags
 from tfweak.errors import InputError
 
 
-def run(flag_values: flags.FlagValues, doc: str, body: Callable[[list[str]], int | None],
-        argv: Sequence[str] | None = None, *, program: str, positional: str = "") -> int:
+def run(
+    flag_values: flags.FlagValues,
+    doc: str,
+    body: Callable[[list[str]], int | None],
+    argv: Sequence[str] | None = None,
+    *,
+    program: str,
+    positional: str = "",
+) -> int:
     """Parses the command line, runs `body`, and turns errors into messages.
 
     Args:
@@ -46,8 +53,11 @@ def run(flag_values: flags.FlagValues, doc: str, body: Callable[[list[str]], int
         print(f"{program}: {error}\nSee '{program} --help'.", file=sys.stderr)
         return 2
     if rest and not positional:
-        print(f"{program}: unexpected argument {rest[0]!r}: flags are written"
-              f" --name=value.\nSee '{program} --help'.", file=sys.stderr)
+        print(
+            f"{program}: unexpected argument {rest[0]!r}: flags are written"
+            f" --name=value.\nSee '{program} --help'.",
+            file=sys.stderr,
+        )
         return 2
     try:
         return body(rest) or 0
@@ -55,8 +65,10 @@ def run(flag_values: flags.FlagValues, doc: str, body: Callable[[list[str]], int
         print(f"{program}: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\n{program}: interrupted; the same command goes on from here.",
-              file=sys.stderr)
+        print(
+            f"\n{program}: interrupted; the same command goes on from here.",
+            file=sys.stderr,
+        )
         return 130
 
 
@@ -72,14 +84,22 @@ def existing_file(flag: str, value: str) -> pathlib.Path:
     return path
 
 
-def _help(flag_values: flags.FlagValues, doc: str, program: str, positional: str) -> str:
-    lines = [f"usage: {program} [flags] {positional}".rstrip(), "", doc.strip(), "",
-             "flags:"]
+def _help(
+    flag_values: flags.FlagValues, doc: str, program: str, positional: str
+) -> str:
+    lines = [
+        f"usage: {program} [flags] {positional}".rstrip(),
+        "",
+        doc.strip(),
+        "",
+        "flags:",
+    ]
     for name in flag_values:
         flag = flag_values[name]
         if flag.name != name:  # a short name of another flag
             continue
         default = "" if flag.default is None else f" (default: {flag.default_as_str})"
-        lines.append(flags.text_wrap(f"--{name}: {flag.help}{default}", 88, "      ",
-                                     "  "))
+        lines.append(
+            flags.text_wrap(f"--{name}: {flag.help}{default}", 88, "      ", "  ")
+        )
     return "\n".join(lines)

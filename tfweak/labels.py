@@ -64,8 +64,10 @@ class ClassList:
         try:
             return self._lookup[label]  # type: ignore[attr-defined]
         except KeyError:
-            raise InputError(f"unknown class {label!r}; the list has {len(self)}"
-                             " classes, matched whole by name or mid") from None
+            raise InputError(
+                f"unknown class {label!r}; the list has {len(self)}"
+                " classes, matched whole by name or mid"
+            ) from None
 
     @property
     def digest(self) -> str:
@@ -93,25 +95,32 @@ class ClassList:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"class list {path}: cannot be read ({error})") from error
         if not rows or [c.strip() for c in rows[0]] != ["index", "mid", "display_name"]:
-            raise InputError(f"class list {path}: expected the header"
-                             " 'index,mid,display_name'")
+            raise InputError(
+                f"class list {path}: expected the header 'index,mid,display_name'"
+            )
         table: dict[int, tuple[str, str]] = {}
         for number, row in enumerate(rows[1:], start=2):
             if not row:
                 continue
             if len(row) != 3 or not row[0].strip().isdigit():
-                raise InputError(f"class list {path}, line {number}: expected"
-                                 f" index,mid,display_name, found {row}")
+                raise InputError(
+                    f"class list {path}, line {number}: expected"
+                    f" index,mid,display_name, found {row}"
+                )
             if int(row[0]) in table:
-                raise InputError(f"class list {path}, line {number}: index {row[0]}"
-                                 " stands twice")
+                raise InputError(
+                    f"class list {path}, line {number}: index {row[0]} stands twice"
+                )
             table[int(row[0])] = (row[1], row[2])
         if sorted(table) != list(range(len(table))):
-            raise InputError(f"class list {path}: the indices are not 0 to"
-                             f" {len(table) - 1}")
+            raise InputError(
+                f"class list {path}: the indices are not 0 to {len(table) - 1}"
+            )
         try:
-            return cls(tuple(table[i][1] for i in range(len(table))),
-                       tuple(table[i][0] for i in range(len(table))))
+            return cls(
+                tuple(table[i][1] for i in range(len(table))),
+                tuple(table[i][0] for i in range(len(table))),
+            )
         except InputError as error:
             raise InputError(f"class list {path}: {error}") from None
 
@@ -120,8 +129,9 @@ class ClassList:
         with open(path, "w", newline="", encoding="utf-8") as handle:
             writer = csv.writer(handle, lineterminator="\n")
             writer.writerow(["index", "mid", "display_name"])
-            writer.writerows((i, m, n)
-                             for i, (m, n) in enumerate(zip(self.mids, self.names)))
+            writer.writerows(
+                (i, m, n) for i, (m, n) in enumerate(zip(self.mids, self.names))
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,8 +151,13 @@ class SegmentGrid:
         """Slot starts in seconds, (T,) float64."""
         return self.offset_seconds + self.hop_seconds * np.arange(num_segments)
 
-    def labels(self, events: Iterable[Event], num_segments: int, num_classes: int,
-               min_overlap: float = 0.5) -> np.ndarray:
+    def labels(
+        self,
+        events: Iterable[Event],
+        num_segments: int,
+        num_classes: int,
+        min_overlap: float = 0.5,
+    ) -> np.ndarray:
         """Segment labels of one clip's events.
 
         A segment is positive for a class where some event of it covers at least
@@ -157,8 +172,9 @@ class SegmentGrid:
         out = np.zeros((num_segments, num_classes), np.uint8)
         starts = self.onsets(num_segments)
         for event in events:
-            overlap = (np.minimum(event.offset_seconds, starts + self.hop_seconds)
-                       - np.maximum(event.onset_seconds, starts))
+            overlap = np.minimum(
+                event.offset_seconds, starts + self.hop_seconds
+            ) - np.maximum(event.onset_seconds, starts)
             length = event.offset_seconds - event.onset_seconds
             needed = min_overlap * min(self.hop_seconds, length)
             # the tolerance keeps an exact half a half after rounding

@@ -68,8 +68,13 @@ def pseudo_strong_labels(segment_probs: Any, weak: Any, mask: Any) -> Any:
     return ops.stop_gradient(ops.cast(positive, "float32"))
 
 
-def attention_loss(labels: Any, attention: Any, attention_logits: Any, mask: Any,
-                   target: str = "attention") -> Any:
+def attention_loss(
+    labels: Any,
+    attention: Any,
+    attention_logits: Any,
+    mask: Any,
+    target: str = "attention",
+) -> Any:
     """L_att = sum_t sum_c BCE(Y_{c,t}, A_{c,t}), Section II of the same paper.
 
     A sums to 1 over time for each class, so the printed form cannot reach 0 where an

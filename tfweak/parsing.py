@@ -11,11 +11,15 @@ from tfweak import features, records
 from tfweak.labels import SegmentGrid
 
 _ID = {"video_id": tf.io.FixedLenFeature([], tf.string)}
-_LABELS = {"labels": tf.io.RaggedFeature(tf.int64)}
+_LABELS = {"labels": tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)}
 _HAS_STRONG = {"has_strong": tf.io.FixedLenFeature([], tf.int64, default_value=0)}
-_STRONG = {"strong_labels": tf.io.RaggedFeature(tf.int64),
-           "strong_onsets_seconds": tf.io.RaggedFeature(tf.float32),
-           "strong_offsets_seconds": tf.io.RaggedFeature(tf.float32)}
+_STRONG = {
+    "strong_labels": tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
+    "strong_onsets_seconds": tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64),
+    "strong_offsets_seconds": tf.io.RaggedFeature(
+        tf.float32, row_splits_dtype=tf.int64
+    ),
+}
 _DTYPES = {"uint8": tf.uint8, "int16": tf.int16, "float16": tf.float16}
 
 
@@ -28,7 +32,8 @@ def clip_ids(serialized: tf.Tensor) -> tf.Tensor:
 def clip_labels(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.RaggedTensor]:
     """Ids (B,) and weak labels (B, None) int64 of (B,) serialised clips."""
     context, _, _ = tf.io.parse_sequence_example(
-        serialized, context_features={**_ID, **_LABELS})
+        serialized, context_features={**_ID, **_LABELS}
+    )
     return context["video_id"], context["labels"]
 
 
@@ -38,8 +43,12 @@ def check(serialized: tf.Tensor, payload: records.Payload) -> tuple[Any, ...]:
     A record whose payload is not whole has 0 rows.
     """
     raw, context = _parse(serialized, payload, {**_ID, **_LABELS, **_HAS_STRONG})
-    return (context["video_id"], context["labels"], context["has_strong"] > 0,
-            _num_rows(raw, payload))
+    return (
+        context["video_id"],
+        context["labels"],
+        context["has_strong"] > 0,
+        _num_rows(raw, payload),
+    )
 
 
 class Parser:
@@ -53,9 +62,14 @@ class Parser:
       num_segments: rows of input -> segments.
     """
 
-    def __init__(self, payload: records.Payload, num_classes: int,
-                 num_frames: int | None = None, grid: SegmentGrid | None = None,
-                 num_segments: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self,
+        payload: records.Payload,
+        num_classes: int,
+        num_frames: int | None = None,
+        grid: SegmentGrid | None = None,
+        num_segments: Callable[[Any], Any] | None = None,
+    ) -> None:
         self._payload = payload
         self._num_classes = num_classes
         self._num_frames = num_frames
@@ -89,8 +103,12 @@ class Parser:
         elif payload.kind == "log_mel":
             bins = payload.parameters["num_mel_bins"]
             values = tf.reshape(values, [tf.shape(values)[0], -1, bins])
-            values = (features.dequantise_tensor(values) if payload.dtype == "uint8"
-                      else tf.cast(values, tf.float32))
+            values = tf.cast(values, tf.float32)
+            if payload.dtype == "uint8":
+                step, low = features.quantiser_affine(
+                    features.LogMelConfig.from_parameters(payload.parameters)
+                )
+                values = values * step + low
         else:
             values = tf.cast(values, tf.float32)
         if wanted is not None:
@@ -116,15 +134,18 @@ class Parser:
         onsets = context["strong_onsets_seconds"].flat_values[:, tf.newaxis]
         offsets = context["strong_offsets_seconds"].flat_values[:, tf.newaxis]
         starts = grid.offset_seconds + grid.hop_seconds * tf.range(
-            tf.cast(segments, tf.float32), dtype=tf.float32)
-        overlap = (tf.minimum(offsets, starts + grid.hop_seconds)
-                   - tf.maximum(onsets, starts))
+            tf.cast(segments, tf.float32), dtype=tf.float32
+        )
+        overlap = tf.minimum(offsets, starts + grid.hop_seconds) - tf.maximum(
+            onsets, starts
+        )
         needed = 0.5 * tf.minimum(grid.hop_seconds, offsets - onsets)
         active = (overlap > 0) & (overlap >= needed - 1e-6)  # (E, T)
         clips = labels.nrows()
         row = labels.value_rowids() * classes + labels.flat_values
         maps = tf.math.unsorted_segment_max(
-            tf.cast(active, tf.float32), row, clips * classes)
+            tf.cast(active, tf.float32), row, clips * classes
+        )
         maps = tf.reshape(tf.maximum(maps, 0.0), [clips, classes, -1])
         return tf.transpose(maps, [0, 2, 1])
 
@@ -136,17 +157,26 @@ def features_of_waveform(waveform: tf.Tensor, num_samples: tf.Tensor) -> dict:
     return LogMel()(waveform, num_samples)
 
 
-def _parse(serialized: tf.Tensor, payload: records.Payload,
-           context_features: dict[str, Any]) -> tuple[tf.Tensor, dict[str, Any]]:
+def _parse(
+    serialized: tf.Tensor, payload: records.Payload, context_features: dict[str, Any]
+) -> tuple[tf.Tensor, dict[str, Any]]:
     """Raw payload strings, (B, T) for embeddings and (B,) otherwise, and the context."""
     if payload.kind == "audio_embedding":
         context, sequence, _ = tf.io.parse_sequence_example(
-            serialized, context_features=context_features, sequence_features={
-                "audio_embedding": tf.io.FixedLenSequenceFeature([], tf.string)})
+            serialized,
+            context_features=context_features,
+            sequence_features={
+                "audio_embedding": tf.io.FixedLenSequenceFeature([], tf.string)
+            },
+        )
         return sequence["audio_embedding"], context
     context, _, _ = tf.io.parse_sequence_example(
-        serialized, context_features={
-            **context_features, payload.kind: tf.io.FixedLenFeature([], tf.string)})
+        serialized,
+        context_features={
+            **context_features,
+            payload.kind: tf.io.FixedLenFeature([], tf.string),
+        },
+    )
     return context.pop(payload.kind), context
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import features, parsing, records
+from tfweak import parsing, records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, SegmentGrid
 
@@ -109,26 +109,34 @@ class ClipData:
           InputError: when the fraction leaves one of them empty.
         """
         if not 0 < valid_fraction < 1:
-            raise InputError(f"validation fraction {valid_fraction}: a number between 0"
-                             " and 1 is needed")
+            raise InputError(
+                f"validation fraction {valid_fraction}: a number between 0"
+                " and 1 is needed"
+            )
         return self._take(Part(valid_fraction, False, seed)), self._take(
-            Part(valid_fraction, True, seed))
+            Part(valid_fraction, True, seed)
+        )
 
     def _take(self, part: Part) -> ClipData:
         taken = _scan(self.files, self.payload, self.classes, part)
         if not len(taken):
-            raise InputError(f"a validation fraction of {part.valid_fraction} of"
-                             f" {len(self)} clips leaves none for"
-                             f" {'validation' if part.is_valid else 'training'}")
+            raise InputError(
+                f"a validation fraction of {part.valid_fraction} of"
+                f" {len(self)} clips leaves none for"
+                f" {'validation' if part.is_valid else 'training'}"
+            )
         return taken
 
     def fingerprint(self) -> dict[str, Any]:
         """What a run notes of its data: counts, payload, vocabulary, clip ids."""
         digest = np.bitwise_xor.reduce(_hash_int(tf.constant(self.clip_ids)).numpy())
-        return {"num_clips": len(self), "num_strong": self.num_strong,
-                "clip_ids": f"{digest & 0xffffffffffffffff:016x}",
-                "classes": self.classes.digest,
-                "payload": dataclasses.asdict(self.payload)}
+        return {
+            "num_clips": len(self),
+            "num_strong": self.num_strong,
+            "clip_ids": f"{int(digest):016x}",
+            "classes": self.classes.digest,
+            "payload": dataclasses.asdict(self.payload),
+        }
 
     def open_serialized(self) -> tf.data.Dataset:
         """The serialised records, file after file."""
@@ -136,8 +144,9 @@ class ClipData:
         return _keep_part(dataset, self.part)
 
 
-def open_data(folders: Sequence[str | os.PathLike],
-              classes: ClassList | None = None) -> ClipData:
+def open_data(
+    folders: Sequence[str | os.PathLike], classes: ClassList | None = None
+) -> ClipData:
     """Opens prepared records or official shards; reads them once to check and count.
 
     Args:
@@ -154,8 +163,10 @@ def open_data(folders: Sequence[str | os.PathLike],
     infos = [records.DatasetInfo.read(folder) for folder in folders]
     for folder, info in zip(folders[1:], infos[1:]):
         if info.payload != infos[0].payload:
-            raise InputError(f"{folder} and {folders[0]} cannot be read together:"
-                             f" {difference(info.payload, infos[0].payload)}")
+            raise InputError(
+                f"{folder} and {folders[0]} cannot be read together:"
+                f" {difference(info.payload, infos[0].payload)}"
+            )
     for folder, info in zip(folders, infos):
         known = info.classes
         if known is None:
@@ -163,8 +174,10 @@ def open_data(folders: Sequence[str | os.PathLike],
         if classes is None:
             classes = known
         elif classes.mids != known.mids:
-            raise InputError(f"{folder}: its {len(known)} classes are not the"
-                             f" {len(classes)} of the list given or of the other data")
+            raise InputError(
+                f"{folder}: its {len(known)} classes are not the"
+                f" {len(classes)} of the list given or of the other data"
+            )
     if classes is None:
         classes = ClassList.indices(OFFICIAL_NUM_CLASSES)
     files = tuple(path for folder in folders for path in records.shards(folder))
@@ -174,18 +187,26 @@ def open_data(folders: Sequence[str | os.PathLike],
     unique, counts = np.unique(data.clip_ids, return_counts=True)
     if len(unique) < len(data):
         twice = unique[counts > 1][0].decode(errors="replace")
-        raise InputError(f"clip {twice!r} stands {counts.max()} times in"
-                         f" {', '.join(map(str, folders))}")
+        raise InputError(
+            f"clip {twice!r} stands {counts.max()} times in"
+            f" {', '.join(map(str, folders))}"
+        )
     return data
 
 
 def difference(one: records.Payload, other: records.Payload) -> str:
     """Says in which settings two payloads differ."""
-    parts = [f"{name} is {getattr(one, name)!r}, not {getattr(other, name)!r}"
-             for name in ("kind", "dtype") if getattr(one, name) != getattr(other, name)]
+    parts = [
+        f"{name} is {getattr(one, name)!r}, not {getattr(other, name)!r}"
+        for name in ("kind", "dtype")
+        if getattr(one, name) != getattr(other, name)
+    ]
     keys = sorted(set(one.parameters) | set(other.parameters))
-    parts += [f"{key} is {one.parameters.get(key)!r}, not {other.parameters.get(key)!r}"
-              for key in keys if one.parameters.get(key) != other.parameters.get(key)]
+    parts += [
+        f"{key} is {one.parameters.get(key)!r}, not {other.parameters.get(key)!r}"
+        for key in keys
+        if one.parameters.get(key) != other.parameters.get(key)
+    ]
     return "; ".join(parts)
 
 
@@ -210,27 +231,37 @@ class TrainingInput:
         else:
             files = rng.permutation(np.array(data.files))
             dataset = tf.data.Dataset.from_tensor_slices(files).interleave(
-                tf.data.TFRecordDataset, cycle_length=16, block_length=4,
-                num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+                tf.data.TFRecordDataset,
+                cycle_length=16,
+                block_length=4,
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
             dataset = _keep_part(dataset, data.part)
             buffer = config.shuffle_clips
         if config.balance:
             dataset = _repeat_rare(dataset, data, config.seed, number)
-        dataset = dataset.shuffle(buffer, seed=int(rng.integers(1 << 31)),
-                                  reshuffle_each_iteration=False)
+        dataset = dataset.shuffle(
+            buffer, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False
+        )
         dataset = _batches(dataset, data, config, config.num_frames)
         if config.mixup:
             steps = tf.data.Dataset.counter()
-            seeds = steps.map(lambda step: tf.stack(
-                [tf.cast(step, tf.int32), int(rng.integers(1 << 31))]))
+            seeds = steps.map(
+                lambda step: tf.stack(
+                    [tf.cast(step, tf.int32), int(rng.integers(1 << 31))]
+                )
+            )
             dataset = tf.data.Dataset.zip((dataset, seeds)).map(
-                lambda batch, seed: (mix(*batch, config.mixup, seed)),
-                num_parallel_calls=tf.data.AUTOTUNE)
+                lambda batch, seed: mix(*batch, config.mixup, seed),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
         return _to_device(dataset)
 
 
-def training_batches(data: ClipData, config: InputConfig,
-                     epoch: int = 0) -> tf.data.Dataset:
+def training_batches(
+    data: ClipData, config: InputConfig, epoch: int = 0
+) -> tf.data.Dataset:
     """The training batches of a single epoch; see `TrainingInput` for many."""
     return TrainingInput(data, config).epoch(epoch)
 
@@ -243,8 +274,9 @@ def evaluation_batches(data: ClipData, config: InputConfig) -> tf.data.Dataset:
     return _to_device(_batches(dataset, data, config, None))
 
 
-def mix(x: dict[str, Any], y: dict[str, Any], alpha: float,
-        seed: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def mix(
+    x: dict[str, Any], y: dict[str, Any], alpha: float, seed: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Mixup (Zhang et al. 2018): each clip with another of its batch.
 
     lambda ~ Beta(alpha, alpha) a pair, the larger share for the clip itself; features
@@ -266,8 +298,10 @@ def mix(x: dict[str, Any], y: dict[str, Any], alpha: float,
         weight = tf.reshape(share, [-1] + [1] * (value.shape.rank - 1))
         return weight * value + (1.0 - weight) * tf.gather(value, partner)
 
-    x = {"features": blend(x["features"]),
-         "num_frames": tf.maximum(x["num_frames"], tf.gather(x["num_frames"], partner))}
+    x = {
+        "features": blend(x["features"]),
+        "num_frames": tf.maximum(x["num_frames"], tf.gather(x["num_frames"], partner)),
+    }
     mixed = {**y, "weak": blend(y["weak"])}
     if "strong" in y:
         mixed["strong"] = blend(y["strong"])
@@ -275,12 +309,18 @@ def mix(x: dict[str, Any], y: dict[str, Any], alpha: float,
     return x, mixed
 
 
-def _batches(dataset: tf.data.Dataset, data: ClipData, config: InputConfig,
-             num_frames: int | None) -> tf.data.Dataset:
-    parse = parsing.Parser(data.payload, len(data.classes), num_frames, config.grid,
-                           config.num_segments)
+def _batches(
+    dataset: tf.data.Dataset,
+    data: ClipData,
+    config: InputConfig,
+    num_frames: int | None,
+) -> tf.data.Dataset:
+    parse = parsing.Parser(
+        data.payload, len(data.classes), num_frames, config.grid, config.num_segments
+    )
     return dataset.batch(config.batch_size).map(
-        parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
 
 
 def _to_device(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -296,12 +336,16 @@ def _keep_part(dataset: tf.data.Dataset, part: Part | None) -> tf.data.Dataset:
     def keep(serialized: tf.Tensor) -> tf.Tensor:
         return tf.boolean_mask(serialized, part.keep(parsing.clip_ids(serialized)))
 
-    return dataset.batch(256).map(
-        keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).unbatch()
+    return (
+        dataset.batch(256)
+        .map(keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .unbatch()
+    )
 
 
-def _repeat_rare(dataset: tf.data.Dataset, data: ClipData, seed: int,
-                 epoch: int) -> tf.data.Dataset:
+def _repeat_rare(
+    dataset: tf.data.Dataset, data: ClipData, seed: int, epoch: int
+) -> tf.data.Dataset:
     counts = np.maximum(data.label_counts, 1)
     factors = tf.constant(np.sqrt(np.maximum(counts.mean() / counts, 1.0)), tf.float64)
 
@@ -311,12 +355,15 @@ def _repeat_rare(dataset: tf.data.Dataset, data: ClipData, seed: int,
         times = tf.floor(wanted + tf.cast(_hash(ids, seed, epoch), tf.float64))
         return tf.repeat(serialized, tf.cast(times, tf.int32))
 
-    return dataset.batch(256).map(
-        repeat, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).unbatch()
+    return (
+        dataset.batch(256)
+        .map(repeat, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .unbatch()
+    )
 
 
 def _hash_int(clip_ids: Any, seed: int = 0, epoch: int = 0) -> Any:
-    key = [seed & 0x7fffffff, epoch & 0x7fffffff]
+    key = [seed & 0x7FFFFFFF, epoch & 0x7FFFFFFF]
     return tf.strings.to_hash_bucket_strong(clip_ids, (1 << 62), key)
 
 
@@ -325,31 +372,45 @@ def _hash(clip_ids: Any, seed: int, epoch: int) -> Any:
     return tf.cast(_hash_int(clip_ids, seed, epoch), tf.float64) / float(1 << 62)
 
 
-def _scan(files: Sequence[str], payload: records.Payload, classes: ClassList,
-          part: Part | None) -> ClipData:
+def _scan(
+    files: Sequence[str],
+    payload: records.Payload,
+    classes: ClassList,
+    part: Part | None,
+) -> ClipData:
     """One pass: ids, label counts, and whether every record can be used."""
     counts = np.zeros(len(classes), np.int64)
     ids, num_strong = [], 0
     dataset = tf.data.TFRecordDataset(list(files)).batch(512)
-    dataset = dataset.map(lambda batch: parsing.check(batch, payload),
-                          num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.map(
+        lambda batch: parsing.check(batch, payload),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
     try:
         for clip_ids, labels, has_strong, num_frames in dataset.prefetch(2):
             if np.any(num_frames < 1):
                 name = clip_ids[int(np.argmin(num_frames))].numpy().decode()
-                raise InputError(f"clip {name!r} in {_shard_of(files, name)}: no rows of"
-                                 f" {payload.kind}")
+                raise InputError(
+                    f"clip {name!r} in {_shard_of(files, name)}: no rows of"
+                    f" {payload.kind}"
+                )
             values = labels.flat_values.numpy()
             if np.any((values < 0) | (values >= len(classes))):
                 row = int(np.argmax(np.any((labels < 0) | (labels >= len(classes)), 1)))
                 name = clip_ids[row].numpy().decode()
-                raise InputError(f"clip {name!r} in {_shard_of(files, name)}: label"
-                                 f" {values.max()}, but there are {len(classes)} classes"
-                                 " (0 to"
-                                 f" {len(classes) - 1}); give the class list that the"
-                                 " data was made with")
-            keep = (np.ones(len(clip_ids), bool) if part is None
-                    else part.keep(clip_ids).numpy())
+                raise InputError(
+                    f"clip {name!r} in {_shard_of(files, name)}: label"
+                    f" {values.max()}, but there are {len(classes)} classes"
+                    " (0 to"
+                    f" {len(classes) - 1}); give the class list that the"
+                    " data was made with"
+                )
+            keep = (
+                np.ones(len(clip_ids), bool)
+                if part is None
+                else part.keep(clip_ids).numpy()
+            )
             rows = labels.value_rowids().numpy()
             pairs = np.unique(np.stack([rows, values])[:, keep[rows]], axis=1)
             counts += np.bincount(pairs[1], minlength=len(classes))
@@ -357,9 +418,15 @@ def _scan(files: Sequence[str], payload: records.Payload, classes: ClassList,
             num_strong += int(has_strong.numpy()[keep].sum())
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         raise InputError(_blame(files, payload, error)) from error
-    return ClipData(tuple(files), payload, classes,
-                    np.concatenate(ids) if ids else np.array([], object), counts,
-                    num_strong, part)
+    return ClipData(
+        tuple(files),
+        payload,
+        classes,
+        np.concatenate(ids) if ids else np.array([], object),
+        counts,
+        num_strong,
+        part,
+    )
 
 
 def _blame(files: Sequence[str], payload: records.Payload, error: Exception) -> str:

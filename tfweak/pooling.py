@@ -38,10 +38,13 @@ class AveragePooling(keras.layers.Layer):
         """
         valid = ops.cast(mask, "float32")
         count = ops.maximum(ops.sum(valid, axis=1, keepdims=True), 1.0)
-        attention = ops.broadcast_to(ops.expand_dims(valid / count, -1),
-                                     ops.shape(segment_probs))
-        return {"clip_probs": ops.sum(attention * segment_probs, axis=1),
-                "attention": attention}
+        attention = ops.broadcast_to(
+            ops.expand_dims(valid / count, -1), ops.shape(segment_probs)
+        )
+        return {
+            "clip_probs": ops.sum(attention * segment_probs, axis=1),
+            "attention": attention,
+        }
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
@@ -60,8 +63,9 @@ class AttentionPooling(keras.layers.Layer):
         super().__init__(**_float32(kwargs))
         self.supports_masking = False
 
-    def call(self, segment_probs: Any, attention_logits: Any,
-             mask: Any) -> dict[str, Any]:
+    def call(
+        self, segment_probs: Any, attention_logits: Any, mask: Any
+    ) -> dict[str, Any]:
         """Pools.
 
         Args:
@@ -76,8 +80,10 @@ class AttentionPooling(keras.layers.Layer):
         valid = ops.expand_dims(mask, -1)
         scores = ops.where(valid, ops.log_sigmoid(attention_logits), _MASKED_LOGIT)
         attention = ops.softmax(scores, axis=1) * ops.cast(valid, "float32")
-        return {"clip_probs": ops.sum(attention * segment_probs, axis=1),
-                "attention": attention}
+        return {
+            "clip_probs": ops.sum(attention * segment_probs, axis=1),
+            "attention": attention,
+        }
 
 
 def pool(kind: str, segment_probs: Any, attention_logits: Any, mask: Any) -> dict:

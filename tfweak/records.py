@@ -54,13 +54,16 @@ class Payload:
 
     def __post_init__(self) -> None:
         if self.dtype not in PAYLOAD_DTYPES.get(self.kind, ()):
-            raise InputError(f"no payload {self.kind!r} of dtype {self.dtype!r}; there"
-                             f" are {PAYLOAD_DTYPES}")
+            raise InputError(
+                f"no payload {self.kind!r} of dtype {self.dtype!r}; there"
+                f" are {PAYLOAD_DTYPES}"
+            )
 
 
 # The official shards: VGGish embeddings, PCA'd and quantised by AudioSet's authors.
 OFFICIAL_EMBEDDINGS = Payload(
-    "audio_embedding", "uint8", {"extractor": "audioset-v1-release"})
+    "audio_embedding", "uint8", {"extractor": "audioset-v1-release"}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +97,9 @@ def encode(clip: Clip, payload: Payload) -> bytes:
     values = np.asarray(clip.payload)
     where = f"clip {clip.clip_id!r}"
     if values.dtype != np.dtype(payload.dtype):
-        raise InputError(f"{where}: payload is {values.dtype}, expected {payload.dtype}")
+        raise InputError(
+            f"{where}: payload is {values.dtype}, expected {payload.dtype}"
+        )
     if values.ndim != (1 if payload.kind == "waveform" else 2):
         raise InputError(f"{where}: {payload.kind} of shape {values.shape}")
     if values.size == 0:
@@ -112,20 +117,25 @@ def encode(clip: Clip, payload: Payload) -> bytes:
         context["strong_labels"] = _ints(e.label for e in clip.events)
         context["strong_onsets_seconds"] = _floats(e.onset_seconds for e in clip.events)
         context["strong_offsets_seconds"] = _floats(
-            e.offset_seconds for e in clip.events)
+            e.offset_seconds for e in clip.events
+        )
     lists = {}
     if payload.kind == "audio_embedding":
         if values.shape[1] != EMBEDDING_SIZE:
-            raise InputError(f"{where}: embedding rows of {values.shape[1]} values,"
-                             f" expected {EMBEDDING_SIZE}")
+            raise InputError(
+                f"{where}: embedding rows of {values.shape[1]} values,"
+                f" expected {EMBEDDING_SIZE}"
+            )
         lists["audio_embedding"] = tf.train.FeatureList(
-            feature=[_bytes(row.tobytes()) for row in values])
+            feature=[_bytes(row.tobytes()) for row in values]
+        )
     else:
         little = values.astype(values.dtype.newbyteorder("<"), copy=False)
         context[payload.kind] = _bytes(np.ascontiguousarray(little).tobytes())
     return tf.train.SequenceExample(
         context=tf.train.Features(feature=context),
-        feature_lists=tf.train.FeatureLists(feature_list=lists)).SerializeToString()
+        feature_lists=tf.train.FeatureLists(feature_list=lists),
+    ).SerializeToString()
 
 
 def write_shard(path: str | os.PathLike, examples: Iterable[bytes]) -> int:
@@ -183,13 +193,18 @@ class DatasetInfo:
             "num_clips": self.num_clips,
             "has_strong": self.has_strong,
             "payload": dataclasses.asdict(self.payload),
-            "classes": None if self.classes is None else [
+            "classes": None
+            if self.classes is None
+            else [
                 {"mid": m, "name": n}
-                for m, n in zip(self.classes.mids, self.classes.names)],
+                for m, n in zip(self.classes.mids, self.classes.names)
+            ],
             "source": dict(self.source),
         }
-        write_text(pathlib.Path(folder) / INFO_NAME,
-                   json.dumps(document, indent=1, ensure_ascii=False))
+        write_text(
+            pathlib.Path(folder) / INFO_NAME,
+            json.dumps(document, indent=1, ensure_ascii=False),
+        )
 
     @classmethod
     def read(cls, folder: str | os.PathLike) -> DatasetInfo:
@@ -204,29 +219,38 @@ class DatasetInfo:
         if not path.exists():
             shards(folder)
             if (folder / PROGRESS_NAME).exists():
-                raise InputError(f"{folder}: the preparation of this data has not"
-                                 " finished; run the same tfweak-prepare command again")
+                raise InputError(
+                    f"{folder}: the preparation of this data has not"
+                    " finished; run the same tfweak-prepare command again"
+                )
             return cls("audioset_embeddings", OFFICIAL_EMBEDDINGS, None)
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             version = document["schema_version"]
             if version != SCHEMA_VERSION:
-                raise InputError(f"{path}: schema version {version}, this tfweak reads"
-                                 f" {SCHEMA_VERSION}; prepare the data again")
+                raise InputError(
+                    f"{path}: schema version {version}, this tfweak reads"
+                    f" {SCHEMA_VERSION}; prepare the data again"
+                )
             classes = document["classes"]
             return cls(
                 name=document["name"],
                 payload=Payload(**document["payload"]),
-                classes=classes and ClassList(
-                    tuple(c["name"] for c in classes), tuple(c["mid"] for c in classes)),
+                classes=classes
+                and ClassList(
+                    tuple(c["name"] for c in classes), tuple(c["mid"] for c in classes)
+                ),
                 num_clips=document["num_clips"],
                 has_strong=document["has_strong"],
-                source=document["source"])
+                source=document["source"],
+            )
         except InputError:
             raise
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a dataset description of tfweak"
-                             f" ({type(error).__name__}: {error})") from error
+            raise InputError(
+                f"{path}: not a dataset description of tfweak"
+                f" ({type(error).__name__}: {error})"
+            ) from error
 
 
 # While this folder stands beside the shards, the preparation has not finished.
@@ -242,11 +266,14 @@ def shards(folder: str | os.PathLike) -> list[str]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of records")
-    found = sorted(str(p) for p in folder.iterdir()
-                   if p.name.endswith(SHARD_SUFFIX) and p.is_file())
+    found = sorted(
+        str(p)
+        for p in folder.iterdir()
+        if p.name.endswith(SHARD_SUFFIX) and p.is_file()
+    )
     if not found:
         inner = sorted(p.name for p in folder.iterdir() if (p / INFO_NAME).exists())
-        hint = (f"; it has prepared folders inside: {', '.join(inner)}" if inner else "")
+        hint = f"; it has prepared folders inside: {', '.join(inner)}" if inner else ""
         raise InputError(f"{folder}: no *{SHARD_SUFFIX} files here{hint}")
     return found
 
@@ -262,15 +289,21 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
         context = example.context.feature
         clip_id = context["video_id"].bytes_list.value[0].decode()
     except Exception as error:  # protobuf and index errors alike mean a broken record
-        raise InputError(f"not a clip record ({type(error).__name__}: {error})") from error
+        raise InputError(
+            f"not a clip record ({type(error).__name__}: {error})"
+        ) from error
     dtype = np.dtype(payload.dtype).newbyteorder("<")
     if payload.kind == "audio_embedding":
-        rows = [f.bytes_list.value[0] for f in
-                example.feature_lists.feature_list["audio_embedding"].feature]
+        rows = [
+            f.bytes_list.value[0]
+            for f in example.feature_lists.feature_list["audio_embedding"].feature
+        ]
         wrong = [i for i, row in enumerate(rows) if len(row) != EMBEDDING_SIZE]
         if wrong:
-            raise InputError(f"clip {clip_id!r}: embedding row {wrong[0]} has"
-                             f" {len(rows[wrong[0]])} bytes, expected {EMBEDDING_SIZE}")
+            raise InputError(
+                f"clip {clip_id!r}: embedding row {wrong[0]} has"
+                f" {len(rows[wrong[0]])} bytes, expected {EMBEDDING_SIZE}"
+            )
         values = np.frombuffer(b"".join(rows), dtype).reshape(-1, EMBEDDING_SIZE)
     else:
         if payload.kind not in context:
@@ -280,13 +313,24 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
             values = values.reshape(-1, payload.parameters["num_mel_bins"])
     events = None
     if context["has_strong"].int64_list.value[:] == [1]:
-        events = tuple(map(Event, context["strong_labels"].int64_list.value,
-                           context["strong_onsets_seconds"].float_list.value,
-                           context["strong_offsets_seconds"].float_list.value))
+        events = tuple(
+            map(
+                Event,
+                context["strong_labels"].int64_list.value,
+                context["strong_onsets_seconds"].float_list.value,
+                context["strong_offsets_seconds"].float_list.value,
+            )
+        )
     start = context["start_time_seconds"].float_list.value
     end = context["end_time_seconds"].float_list.value
-    return Clip(clip_id, tuple(context["labels"].int64_list.value), values, events,
-                start[0] if start else 0.0, end[0] if end else 0.0)
+    return Clip(
+        clip_id,
+        tuple(context["labels"].int64_list.value),
+        values,
+        events,
+        start[0] if start else 0.0,
+        end[0] if end else 0.0,
+    )
 
 
 def _bytes(value: bytes) -> tf.train.Feature:
@@ -298,4 +342,6 @@ def _floats(values: Iterable[float]) -> tf.train.Feature:
 
 
 def _ints(values: Iterable[int]) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(v) for v in values]))
+    return tf.train.Feature(
+        int64_list=tf.train.Int64List(value=[int(v) for v in values])
+    )

@@ -39,11 +39,14 @@ class Supervision:
 
     def __post_init__(self) -> None:
         if self.kind not in SUPERVISIONS:
-            raise InputError(f"supervision {self.kind!r}: one of"
-                             f" {', '.join(SUPERVISIONS)}")
+            raise InputError(
+                f"supervision {self.kind!r}: one of {', '.join(SUPERVISIONS)}"
+            )
         if self.target not in losses.ATTENTION_TARGETS:
-            raise InputError(f"attention target {self.target!r}: one of"
-                             f" {', '.join(losses.ATTENTION_TARGETS)}")
+            raise InputError(
+                f"attention target {self.target!r}: one of"
+                f" {', '.join(losses.ATTENTION_TARGETS)}"
+            )
         if min(self.strong_weight, self.self_weight) < 0:
             raise InputError("an attention weight cannot be negative")
 
@@ -80,22 +83,28 @@ class WeakModel(keras.Model):
       supervision: how the attention is supervised.
     """
 
-    def __init__(self, network: keras.Model, supervision: Supervision | None = None,
-                 **kwargs: Any) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        supervision: Supervision | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.network = network
         self.supervision = supervision or Supervision()
-        if (self.supervision.kind != "none"
-                and "attention_logits" not in network.output):
-            raise InputError(f"supervision {self.supervision.kind!r} needs a model with"
-                             " attention; this one pools without (pooling=average)")
+        if self.supervision.kind != "none" and "attention_logits" not in network.output:
+            raise InputError(
+                f"supervision {self.supervision.kind!r} needs a model with"
+                " attention; this one pools without (pooling=average)"
+            )
         names = ["loss_pred"]
         names += ["loss_strong"] if self.supervision.uses_strong else []
         names += ["loss_self", "pseudo_positive"] if self.supervision.uses_self else []
         self._terms = {name: keras.metrics.Mean(name=name) for name in names}
 
-    def compile(self, optimizer: Any = "adam", *, jit_compile: Any = "auto",
-                **kwargs: Any) -> None:
+    def compile(
+        self, optimizer: Any = "adam", *, jit_compile: Any = "auto", **kwargs: Any
+    ) -> None:
         """As `keras.Model.compile`; XLA stays off on a CPU, where it is slower."""
         if jit_compile == "auto" and not tf.config.list_physical_devices("GPU"):
             jit_compile = False
@@ -104,8 +113,9 @@ class WeakModel(keras.Model):
     def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
         return self.network(as_inputs(inputs), training=training)
 
-    def compute_terms(self, inputs: Any, labels: Any,
-                      outputs: Mapping[str, Any]) -> dict[str, Any]:
+    def compute_terms(
+        self, inputs: Any, labels: Any, outputs: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """The loss terms of each clip, unweighted: what `train_step` adds up.
 
         Returns:
@@ -120,26 +130,41 @@ class WeakModel(keras.Model):
 
         def attention_loss(target_labels: Any) -> Any:
             return losses.attention_loss(
-                target_labels, outputs["attention"], outputs["attention_logits"], mask,
-                self.supervision.target)
+                target_labels,
+                outputs["attention"],
+                outputs["attention_logits"],
+                mask,
+                self.supervision.target,
+            )
 
         if self.supervision.uses_strong:
             if "strong" not in labels:
-                raise InputError("supervision by strong labels, but the data gives none:"
-                                 " labels need 'strong' and 'has_strong'")
+                raise InputError(
+                    "supervision by strong labels, but the data gives none:"
+                    " labels need 'strong' and 'has_strong'"
+                )
             terms["loss_strong"] = attention_loss(labels["strong"]) * ops.cast(
-                labels["has_strong"], "float32")
+                labels["has_strong"], "float32"
+            )
         if self.supervision.uses_self:
             pseudo = losses.pseudo_strong_labels(outputs["segment_probs"], weak, mask)
             terms["loss_self"] = attention_loss(pseudo)
-            possible = (ops.sum(ops.cast(weak >= 0.5, "float32"), -1)
-                        * ops.sum(ops.cast(mask, "float32"), -1))
-            terms["pseudo_positive"] = (ops.sum(pseudo, axis=(1, 2))
-                                        / ops.maximum(possible, 1.0))
+            possible = ops.sum(ops.cast(weak >= 0.5, "float32"), -1) * ops.sum(
+                ops.cast(mask, "float32"), -1
+            )
+            terms["pseudo_positive"] = ops.sum(pseudo, axis=(1, 2)) / ops.maximum(
+                possible, 1.0
+            )
         return terms
 
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None,
-                     sample_weight: Any = None, training: bool = True) -> Any:
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
         """The scalar total: mean over clips of the weighted terms, plus regularisers."""
         terms = self.compute_terms(x, y, y_pred)
         total = terms["loss_pred"]
@@ -176,8 +201,9 @@ class WeakModel(keras.Model):
         loss = self.compute_loss(x, y, outputs, sample_weight, training=False)
         return self._log(loss, x, y, outputs, sample_weight)
 
-    def _log(self, loss: Any, x: Any, y: Any, outputs: Mapping[str, Any],
-             sample_weight: Any) -> dict[str, Any]:
+    def _log(
+        self, loss: Any, x: Any, y: Any, outputs: Mapping[str, Any], sample_weight: Any
+    ) -> dict[str, Any]:
         clips = tf.shape(outputs["clip_probs"])[0]
         for metric in self.metrics:
             if metric.name == "loss":
@@ -191,8 +217,63 @@ def as_inputs(inputs: Any) -> dict[str, Any]:
     if isinstance(inputs, Mapping):
         return {"features": inputs["features"], "num_frames": inputs["num_frames"]}
     shape = ops.shape(inputs)
-    return {"features": inputs,
-            "num_frames": ops.broadcast_to(ops.cast(shape[1], "int32"), (shape[0],))}
+    return {
+        "features": inputs,
+        "num_frames": ops.broadcast_to(ops.cast(shape[1], "int32"), (shape[0],)),
+    }
+
+
+class WeightAverage(keras.callbacks.Callback):
+    """A moving average of the weights, validated and kept in their stead.
+
+    After each step: average += (1 - decay) * (weights - average), with a smaller decay
+    in the first steps, min(decay, (1 + n) / (10 + n)). `swap` puts the averages in place of the
+    weights, and back.
+
+    Args:
+      decay: per step, in (0, 1).
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__()
+        self._decay = decay
+        self._averages: list[tf.Variable] | None = None
+        self._steps: tf.Variable | None = None
+
+    def variables(self, model: keras.Model) -> list[tf.Variable]:
+        """The averages and the count of steps, to be stored and put back."""
+        if self._averages is None:
+            self._averages = [tf.Variable(v.value) for v in _averaged(model)]
+            self._steps = tf.Variable(0.0)
+            self._update = tf.function(self._update_eagerly)
+        return [*self._averages, self._steps]
+
+    def swap(self) -> None:
+        """Exchanges the model's weights and the averages; twice changes nothing."""
+        for variable, average in zip(_averaged(self.model), self._averages or ()):
+            value = tf.identity(variable.value)
+            variable.assign(average)
+            average.assign(value)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.variables(self.model)
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        self._update()
+
+    def _update_eagerly(self) -> None:
+        steps = self._steps
+        decay = tf.minimum(self._decay, (1.0 + steps) / (10.0 + steps))
+        for variable, average in zip(_averaged(self.model), self._averages):
+            average.assign_add((1.0 - decay) * (variable.value - average))
+        steps.assign_add(1.0)
+
+
+def _averaged(model: keras.Model) -> list[Any]:
+    # weights and moving statistics; the states of random generators are integers
+    return [v for v in model.weights if "float" in str(v.dtype)]
 
 
 class ClipScores(keras.callbacks.Callback):
@@ -200,24 +281,36 @@ class ClipScores(keras.callbacks.Callback):
 
     mAP is no mean over batches, so the answers are gathered first. Adds `val_mAP`,
     `val_AUC` and `val_loss_pred`. Put it before callbacks that read them.
+
+    Args:
+      dataset: `(x, y)` batches.
+      average: score its averaged weights instead of the model's own.
     """
 
-    def __init__(self, dataset: tf.data.Dataset) -> None:
+    def __init__(
+        self, dataset: tf.data.Dataset, average: WeightAverage | None = None
+    ) -> None:
         super().__init__()
         self._dataset = dataset
+        self._average = average
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._average:
+            self._average.swap()
         weak, scores = clip_scores(self.model, self._dataset)
-        result = metrics.evaluate(weak, scores,
-                                  [str(i) for i in range(weak.shape[1])])
+        if self._average:
+            self._average.swap()
+        result = metrics.evaluate(weak, scores, [str(i) for i in range(weak.shape[1])])
         loss = float(np.mean(losses.prediction_loss(weak, scores)))
         if logs is not None:
-            logs.update(val_mAP=result["mAP"], val_AUC=result["AUC"],
-                        val_loss_pred=loss)
+            logs.update(
+                val_mAP=result["mAP"], val_AUC=result["AUC"], val_loss_pred=loss
+            )
 
 
-def clip_scores(model: keras.Model,
-                dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+def clip_scores(
+    model: keras.Model, dataset: tf.data.Dataset
+) -> tuple[np.ndarray, np.ndarray]:
     """Weak labels and clip probabilities of a data set, (N, C) each."""
     weak, scores = [], []
     for x, y in dataset:
@@ -245,8 +338,11 @@ def set_precision(precision: str) -> str:
             precision = "float16"
         else:
             precision = "bfloat16" if _cpu_computes_bfloat16() else "float32"
-    policies = {"float32": "float32", "bfloat16": "mixed_bfloat16",
-                "float16": "mixed_float16"}
+    policies = {
+        "float32": "float32",
+        "bfloat16": "mixed_bfloat16",
+        "float16": "mixed_float16",
+    }
     if precision not in policies:
         raise InputError(f"precision {precision!r}: auto, {', '.join(policies)}")
     keras.mixed_precision.set_global_policy(policies[precision])

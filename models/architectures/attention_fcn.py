@@ -47,8 +47,14 @@ FRAME_HOP_SECONDS = 0.010
 FRAME_SECONDS = 0.025
 
 # name, filters, pooling after it (time and mel alike)
-CONVOLUTIONS = (("L1", 64, 2), ("L2", 128, 2), ("L3", 256, 1), ("L4", 256, 2),
-                ("L5", 512, 1), ("L6", 512, 2))
+CONVOLUTIONS = (
+    ("L1", 64, 2),
+    ("L2", 128, 2),
+    ("L3", 256, 1),
+    ("L4", 256, 2),
+    ("L5", 512, 1),
+    ("L6", 512, 2),
+)
 KERNEL = 3
 L7_FILTERS = 1024
 
@@ -91,20 +97,24 @@ def build(config: Config) -> keras.Model:
         hidden = ApplyMask(name=f"{name}_valid")(hidden, mask)
         if pool > 1:
             stride *= pool
-            hidden = keras.layers.MaxPooling2D(pool, padding="same",
-                                               name=f"{name}_pool")(hidden)
-            pooled = keras.layers.Reshape((-1, hidden.shape[2] * hidden.shape[3]),
-                                          name=f"{name}_rows")(hidden)
+            hidden = keras.layers.MaxPooling2D(
+                pool, padding="same", name=f"{name}_pool"
+            )(hidden)
+            pooled = keras.layers.Reshape(
+                (-1, hidden.shape[2] * hidden.shape[3]), name=f"{name}_rows"
+            )(hidden)
             mask = SequenceMask(stride, name=f"mask_{stride}")(num_frames, pooled)
-    hidden = _convolution(hidden, mask, "L7", L7_FILTERS, (1, hidden.shape[2]),
-                          "valid", config)
+    hidden = _convolution(
+        hidden, mask, "L7", L7_FILTERS, (1, hidden.shape[2]), "valid", config
+    )
     hidden = keras.layers.Reshape((-1, hidden.shape[3]), name="segments")(hidden)
     if config.dropout:
         hidden = keras.layers.Dropout(config.dropout, name="L7_dropout")(hidden)
     hidden = ApplyMask(name="valid_hidden")(hidden, mask)
     outputs = segment_head(hidden, mask, config.num_classes, config.pooling)
-    return keras.Model({"features": features, "num_frames": num_frames}, outputs,
-                       name="attention_fcn")
+    return keras.Model(
+        {"features": features, "num_frames": num_frames}, outputs, name="attention_fcn"
+    )
 
 
 def grid(config: Config) -> SegmentGrid:
@@ -122,7 +132,8 @@ def grid(config: Config) -> SegmentGrid:
     return SegmentGrid(
         hop_seconds=stride * FRAME_HOP_SECONDS,
         receptive_field_seconds=(field - 1) * FRAME_HOP_SECONDS + FRAME_SECONDS,
-        offset_seconds=(FRAME_SECONDS - FRAME_HOP_SECONDS) / 2)
+        offset_seconds=(FRAME_SECONDS - FRAME_HOP_SECONDS) / 2,
+    )
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:
@@ -133,11 +144,22 @@ def num_segments(config: Config, num_frames: Any) -> Any:
     return num_frames
 
 
-def _convolution(hidden: Any, mask: Any, name: str, filters: int, kernel: Any,
-                 padding: str, config: Config) -> Any:
+def _convolution(
+    hidden: Any,
+    mask: Any,
+    name: str,
+    filters: int,
+    kernel: Any,
+    padding: str,
+    config: Config,
+) -> Any:
     hidden = keras.layers.Conv2D(
-        max(1, round(filters * config.width)), kernel, padding=padding,
-        kernel_initializer="he_uniform", name=name)(hidden)
+        max(1, round(filters * config.width)),
+        kernel,
+        padding=padding,
+        kernel_initializer="he_uniform",
+        name=name,
+    )(hidden)
     if config.batch_norm:
         hidden = MaskedBatchNormalization(name=f"{name}_norm")(hidden, mask)
     return keras.layers.ReLU(name=f"{name}_relu")(hidden)

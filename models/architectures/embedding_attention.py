@@ -53,8 +53,9 @@ class Config:
         if self.pooling not in POOLINGS:
             raise InputError(f"pooling {self.pooling!r}: one of {', '.join(POOLINGS)}")
         if self.rescaling not in RESCALINGS:
-            raise InputError(f"rescaling {self.rescaling!r}: one of"
-                             f" {', '.join(RESCALINGS)}")
+            raise InputError(
+                f"rescaling {self.rescaling!r}: one of {', '.join(RESCALINGS)}"
+            )
 
 
 def build(config: Config) -> keras.Model:
@@ -71,8 +72,11 @@ def build(config: Config) -> keras.Model:
         hidden = keras.layers.Dropout(config.dropout, name=f"L7-{i}_dropout")(hidden)
     hidden = ApplyMask(name="valid_hidden")(hidden, mask)
     outputs = segment_head(hidden, mask, config.num_classes, config.pooling)
-    return keras.Model({"features": features, "num_frames": num_frames}, outputs,
-                       name="embedding_attention")
+    return keras.Model(
+        {"features": features, "num_frames": num_frames},
+        outputs,
+        name="embedding_attention",
+    )
 
 
 def grid(config: Config) -> SegmentGrid:

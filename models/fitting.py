@@ -12,16 +12,16 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tfweak.models import compatibility, registry, runs, scoring, weights
 
-from tfweak import events, pipelines, records, training
+from tfweak import pipelines, training
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models import compatibility, registry, runs, weights
 
 # Where the user says nothing: by payload, tuned on validation data.
 DEFAULTS = {
-    "audio_embedding": {"batch_size": 500, "mixup": 1.0},
-    "log_mel": {"batch_size": 32, "mixup": 0.0},
+    "audio_embedding": {"epochs": 30, "batch_size": 500, "mixup": 1.0},
+    "log_mel": {"epochs": 50, "batch_size": 32, "mixup": 0.0},
 }
 
 
@@ -39,7 +39,7 @@ class TrainConfig:
     supervision: str = "none"
     attention_weights: tuple[float, float] = (1.0, 1.0)
     attention_target: str = "attention"
-    epochs: int = 40
+    epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float = 1e-3
     mixup: float | None = None
@@ -92,6 +92,7 @@ def train(config: TrainConfig) -> runs.Run:
         a run folder of other settings, or a loss that is not a number.
     """
     architecture, supervision = _check(config)
+    config = _with_defaults(config, architecture)
     out = pathlib.Path(config.out)
     classes = ClassList.read_csv(config.classes) if config.classes else None
     print("reading the data", flush=True)
@@ -111,22 +112,21 @@ def train(config: TrainConfig) -> runs.Run:
     state = _open_run(out, document, train_data.classes, config.resume)
 
     keras.utils.set_random_seed(config.seed)
-    precision = training.set_precision(config.precision)
-    network = architecture.build()
+    precision = training.resolve_precision(config.precision)
+    network = architecture.build(precision)
     if state is None:
         weights.initialise(network, architecture, config.init)
     frozen = weights.freeze(network, config.freeze)
     model = training.WeakModel(network, supervision)
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
     model.optimizer.build(model.trainable_variables)
-    size = DEFAULTS[architecture.payload_kind]
     inputs = pipelines.InputConfig(
-        batch_size=config.batch_size or size["batch_size"],
+        batch_size=config.batch_size,
         num_frames=architecture.training_frames,
         grid=architecture.grid if supervision.uses_strong else None,
         num_segments=architecture.num_segments,
         balance=config.balance,
-        mixup=size["mixup"] if config.mixup is None else config.mixup,
+        mixup=config.mixup,
         seed=config.seed,
     )
     valid_batches = pipelines.evaluation_batches(
@@ -157,11 +157,13 @@ def train(config: TrainConfig) -> runs.Run:
             initial_epoch=epoch,
             epochs=epoch + 1,
             verbose=1 if sys.stdout.isatty() else 2,
+            shuffle=False,
             callbacks=callbacks,
         )
-    run = runs.load(out)
     if not (out / "thresholds.json").exists() or start < config.epochs:
-        _write_thresholds(run, valid_batches)
+        runs.write_thresholds(
+            out, scoring.tune_thresholds(runs.load(out, precision), valid_data)
+        )
     best = keeper.best
     print(
         f"best epoch {best['epoch']} of {config.epochs}: validation mAP"
@@ -271,6 +273,17 @@ def _check(config: TrainConfig) -> tuple[registry.Architecture, training.Supervi
     return architecture, supervision
 
 
+def _with_defaults(
+    config: TrainConfig, architecture: registry.Architecture
+) -> TrainConfig:
+    own = {
+        name: value
+        for name, value in DEFAULTS[architecture.payload_kind].items()
+        if getattr(config, name) is None
+    }
+    return dataclasses.replace(config, **own)
+
+
 def _open(config: TrainConfig, classes: ClassList | None) -> tuple[Any, Any]:
     data = pipelines.open_data(config.data, classes)
     if not config.valid_data:
@@ -332,12 +345,3 @@ def _open_run(
                 )
     runs.write_config(out, {**before, "training": document["training"]})
     return runs.ResumePoint(out).load()
-
-
-def _write_thresholds(run: runs.Run, batches: tf.data.Dataset) -> None:
-    model = training.WeakModel(run.network)
-    model.compile()
-    thresholds = events.best_thresholds(*training.clip_scores(model, batches))
-    records.write_text(
-        run.folder / "thresholds.json", str([round(float(t), 6) for t in thresholds])
-    )

@@ -18,10 +18,11 @@ import typing
 from typing import Any
 
 import keras
+from tfweak.models import architectures
 
+from tfweak import training
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.models import architectures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +56,16 @@ class Architecture:
     def num_segments(self, num_frames: Any) -> Any:
         return self._module.num_segments(self.config, num_frames)
 
-    def build(self) -> keras.Model:
-        return self._module.build(self.config)
+    def build(self, precision: str = "float32") -> keras.Model:
+        """The network, computing in a precision; see `training.resolve_precision`."""
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(
+            training.POLICIES[training.resolve_precision(precision)]
+        )
+        try:
+            return self._module.build(self.config)
+        finally:
+            keras.config.set_dtype_policy(before)
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "config": dataclasses.asdict(self.config)}

@@ -24,11 +24,11 @@ from typing import Any
 
 import keras
 import numpy as np
+from tfweak.models import registry
 
 from tfweak import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models import registry
 
 PACKAGES = (
     "tfweak",
@@ -51,7 +51,7 @@ class Run:
       network: the best epoch's Keras model.
       classes: the vocabulary.
       payload: what the training data held; other data is refused.
-      thresholds: (C,) decision thresholds.
+      thresholds: (C,) decision thresholds for `clip` and `segment` scores.
       config: the whole of config.json.
     """
 
@@ -60,12 +60,16 @@ class Run:
     network: keras.Model
     classes: ClassList
     payload: records.Payload
-    thresholds: np.ndarray
+    thresholds: dict[str, np.ndarray]
     config: dict[str, Any]
 
 
-def load(folder: str | os.PathLike) -> Run:
+def load(folder: str | os.PathLike, precision: str = "float32") -> Run:
     """Loads a run.
+
+    Args:
+      folder: what `tfweak-train` wrote as `--out`.
+      precision: that the network computes in; see `training.resolve_precision`.
 
     Raises:
       InputError: when the folder is no run, or one that has not finished an epoch.
@@ -81,12 +85,9 @@ def load(folder: str | os.PathLike) -> Run:
         model = config["model"]
         architecture = registry.create(model["name"], **model["config"])
         payload = records.Payload(**config["data"]["train"]["payload"])
-        network = keras.models.load_model(folder / "model.keras", compile=False)
-        thresholds = np.full(model["config"]["num_classes"], 0.5)
-        if (folder / "thresholds.json").exists():
-            thresholds = np.asarray(
-                json.loads((folder / "thresholds.json").read_text()), np.float64
-            )
+        network = architecture.build(precision)
+        network.load_weights(folder / "model.keras")
+        thresholds = _read_thresholds(folder, model["config"]["num_classes"])
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{folder}: not a usable run ({type(error).__name__}: {error})"
@@ -100,6 +101,19 @@ def load(folder: str | os.PathLike) -> Run:
         thresholds,
         config,
     )
+
+
+def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, np.ndarray]:
+    path = folder / "thresholds.json"
+    if not path.exists():  # before the training has ended
+        return {name: np.full(num_classes, 0.5) for name in ("clip", "segment")}
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return {name: np.asarray(stored[name], float) for name in ("clip", "segment")}
+
+
+def write_thresholds(folder: pathlib.Path, thresholds: dict[str, list[float]]) -> None:
+    """Writes thresholds.json: `clip` and `segment`, a number a class."""
+    records.write_text(folder / "thresholds.json", json.dumps(thresholds))
 
 
 def read_config(folder: str | os.PathLike) -> dict[str, Any]:

@@ -77,7 +77,11 @@ _TARGET = flags.DEFINE_enum(
     flag_values=_FLAGS,
 )
 _EPOCHS = flags.DEFINE_integer(
-    "epochs", 40, "passes over the training data", lower_bound=1, flag_values=_FLAGS
+    "epochs",
+    None,
+    "passes over the training data (default: 30 for embeddings, 50 for log-mel)",
+    lower_bound=1,
+    flag_values=_FLAGS,
 )
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",

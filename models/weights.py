@@ -15,10 +15,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tfweak.models import registry, runs
 
 from tfweak import features
 from tfweak.errors import InputError
-from tfweak.models import registry, runs
 
 HUB_HANDLE = "https://tfhub.dev/google/vggish/1"
 VGGISH_LAYERS = {
@@ -255,13 +255,8 @@ def _read_checkpoint(path: str) -> dict[str, list[np.ndarray]]:
 def _in_float32(
     network: keras.Model, architecture: registry.Architecture
 ) -> keras.Model:
-    """The same weights in a network that computes in float32, whatever the policy."""
-    policy = keras.mixed_precision.dtype_policy()
-    keras.mixed_precision.set_dtype_policy("float32")
-    try:
-        copy = architecture.build()
-    finally:
-        keras.mixed_precision.set_dtype_policy(policy)
+    """VGGish's layers in a network that computes in float32, whatever this one does."""
+    copy = architecture.build("float32")
     for layer in copy.layers:
         if layer.name in VGGISH_LAYERS:
             layer.set_weights(network.get_layer(layer.name).get_weights())

@@ -9,6 +9,7 @@ two binaries into one process never clashes, and ends with
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 from collections.abc import Callable, Sequence
@@ -39,8 +40,8 @@ def run(
         empty, a positional argument is refused.
 
     Returns:
-      The exit status: 0 done, 1 wrong input (`InputError`), 2 wrong flags, 130
-      interrupted.
+      The exit status: 0 done, 1 wrong input (`InputError`) or a file system that
+      refuses, 2 wrong flags, 3 done but some files could not be used, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
@@ -61,7 +62,7 @@ def run(
         return 2
     try:
         return body(rest) or 0
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -81,6 +82,26 @@ def existing_file(flag: str, value: str) -> pathlib.Path:
     path = pathlib.Path(value)
     if not path.is_file():
         raise InputError(f"--{flag}={value}: no such file")
+    return path
+
+
+def output_file(flag: str, value: str) -> pathlib.Path:
+    """The path of a file to be written, checked before any work.
+
+    Raises:
+      InputError: when it is a folder, or its folder cannot be made or written.
+    """
+    path = pathlib.Path(value)
+    if path.is_dir():
+        raise InputError(f"--{flag}={value}: is a folder, a file name is needed")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--{flag}={value}: its folder cannot be made ({error})"
+        ) from error
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"--{flag}={value}: {path.parent} cannot be written")
     return path
 
 

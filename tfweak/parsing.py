@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfweak import features, records
-from tfweak.labels import SegmentGrid
+from tfweak.labels import Event, SegmentGrid
 
 _ID = {"video_id": tf.io.FixedLenFeature([], tf.string)}
 _LABELS = {"labels": tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)}
@@ -49,6 +49,18 @@ def check(serialized: tf.Tensor, payload: records.Payload) -> tuple[Any, ...]:
         context["has_strong"] > 0,
         _num_rows(raw, payload),
     )
+
+
+def strong_events(serialized: tf.Tensor) -> dict[str, Any]:
+    """`has_strong` (B,) bool and `events`, a list of each clip's `Event`s."""
+    context, _, _ = tf.io.parse_sequence_example(
+        serialized, context_features={**_HAS_STRONG, **_STRONG}
+    )
+    columns = [context[name].to_list() for name in _STRONG]
+    return {
+        "has_strong": context["has_strong"] > 0,
+        "events": [list(map(Event, *clip)) for clip in zip(*columns)],
+    }
 
 
 class Parser:

@@ -245,9 +245,11 @@ class TrainingInput:
             buffer, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False
         )
         dataset = _batches(dataset, data, config, config.num_frames)
+        if not config.balance:
+            steps = -(-len(data) // config.batch_size)
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
         if config.mixup:
-            steps = tf.data.Dataset.counter()
-            seeds = steps.map(
+            seeds = tf.data.Dataset.counter().map(
                 lambda step: tf.stack(
                     [tf.cast(step, tf.int32), int(rng.integers(1 << 31))]
                 )

@@ -14,6 +14,12 @@ from keras import ops
 from tfweak import losses, metrics
 from tfweak.errors import InputError
 
+# Precision -> Keras dtype policy.
+POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
 SUPERVISIONS = ("none", "strong", "self", "strong+self")
 
 
@@ -89,6 +95,8 @@ class WeakModel(keras.Model):
         supervision: Supervision | None = None,
         **kwargs: Any,
     ) -> None:
+        # the network's own layers cast what they compute with
+        kwargs = {"dtype": network.dtype_policy, "autocast": False, **kwargs}
         super().__init__(**kwargs)
         self.network = network
         self.supervision = supervision or Supervision()
@@ -319,33 +327,28 @@ def clip_scores(
     return np.concatenate(weak), np.concatenate(scores)
 
 
-def set_precision(precision: str) -> str:
-    """Sets the dtype policy for the models built after it.
+def resolve_precision(precision: str) -> str:
+    """What `auto` stands for on this machine.
+
+    bfloat16 where the CPU computes in it (AMX or AVX512-BF16), float16 with loss
+    scaling on a GPU, else float32.
 
     Args:
-      precision: `float32`, `bfloat16`, `float16` (mixed: variables stay float32), or
-        `auto`: bfloat16 where the CPU computes in it (AMX or AVX512-BF16), float16
-        with loss scaling on a GPU, else float32.
+      precision: `auto` or one of `POLICIES`; the two short ones are mixed, with
+        variables, probabilities and losses in float32.
 
     Returns:
-      The precision chosen, never `auto`.
+      A key of `POLICIES`.
 
     Raises:
       InputError: for another name.
     """
     if precision == "auto":
         if tf.config.list_physical_devices("GPU"):
-            precision = "float16"
-        else:
-            precision = "bfloat16" if _cpu_computes_bfloat16() else "float32"
-    policies = {
-        "float32": "float32",
-        "bfloat16": "mixed_bfloat16",
-        "float16": "mixed_float16",
-    }
-    if precision not in policies:
-        raise InputError(f"precision {precision!r}: auto, {', '.join(policies)}")
-    keras.mixed_precision.set_global_policy(policies[precision])
+            return "float16"
+        return "bfloat16" if _cpu_computes_bfloat16() else "float32"
+    if precision not in POLICIES:
+        raise InputError(f"precision {precision!r}: auto, {', '.join(POLICIES)}")
     return precision
 
 

@@ -1,0 +1,74 @@
+"""Measures a run on labelled data.
+
+  tfweak-evaluate --run=RUN --data=DIR --out=metrics.json
+
+Writes mAP, AUC, d', lwlrap and EER, averaged and per class, and prints them as a table.
+Clips with strong labels add the F1 of the localisation.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+
+from absl import flags
+
+from tfweak import console
+
+_FLAGS = flags.FlagValues()
+
+_RUN = flags.DEFINE_string(
+    "run", None, "folder that tfweak-train wrote", required=True, flag_values=_FLAGS
+)
+_DATA = flags.DEFINE_list(
+    "data",
+    None,
+    "prepared folders or official shards to measure on",
+    required=True,
+    flag_values=_FLAGS,
+)
+_OUT = flags.DEFINE_string(
+    "out", None, "where the JSON goes", required=True, flag_values=_FLAGS
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 64, "clips a step", lower_bound=1, flag_values=_FLAGS
+)
+_PRECISION = flags.DEFINE_enum(
+    "precision",
+    "auto",
+    ["auto", "float32", "bfloat16", "float16"],
+    "that the network computes in; auto is the fastest of this machine",
+    flag_values=_FLAGS,
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    return console.run(_FLAGS, __doc__, _main, argv, program="tfweak-evaluate")
+
+
+def _main(_: list[str]) -> None:
+    out = console.output_file("out", _OUT.value)
+    from tfweak.models import runs, scoring
+
+    from tfweak import metrics, records
+
+    run = runs.load(_RUN.value, _PRECISION.value)
+    data = scoring.open_for(run, _DATA.value)
+    print(f"{_RUN.value}: {len(data):,} clips of {', '.join(_DATA.value)}", flush=True)
+    result = scoring.evaluate(run, data, _BATCH_SIZE.value)
+    records.write_text(out, json.dumps(result, indent=1, ensure_ascii=False))
+    print(metrics.format_table(result))
+    if "localisation" in result:
+        table = result["localisation"]
+        print(
+            f"localisation of {table['num_clips']:,} clips with strong labels:"
+            f" segment F1 {table['segment_based']['micro_f1']:.4f} micro,"
+            f" {table['segment_based']['macro_f1']:.4f} macro;"
+            f" event F1 {table['event_based']['micro_f1']:.4f} micro"
+        )
+    print(f"written to {pathlib.Path(out)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

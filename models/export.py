@@ -1,0 +1,56 @@
+"""Exports a run as a SavedModel for serving.
+
+  tfweak-export --run=RUN --out=DIR
+
+The SavedModel needs TensorFlow alone. Endpoints: waveforms in (serving_default) and
+log-mel features in, or embeddings in; see 'saved_model_cli show --dir DIR --all'.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from absl import flags
+
+from tfweak import console
+
+_FLAGS = flags.FlagValues()
+
+_RUN = flags.DEFINE_string(
+    "run", None, "folder that tfweak-train wrote", required=True, flag_values=_FLAGS
+)
+_OUT = flags.DEFINE_string(
+    "out", None, "folder of the SavedModel", required=True, flag_values=_FLAGS
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    return console.run(_FLAGS, __doc__, _main, argv, program="tfweak-export")
+
+
+def _main(_: list[str]) -> None:
+    from tfweak.models import runs
+
+    export(runs.load(_RUN.value), _OUT.value)
+    print(
+        f"{_OUT.value}: SavedModel; 'saved_model_cli show --dir {_OUT.value} --all' lists"
+        " its endpoints"
+    )
+
+
+def export(run: object, folder: str) -> None:
+    """Exports a run, in float32; see `tfweak.serving.export`."""
+    from tfweak import serving
+
+    serving.export(
+        run.network,
+        run.architecture.payload_kind,
+        run.architecture.grid,
+        run.classes,
+        run.thresholds,
+        folder,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Says which sounds are in files, and when.
+
+  tfweak-predict --run=RUN FILE|FOLDER ... --out=events.tsv
+
+Writes the events as a table (filename, onset, offset, event_label) and, beside it, the
+tags of each file (events.tags.tsv). A model on log-mel reads audio of any format,
+rate and length; a model on embeddings reads shards of embeddings (*.tfrecord). A file
+that cannot be read is listed in events.bad.tsv and the exit status is 3.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from absl import flags
+
+from tfweak import console
+from tfweak.errors import InputError
+
+_FLAGS = flags.FlagValues()
+
+_RUN = flags.DEFINE_string(
+    "run", None, "folder that tfweak-train wrote", required=True, flag_values=_FLAGS
+)
+_OUT = flags.DEFINE_string(
+    "out", None, "table of events to write (TSV)", required=True, flag_values=_FLAGS
+)
+_TAGS = flags.DEFINE_integer(
+    "tags",
+    5,
+    "tags a file to list at most; those under their threshold are marked",
+    lower_bound=1,
+    flag_values=_FLAGS,
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 16, "files a step", lower_bound=1, flag_values=_FLAGS
+)
+_PRECISION = flags.DEFINE_enum(
+    "precision",
+    "auto",
+    ["auto", "float32", "bfloat16", "float16"],
+    "that the network computes in; auto is the fastest of this machine",
+    flag_values=_FLAGS,
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    return console.run(
+        _FLAGS,
+        __doc__,
+        _main,
+        argv,
+        program="tfweak-predict",
+        positional="FILE|FOLDER ...",
+    )
+
+
+def _main(paths: list[str]) -> int:
+    if not paths:
+        raise InputError("no file or folder given")
+    out = console.output_file("out", _OUT.value)
+    from tfweak.models import prediction, runs
+
+    run = runs.load(_RUN.value, _PRECISION.value)
+    found, bad = prediction.predict_files(run, paths, _BATCH_SIZE.value)
+    written = prediction.write_tables(out, run.classes, found, bad, _TAGS.value)
+    for answer in found[:20]:
+        tags = prediction.top_tags(answer, run.classes, _TAGS.value)
+        print(
+            f"{answer.filename}: "
+            + ", ".join(f"{name} {prob:.2f}" for name, prob, sure in tags if sure)
+        )
+    if len(found) > 20:
+        print(f"... and {len(found) - 20} more")
+    events = sum(len(answer.events) for answer in found)
+    print(
+        f"{len(found)} clips, {events} events; written to {', '.join(map(str, written))}"
+    )
+    if bad:
+        print(f"{len(bad)} files could not be used:", file=sys.stderr)
+        for path, reason in bad[:20]:
+            print(f"  {path}: {reason}", file=sys.stderr)
+    if not found:
+        raise InputError("none of the files could be used")
+    return 3 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

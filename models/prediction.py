@@ -1,0 +1,213 @@
+"""From files to tags and events; what `tfweak-predict` does."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import itertools
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tfweak.models import compatibility, runs, scoring
+
+from tfweak import audio, events, features, progress, records
+from tfweak.errors import InputError
+from tfweak.labels import ClassList, Event
+
+# Files decoded ahead of the network, in batches.
+_AHEAD = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a model says of one clip.
+
+    Attributes:
+      filename: the file, or the clip id in a shard.
+      clip_probs: (C,).
+      segment_probs, attention: (T, C).
+      events: under the run's thresholds, by onset.
+      sure: (C,) bool, clip_probs at or above the run's thresholds.
+    """
+
+    filename: str
+    clip_probs: np.ndarray
+    segment_probs: np.ndarray
+    attention: np.ndarray
+    events: list[Event]
+    sure: np.ndarray
+
+
+def predict_files(
+    run: runs.Run, paths: Sequence[str | os.PathLike], batch_size: int = 16
+) -> tuple[list[Answer], list[tuple[str, str]]]:
+    """Answers for files and the contents of folders, several a batch.
+
+    Args:
+      run: a trained model.
+      paths: audio files or folders of them; for a model on embeddings shards.
+      batch_size: clips a step; files of similar size share one.
+
+    Returns:
+      The answers in the order of the paths, and (file, reason) for those that could not
+      be used.
+
+    Raises:
+      InputError: a path that is not there, or a folder without usable files.
+    """
+    embeddings = run.architecture.payload_kind == "audio_embedding"
+    files = list(_expand(paths, embeddings))
+    bad: list[tuple[str, str]] = []
+    clips = (
+        _clips_of_shards(files, run, bad) if embeddings else _clips_of_audio(files, bad)
+    )
+    found = []
+    total = None if embeddings else len(files)
+    for batch in _batched(progress.bar(clips, total=total, unit="clip"), batch_size):
+        found += predict_features(run, batch)
+    return found, bad
+
+
+def predict_features(
+    run: runs.Run, clips: Sequence[tuple[str, np.ndarray]]
+) -> list[Answer]:
+    """Answers for (name, (rows, F) features) pairs, padded to one batch."""
+    lengths = np.array([len(rows) for _, rows in clips], np.int32)
+    shape = (len(clips), lengths.max(), clips[0][1].shape[1])
+    padded = np.zeros(shape, np.float32)
+    for i, (_, rows) in enumerate(clips):
+        padded[i, : len(rows)] = rows
+    outputs = run.network.predict_on_batch({"features": padded, "num_frames": lengths})
+    outputs = {name: np.asarray(value, np.float32) for name, value in outputs.items()}
+    answers = []
+    for i, (name, _) in enumerate(clips):
+        count = int(outputs["mask"][i].sum())
+        clip_probs = outputs["clip_probs"][i]
+        segment_probs = outputs["segment_probs"][i, :count]
+        found = scoring.decode(run, run.architecture.grid, segment_probs, clip_probs)
+        seconds = scoring.clip_seconds(run, int(lengths[i]))
+        answers.append(
+            Answer(
+                name,
+                clip_probs,
+                segment_probs,
+                outputs["attention"][i, :count],
+                [
+                    e._replace(offset_seconds=min(e.offset_seconds, seconds))
+                    for e in found
+                ],
+                clip_probs >= run.thresholds["clip"],
+            )
+        )
+    return answers
+
+
+def top_tags(
+    answer: Answer, classes: ClassList, count: int
+) -> list[tuple[str, float, bool]]:
+    """(class, probability, at or above its threshold), the most probable first."""
+    order = np.argsort(-answer.clip_probs, kind="stable")[:count]
+    return [
+        (classes.names[i], float(answer.clip_probs[i]), bool(answer.sure[i]))
+        for i in order
+    ]
+
+
+def write_tables(
+    out: pathlib.Path,
+    classes: ClassList,
+    found: Sequence[Answer],
+    bad: Sequence[tuple[str, str]],
+    tags: int,
+) -> list[pathlib.Path]:
+    """Writes OUT (events), OUT's stem .tags.tsv and, where needed, .bad.tsv."""
+    events.write_events(out, [(a.filename, a.events) for a in found], classes.names)
+    lines = ["filename\tevent_label\tprobability\tdetected"]
+    for answer in found:
+        for name, prob, sure in top_tags(answer, classes, tags):
+            lines.append(f"{answer.filename}\t{name}\t{prob:.6f}\t{int(sure)}")
+    written = [out, out.with_suffix(".tags.tsv")]
+    records.write_text(written[1], "\n".join(lines) + "\n")
+    bad_path = out.with_suffix(".bad.tsv")
+    if bad:
+        rows = ["filename\treason", *(f"{path}\t{reason}" for path, reason in bad)]
+        records.write_text(bad_path, "\n".join(rows) + "\n")
+        written.append(bad_path)
+    else:
+        bad_path.unlink(missing_ok=True)  # of an earlier call
+    return written
+
+
+def _expand(paths: Sequence[str | os.PathLike], embeddings: bool) -> Iterator[str]:
+    for path in map(pathlib.Path, paths):
+        if path.is_dir():
+            inside = (
+                records.shards(path)
+                if embeddings
+                else list(map(str, audio.find_audio(path)))
+            )
+            if not inside:
+                raise InputError(f"{path}: no audio files in this folder")
+            yield from inside
+        elif path.exists():
+            yield str(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
+
+
+def _clips_of_audio(
+    files: Sequence[str], bad: list[tuple[str, str]]
+) -> Iterator[tuple[str, np.ndarray]]:
+    config = features.LogMelConfig()
+
+    def load(path: str) -> Any:
+        try:
+            waveform = audio.read_audio(path, config.sample_rate_hz)
+        except InputError as error:
+            return error
+        if len(waveform) < config.window_samples:
+            waveform = audio.pad_or_cut(waveform, config.window_samples)
+        return features.log_mel(waveform, config)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for group in _batched(files, 32 * _AHEAD):
+            for path, result in zip(group, pool.map(load, group)):
+                if isinstance(result, InputError):
+                    bad.append((path, str(result)))
+                else:
+                    yield path, result
+
+
+def _clips_of_shards(
+    files: Sequence[str], run: runs.Run, bad: list[tuple[str, str]]
+) -> Iterator[tuple[str, np.ndarray]]:
+    for path in files:
+        if not path.endswith(records.SHARD_SUFFIX):
+            bad.append(
+                (
+                    path,
+                    "the model reads VGGish embeddings: a shard (*.tfrecord), not audio",
+                )
+            )
+            continue
+        payload = records.DatasetInfo.read(pathlib.Path(path).parent).payload
+        compatibility.check_data(run.payload, payload, path)
+        try:
+            for item in tf.data.TFRecordDataset(path):
+                clip = records.parse_clip(item.numpy(), payload)
+                if len(clip.payload):
+                    yield clip.clip_id, clip.payload.astype(np.float32)
+                else:
+                    bad.append((f"{path}: {clip.clip_id}", "no embedding rows"))
+        except (InputError, tf.errors.DataLossError) as error:
+            bad.append((path, str(error)))
+
+
+def _batched(items: Any, size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch

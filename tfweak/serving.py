@@ -1,0 +1,169 @@
+"""SavedModels that answer in a process with TensorFlow and nothing of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfweak.errors import InputError
+from tfweak.features import LogMelConfig
+from tfweak.features_layer import LogMel
+from tfweak.labels import ClassList, SegmentGrid
+
+CLASSES_NAME = "classes.csv"
+THRESHOLDS_NAME = "thresholds.json"
+OUTPUTS = ("clip_probs", "segment_probs", "attention")
+
+
+class _Served(tf.Module):
+    """The network behind named endpoints; every variable and asset is tracked."""
+
+    def __init__(
+        self,
+        network: keras.Model,
+        grid: SegmentGrid,
+        folder: pathlib.Path,
+    ) -> None:
+        super().__init__(name="tfweak")
+        self._network = network
+        self._grid = grid
+        self.weights = [weight.value for weight in network.weights]
+        self.classes = tf.saved_model.Asset(str(folder / CLASSES_NAME))
+        self.thresholds = tf.saved_model.Asset(str(folder / THRESHOLDS_NAME))
+
+    def answer(
+        self, features: tf.Tensor, num_frames: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        checks = [
+            tf.debugging.assert_greater(
+                tf.shape(features)[1],
+                0,
+                message="a clip of no rows: at least one row of features is needed",
+            )
+        ]
+        with tf.control_dependencies(checks):
+            features = tf.identity(features)
+        outputs = self._network(
+            {"features": features, "num_frames": num_frames}, training=False
+        )
+        segments = tf.shape(outputs["segment_probs"])[1]
+        onsets = self._grid.offset_seconds + self._grid.hop_seconds * tf.cast(
+            tf.range(segments), tf.float32
+        )
+        times = tf.stack([onsets, onsets + self._grid.hop_seconds], axis=1)
+        found = {name: tf.cast(outputs[name], tf.float32) for name in OUTPUTS}
+        return {**found, "segment_times": times}
+
+
+def export(
+    network: keras.Model,
+    payload_kind: str,
+    grid: SegmentGrid,
+    classes: ClassList,
+    thresholds: Mapping[str, Sequence[float]],
+    folder: str | os.PathLike,
+) -> None:
+    """Writes a SavedModel with named endpoints.
+
+    For a log-mel model `serving_default` (also named `waveform`) takes `waveform`
+    (B, N) float32, 16 kHz in [-1, 1], every clip N samples long; `waveform_lengths`
+    takes `num_samples` (B,) int32 beside it, for clips of different length padded to
+    one; `log_mel` takes `features` (B, frames, bins) and `num_frames` (B,). For an
+    embedding model `serving_default` (also named `embeddings`) takes `features`
+    (B, T, 128), the stored bytes as float32, and `num_frames` (B,).
+
+    All answer `clip_probs` (B, C), `segment_probs` (B, T, C), `attention` (B, T, C) and
+    `segment_times` (T, 2), each segment's onset and offset in seconds. A clip shorter
+    than one window is padded to it; one of no samples is an error. The class names and
+    the decision thresholds travel as assets, classes.csv and thresholds.json.
+
+    Args:
+      network: in float32, from the registry.
+      payload_kind: `log_mel` or `audio_embedding`.
+      grid: the network's segments.
+      classes: C names.
+      thresholds: (C,) numbers for `clip` and `segment` scores.
+      folder: must not exist, or hold an earlier export.
+
+    Raises:
+      InputError: when the folder holds something else.
+    """
+    folder = pathlib.Path(folder)
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / "saved_model.pb").exists():
+            raise InputError(
+                f"{folder}: is not empty and holds no SavedModel; choose another folder"
+            )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export", dir=folder.parent) as name:
+        assets = pathlib.Path(name) / "assets"
+        assets.mkdir()
+        classes.write_csv(assets / CLASSES_NAME)
+        (assets / THRESHOLDS_NAME).write_text(
+            json.dumps({k: list(map(float, v)) for k, v in thresholds.items()})
+        )
+        module = _Served(network, grid, assets)
+        target = pathlib.Path(name) / "model"
+        tf.saved_model.save(
+            module, str(target), signatures=_signatures(module, payload_kind)
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(target, folder)
+
+
+def _signatures(module: _Served, payload_kind: str) -> dict[str, Any]:
+    size = module._network.input["features"].shape[-1]
+    features = tf.TensorSpec([None, None, size], tf.float32, "features")
+    num_frames = tf.TensorSpec([None], tf.int32, "num_frames")
+    by_features = tf.function(module.answer, [features, num_frames])
+    module.by_features = by_features
+    if payload_kind == "audio_embedding":
+        return {"serving_default": by_features, "embeddings": by_features}
+    front_end = LogMel(LogMelConfig())
+    module.front_end = front_end
+
+    def by_lengths(waveform: tf.Tensor, num_samples: tf.Tensor) -> dict[str, tf.Tensor]:
+        check = tf.debugging.assert_positive(
+            num_samples, message="a clip of no samples: at least one sample is needed"
+        )
+        with tf.control_dependencies([check]):
+            found = front_end(waveform, num_samples)
+        return module.answer(found["features"], found["num_frames"])
+
+    def by_waveform(waveform: tf.Tensor) -> dict[str, tf.Tensor]:
+        shape = tf.shape(waveform)
+        return by_lengths(waveform, tf.fill([shape[0]], shape[1]))
+
+    waveform = tf.TensorSpec([None, None], tf.float32, "waveform")
+    num_samples = tf.TensorSpec([None], tf.int32, "num_samples")
+    module.by_waveform = tf.function(by_waveform, [waveform])
+    module.by_lengths = tf.function(by_lengths, [waveform, num_samples])
+    return {
+        "serving_default": module.by_waveform,
+        "waveform": module.by_waveform,
+        "waveform_lengths": module.by_lengths,
+        "log_mel": by_features,
+    }
+
+
+def read_assets(folder: str | os.PathLike) -> tuple[ClassList, dict[str, list[float]]]:
+    """Class names and thresholds of an exported SavedModel.
+
+    Raises:
+      InputError: when the folder holds no export of ours.
+    """
+    assets = pathlib.Path(folder) / "assets"
+    if not (assets / THRESHOLDS_NAME).exists():
+        raise InputError(f"{folder}: no SavedModel that tfweak-export wrote")
+    return (
+        ClassList.read_csv(assets / CLASSES_NAME),
+        json.loads((assets / THRESHOLDS_NAME).read_text(encoding="utf-8")),
+    )

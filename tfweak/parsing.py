@@ -107,7 +107,12 @@ class Parser:
             values = tf.io.decode_raw(raw, dtype, fixed_length=records.EMBEDDING_SIZE)
         else:
             length = tf.reduce_max(tf.strings.length(raw))
-            values = tf.io.decode_raw(raw, dtype, fixed_length=length)
+            # TensorFlow has no padded decoder of halves
+            half = dtype == tf.float16
+            values = tf.io.decode_raw(
+                raw, tf.uint16 if half else dtype, fixed_length=length
+            )
+            values = tf.bitcast(values, tf.float16) if half else values
         if payload.kind == "waveform":
             waveform = tf.cast(values, tf.float32) / 32768.0
             out = features_of_waveform(waveform, rows)

@@ -47,7 +47,10 @@ class _Served(tf.Module):
                 tf.shape(features)[1],
                 0,
                 message="a clip of no rows: at least one row of features is needed",
-            )
+            ),
+            tf.debugging.assert_positive(
+                num_frames, message="num_frames: at least one valid row is needed"
+            ),
         ]
         with tf.control_dependencies(checks):
             features = tf.identity(features)

@@ -3,8 +3,16 @@
 from setuptools import setup
 
 setup(
-    packages=["tfweak", "tfweak.data_prep", "tfweak.data_prep.datasets",
-              "tfweak.models", "tfweak.models.architectures"],
-    package_dir={"tfweak": "tfweak", "tfweak.data_prep": "data_prep",
-                 "tfweak.models": "models"},
+    packages=[
+        "tfweak",
+        "tfweak.data_prep",
+        "tfweak.data_prep.datasets",
+        "tfweak.models",
+        "tfweak.models.architectures",
+    ],
+    package_dir={
+        "tfweak": "tfweak",
+        "tfweak.data_prep": "data_prep",
+        "tfweak.models": "models",
+    },
 )

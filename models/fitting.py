@@ -12,16 +12,21 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tfweak.models import compatibility, registry, runs, scoring, weights
 
-from tfweak import pipelines, training
+from tfweak import pipelines, records, training
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
+from tfweak.models import compatibility, registry, runs, scoring, weights
 
 # Where the user says nothing: by payload, tuned on validation data.
 DEFAULTS = {
-    "audio_embedding": {"epochs": 30, "batch_size": 500, "mixup": 1.0},
-    "log_mel": {"epochs": 50, "batch_size": 32, "mixup": 0.0},
+    "audio_embedding": {
+        "model": "embedding_attention",
+        "epochs": 30,
+        "batch_size": 500,
+        "mixup": 1.0,
+    },
+    "log_mel": {"model": "attention_fcn", "epochs": 50, "batch_size": 32, "mixup": 0.0},
 }
 
 
@@ -34,7 +39,7 @@ class TrainConfig:
     valid_data: Sequence[str] = ()
     valid_fraction: float = 0.1
     classes: str | None = None
-    model: str = "embedding_attention"
+    model: str | None = None
     model_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     supervision: str = "none"
     attention_weights: tuple[float, float] = (1.0, 1.0)
@@ -91,8 +96,8 @@ def train(config: TrainConfig) -> runs.Run:
       InputError: settings that contradict each other or the data, a broken data set,
         a run folder of other settings, or a loss that is not a number.
     """
+    config = _with_defaults(config)
     architecture, supervision = _check(config)
-    config = _with_defaults(config, architecture)
     out = pathlib.Path(config.out)
     classes = ClassList.read_csv(config.classes) if config.classes else None
     print("reading the data", flush=True)
@@ -253,8 +258,6 @@ class _Keeper(keras.callbacks.Callback):
 
 def _check(config: TrainConfig) -> tuple[registry.Architecture, training.Supervision]:
     """Refuses settings that cannot work, before any data is read."""
-    if not config.data:
-        raise InputError("--data: no folder given")
     supervision = training.Supervision(
         config.supervision, *config.attention_weights, config.attention_target
     )
@@ -273,13 +276,14 @@ def _check(config: TrainConfig) -> tuple[registry.Architecture, training.Supervi
     return architecture, supervision
 
 
-def _with_defaults(
-    config: TrainConfig, architecture: registry.Architecture
-) -> TrainConfig:
+def _with_defaults(config: TrainConfig) -> TrainConfig:
+    """Fills in what the user left open, by the kind of data."""
+    if not config.data:
+        raise InputError("--data: no folder given")
+    kind = records.DatasetInfo.read(config.data[0]).payload.kind
+    defaults = DEFAULTS["audio_embedding" if kind == "audio_embedding" else "log_mel"]
     own = {
-        name: value
-        for name, value in DEFAULTS[architecture.payload_kind].items()
-        if getattr(config, name) is None
+        name: value for name, value in defaults.items() if getattr(config, name) is None
     }
     return dataclasses.replace(config, **own)
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tfweak.models import compatibility, runs, scoring
 
 from tfweak import audio, events, features, progress, records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
+from tfweak.models import compatibility, runs, scoring
 
 # Files decoded ahead of the network, in batches.
 _AHEAD = 2

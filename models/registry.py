@@ -18,11 +18,11 @@ import typing
 from typing import Any
 
 import keras
-from tfweak.models import architectures
 
 from tfweak import training
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
+from tfweak.models import architectures
 
 
 @dataclasses.dataclass(frozen=True)

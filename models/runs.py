@@ -24,11 +24,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from tfweak.models import registry
 
 from tfweak import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
+from tfweak.models import registry
 
 PACKAGES = (
     "tfweak",

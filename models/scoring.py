@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from tfweak.models import compatibility, runs
 
 from tfweak import events, metrics, parsing, pipelines, progress
 from tfweak.labels import Event, SegmentGrid
+from tfweak.models import compatibility, runs
 
 SEGMENT_SECONDS = 1.0
 

@@ -42,8 +42,9 @@ _CLASSES = flags.DEFINE_string(
 )
 _MODEL = flags.DEFINE_string(
     "model",
-    "embedding_attention",
-    "architecture: a file name in models/architectures",
+    None,
+    "architecture, a file name in models/architectures (default: embedding_attention for"
+    " embeddings, attention_fcn for audio)",
     flag_values=_FLAGS,
 )
 _SET = flags.DEFINE_list(

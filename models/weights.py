@@ -15,10 +15,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tfweak.models import registry, runs
 
 from tfweak import features
 from tfweak.errors import InputError
+from tfweak.models import registry, runs
 
 HUB_HANDLE = "https://tfhub.dev/google/vggish/1"
 VGGISH_LAYERS = {

@@ -5,8 +5,8 @@
     batches = training_batches(train, InputConfig(batch_size=32), epoch=0)
 
 Every element is `(x, y)`: x has `features` (B, T_in, F) float32 and `num_frames` (B,)
-int32; y has `weak` (B, C), `clip_id` (B,) and, where asked for, `strong` (B, T, C) and
-`has_strong` (B,). An epoch's order follows from the seed and the epoch's number alone,
+int32; y has `weak` (B, C), in evaluation `clip_id` (B,), and where asked for `strong`
+(B, T, C) and `has_strong` (B,). An epoch's order follows from the seed and the epoch's number alone,
 so that a run can resume at any epoch.
 """
 
@@ -245,6 +245,7 @@ class TrainingInput:
             buffer, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False
         )
         dataset = _batches(dataset, data, config, config.num_frames)
+        dataset = dataset.map(_without_ids)
         if not config.balance:
             steps = -(-len(data) // config.batch_size)
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
@@ -273,7 +274,8 @@ def evaluation_batches(data: ClipData, config: InputConfig) -> tf.data.Dataset:
     dataset = data.open_serialized()
     if sum(os.path.getsize(path) for path in data.files) <= config.cache_bytes:
         dataset = dataset.cache()
-    return _to_device(_batches(dataset, data, config, None))
+    # stays on the host, for clip ids are strings
+    return _batches(dataset, data, config, None).prefetch(tf.data.AUTOTUNE)
 
 
 def mix(
@@ -323,6 +325,10 @@ def _batches(
     return dataset.batch(config.batch_size).map(
         parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
+
+
+def _without_ids(x: dict[str, Any], y: dict[str, Any]) -> tuple[dict, dict]:
+    return x, {name: value for name, value in y.items() if name != "clip_id"}
 
 
 def _to_device(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -1,1 +1,161 @@
-"""One file a dataset; the file name is the name that `--dataset` takes."""
+"""One file a dataset; the file name is the name that `--dataset` takes.
+
+A dataset module (any file here whose name has no leading underscore) defines
+
+    OPTIONS: frozenset[str]   the fields of `Options` that it reads; the command
+                              refuses a flag that the chosen dataset does not read
+    plan(options) -> Plan     lists the work, quickly and in a fixed order
+    load(item, context)       runs in a worker process: the examples of one item, each
+                              a `records.Clip` or, already serialised, `bytes`
+
+`load` raises `InputError` where an item cannot be used (`BadFile` to say of which
+kind); the item is then listed in the manifest and the run goes on. Any other exception
+is a bug and ends the run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pathlib
+import pkgutil
+import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tfweak.errors import InputError
+from tfweak.labels import ClassList
+
+if TYPE_CHECKING:  # the list of datasets is shown without loading TensorFlow
+    from tfweak.records import Payload
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the command line can say about a dataset; each module reads some of it.
+
+    Attributes:
+      source: the folder of source files.
+      seed: decides the order of the clips, and every random draw.
+      payload: `log_mel` or `waveform`.
+      payload_dtype: how log-mel values are stored, `float16` or `uint8`; a waveform is
+        always int16.
+      tags, events: tables of weak and of strong labels.
+      classes: `index,mid,display_name` CSV; None takes the classes that occur.
+      folds: the folds to use; empty for all.
+      num_clips, clip_seconds: how many scenes to mix, and of which length.
+      weak_only_fraction: the share of scenes that are stored without strong labels.
+    """
+
+    source: pathlib.Path | None = None
+    seed: int = 0
+    payload: str = "log_mel"
+    payload_dtype: str | None = None
+    tags: pathlib.Path | None = None
+    events: pathlib.Path | None = None
+    classes: pathlib.Path | None = None
+    folds: tuple[int, ...] = ()
+    num_clips: int = 1000
+    clip_seconds: float = 10.0
+    weak_only_fraction: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One unit of work: usually one source file.
+
+    Attributes:
+      name: what the manifest calls it.
+      spec: all that `load` needs to know of it and all that decides the result; simple
+        values only (it is pickled, and its JSON is part of the plan's fingerprint).
+      num_clips: how many examples it is expected to give.
+    """
+
+    name: str
+    spec: Any = None
+    num_clips: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Bad:
+    """A line of the manifest: a source file (or record) that was left out, and why."""
+
+    file: str
+    kind: str
+    reason: str
+
+
+class BadFile(InputError):
+    """An input error whose kind (`missing`, `empty`, `label`, ...) is known."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(kind, reason)
+        self.kind, self.reason = kind, reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """The work for one output folder, and what planning already found unusable.
+
+    A split without items gets a manifest only.
+    """
+
+    items: tuple[Item, ...]
+    bad: tuple[Bad, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All that has to be done.
+
+    Attributes:
+      classes: the vocabulary, or None where the data has no class names.
+      payload: what is stored for a clip.
+      splits: sub-folder of the output ("" is the output folder itself) -> its work.
+      settings: what decides the result beside the items: seed, label file checksums,
+        mixing parameters; simple values only. It is kept in `dataset_info.json`, and
+        a run is resumed only with equal settings.
+      context: passed to `load` with every item; must be picklable.
+      shuffle_seed: shuffles the items of a split before they go to the shards, and the
+        clips of a shard where an item holds many; None keeps the order.
+    """
+
+    classes: ClassList | None
+    payload: Payload
+    splits: Mapping[str, Split]
+    settings: Mapping[str, Any]
+    context: Any = None
+    shuffle_seed: int | None = None
+
+
+def names() -> list[str]:
+    """The datasets there are."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__)
+                  if not m.name.startswith("_"))
+
+
+def find(name: str) -> types.ModuleType:
+    """The module of a dataset.
+
+    Raises:
+      InputError: when there is none of that name.
+    """
+    if name not in names():
+        raise InputError(f"no dataset {name!r}; there are {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def source_folder(options: Options, what: str) -> pathlib.Path:
+    """The source folder, which must be there.
+
+    Raises:
+      InputError: not given, or no such folder.
+    """
+    if options.source is None:
+        raise InputError(f"--source is needed: {what}")
+    if not options.source.is_dir():
+        raise InputError(f"--source={options.source}: no such folder; expected {what}")
+    return options.source

@@ -29,15 +29,15 @@ import dataclasses
 from typing import Any
 
 import keras
+
+from tfweak.errors import InputError
+from tfweak.labels import SegmentGrid
 from tfweak.models.layers import (
     ApplyMask,
     MaskedBatchNormalization,
     SequenceMask,
     segment_head,
 )
-
-from tfweak.errors import InputError
-from tfweak.labels import SegmentGrid
 from tfweak.pooling import POOLINGS
 
 PAYLOAD = "log_mel"

@@ -1,0 +1,103 @@
+"""What the audio datasets share: finding files, decoding them, making the payload."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+
+import numpy as np
+
+from tfweak import audio, records
+from tfweak.errors import InputError
+from tfweak.features import LogMelConfig, log_mel, quantise
+
+from . import Bad, BadFile, Options
+
+SAMPLE_RATE_HZ = audio.SAMPLE_RATE_HZ
+_FRONT_END = LogMelConfig()
+
+# What an audio dataset reads besides its own options.
+OPTIONS = frozenset({"source", "seed", "payload", "payload_dtype"})
+
+
+def payload(options: Options) -> records.Payload:
+    """The payload that the options ask for: 16 kHz, VGGish's front end."""
+    if options.payload == "waveform":
+        return records.Payload("waveform", "int16", {"sample_rate_hz": SAMPLE_RATE_HZ})
+    dtype = options.payload_dtype or "float16"
+    return records.Payload(options.payload, dtype, _FRONT_END.parameters(dtype))
+
+
+def encode(waveform: np.ndarray, kind: records.Payload) -> np.ndarray:
+    """The payload of a waveform, (N,) float32 at 16 kHz; see `records.Clip`.
+
+    A waveform shorter than one 25 ms window is padded to one with zeros.
+    """
+    missing = _FRONT_END.window_samples - len(waveform)
+    if missing > 0:
+        waveform = np.pad(waveform, (0, missing))
+    if kind.kind == "waveform":
+        return audio.to_int16(waveform)
+    mel = log_mel(waveform, _FRONT_END)
+    if kind.dtype == "uint8":
+        return quantise(mel, _FRONT_END)
+    return mel.astype(np.float16)
+
+
+def read(source: str | os.PathLike, name: str) -> np.ndarray:
+    """The waveform of the file `name` below `source`, (N,) float32 at 16 kHz.
+
+    Raises:
+      BadFile: the file is missing, empty, or not usable as audio.
+    """
+    path = pathlib.Path(source, name)
+    if not path.is_file():
+        raise BadFile("missing", "no such file")
+    if path.stat().st_size == 0:
+        raise BadFile("empty", "the file has no bytes")
+    try:
+        return audio.read_audio(path, SAMPLE_RATE_HZ)
+    except InputError as error:
+        reason = str(error).replace(f"{path}: ", "", 1).replace(str(path), name)
+        raise BadFile("audio", reason) from error
+
+
+def find(source: pathlib.Path) -> tuple[dict[str, int], list[Bad]]:
+    """Lists the audio files below a folder, at any depth.
+
+    Returns:
+      path below `source` -> size in bytes, sorted by path; links that lead nowhere are
+      among them (size -1), so that they are not overlooked. And the files whose names
+      are not text.
+    """
+    found: dict[str, int] = {}
+    bad: list[Bad] = []
+    seen: set[str] = set()  # a link may lead to a folder above
+    for folder, folders, files in os.walk(source, followlinks=True):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        if os.path.realpath(folder) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(folder))
+        for file in sorted(files):
+            path = pathlib.Path(folder, file)
+            if file.startswith(".") or path.suffix.lower() not in audio.AUDIO_SUFFIXES:
+                continue
+            name = path.relative_to(source).as_posix()
+            if name.isprintable():
+                found[name] = size(path)
+            else:
+                bad.append(Bad(repr(name), "name",
+                               "the file name is not printable text; rename it"))
+    return dict(sorted(found.items())), bad
+
+
+def size(path: pathlib.Path) -> int:
+    """The size of a file in bytes, -1 where it is not there."""
+    return path.stat().st_size if path.is_file() else -1
+
+
+def checksum(path: str | os.PathLike) -> str:
+    """The SHA-256 of a label file."""
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()

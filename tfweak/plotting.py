@@ -1,0 +1,310 @@
+"""Pictures: what a model heard in a clip and when, and how training went.
+
+Figures are built without pyplot, so they need no display and leave no state behind.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfweak.errors import InputError
+from tfweak.labels import Event, SegmentGrid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_TRUTH_COLOUR = "#e66101"
+_NAME_LENGTH = 28
+_DOTS_PER_INCH = 110
+
+
+def plot_clip(
+    log_mel: np.ndarray,
+    frame_hop_seconds: float,
+    grid: SegmentGrid,
+    class_names: Sequence[str],
+    segment_probs: np.ndarray,
+    attention: np.ndarray,
+    events: Sequence[Event] | None,
+    title: str = "",
+    max_classes: int = 12,
+) -> Figure:
+    """A clip's log-mel, segment probabilities and attention on one time axis.
+
+    The true events stand as named bars above the log-mel and as frames around their
+    time in the class's row below. With more than `max_classes` classes the present
+    ones are shown, then those with the highest segment probability; the figure says so.
+
+    Args:
+      log_mel: (frames, F).
+      frame_hop_seconds: time from one frame to the next.
+      grid: where the segments lie in time.
+      class_names: C names.
+      segment_probs: (T, C) in [0, 1], the papers' X^a or O.
+      attention: (T, C), A, summing to 1 over time.
+      events: the true events; empty where nothing happens, None where they are unknown.
+      title: of the figure.
+      max_classes: rows in the lower panels at most.
+
+    Returns:
+      A `matplotlib.figure.Figure`.
+
+    Raises:
+      InputError: arrays whose shapes do not fit each other or the class names.
+    """
+    from matplotlib.figure import Figure
+
+    log_mel, segment_probs, attention = map(
+        np.asarray, (log_mel, segment_probs, attention)
+    )
+    if (
+        segment_probs.ndim != 2
+        or segment_probs.shape != attention.shape
+        or segment_probs.shape[1] != len(class_names)
+        or not segment_probs.size
+    ):
+        raise InputError(
+            f"segment_probs {segment_probs.shape} and attention"
+            f" {attention.shape}: both must be (segments,"
+            f" {len(class_names)} classes)"
+        )
+    if log_mel.ndim != 2 or not log_mel.size:
+        raise InputError(f"log_mel {log_mel.shape}: expected (frames, mel bands)")
+    shown, note = _choose_classes(segment_probs, events, max_classes)
+    lanes = [label for label in shown if label in {e.label for e in events or ()}]
+
+    strip_inches, panel_inches = 0.2 + 0.24 * len(lanes), 0.5 + 0.26 * len(shown)
+    heights = (strip_inches, 2.0, panel_inches, panel_inches)
+    figure = Figure(figsize=(10, sum(heights) + 1.3), layout="constrained")
+    figure.get_layout_engine().set(hspace=0.03, h_pad=0.04)
+    strip, mel, probs, weights = figure.subplots(
+        4, 1, sharex=True, gridspec_kw={"height_ratios": heights}
+    )
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    duration = len(log_mel) * frame_hop_seconds
+    end = max(duration, float(grid.onsets(len(segment_probs) + 1)[-1]))
+
+    _draw_strip(strip, events, lanes, class_names, end)
+    image = mel.imshow(
+        log_mel.T,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        interpolation="nearest",
+        extent=(0, duration, -0.5, log_mel.shape[1] - 0.5),
+    )
+    figure.colorbar(image, ax=mel, pad=0.01, aspect=12, label="log energy")
+    mel.set(ylabel="mel band", facecolor="0.85")
+    for event in events or ():
+        for time in (event.onset_seconds, event.offset_seconds):
+            mel.axvline(time, color="white", linewidth=0.9, linestyle=(0, (4, 2)))
+
+    for axes, values, top, colours, name, unit in (
+        (probs, segment_probs, 1.0, "Blues", "segment probabilities", "probability"),
+        (
+            weights,
+            attention,
+            None,
+            "Greens",
+            "attention (sums to 1 over time)",
+            "weight",
+        ),
+    ):
+        image = _draw_matrix(axes, values[:, shown], grid, top, colours)
+        figure.colorbar(image, ax=axes, pad=0.01, aspect=12, label=unit)
+        axes.set_title(f"{name}{note}", loc="left", fontsize=9, color="0.25")
+        _mark_truth(axes, events or (), shown, class_names)
+    weights.set_xlabel("time in seconds")
+    weights.set_xlim(0, end)
+    return figure
+
+
+def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Losses and, where there is one, validation mAP against the epoch.
+
+    Args:
+      history: values by name, one an epoch, as `keras.callbacks.History.history` has
+        them. Drawn are the names with `loss` in them, validation dashed in the colour
+        of its training loss, and `val_mAP`, its best epoch marked.
+
+    Returns:
+      A `matplotlib.figure.Figure`.
+
+    Raises:
+      InputError: when nothing in `history` can be drawn.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    losses = [name for name in history if "loss" in name and len(history[name])]
+    scores = [name for name in history if name == "val_mAP" and len(history[name])]
+    panels = [names for names in (losses, scores) if names]
+    if not panels:
+        raise InputError(f"no loss and no val_mAP in the history: {sorted(history)}")
+    figure = Figure(figsize=(4.8 * len(panels), 3.4), layout="constrained")
+    grid = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, names in zip(grid, panels):
+        colours: dict[str, str] = {}
+        for name in names:
+            values = np.asarray(history[name], np.float64)
+            training = name[len("val_") :] if name.startswith("val_") else name
+            colour = colours.setdefault(training, f"C{len(colours) % 10}")
+            axes.plot(
+                np.arange(1, len(values) + 1),
+                values,
+                label=name,
+                color=colour,
+                linestyle="-" if name == training or names is scores else "--",
+                marker="o" if len(values) < 20 else "",
+                markersize=3,
+            )
+        axes.set(xlabel="epoch", ylabel="loss" if names is losses else "validation mAP")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(color="0.9")
+        axes.spines[["top", "right"]].set_visible(False)
+    if losses:
+        grid[0].legend(frameon=False, fontsize=8)
+    values = np.asarray(history[scores[0]], np.float64) if scores else np.empty(0)
+    if np.isfinite(values).any():
+        best = int(np.nanargmax(values))
+        grid[-1].plot(best + 1, values[best], "o", color=_TRUTH_COLOUR)
+        grid[-1].set_title(f"best {values[best]:.4f} in epoch {best + 1}", fontsize=9)
+    return figure
+
+
+def save(figure: Figure, path: str | os.PathLike) -> None:
+    """Writes a figure as PNG, whole or not at all.
+
+    Raises:
+      InputError: when the path cannot be written.
+    """
+    path = pathlib.Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"picture {path}: no such folder")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        figure.savefig(temporary, format="png", dpi=_DOTS_PER_INCH)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"picture {path}: cannot be written ({error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _choose_classes(
+    segment_probs: np.ndarray, events: Sequence[Event] | None, max_classes: int
+) -> tuple[list[int], str]:
+    """The classes to show, from top to bottom, and a note where some are left out."""
+    num_classes = segment_probs.shape[1]
+    if num_classes <= max_classes:
+        return list(range(num_classes)), ""
+    by_onset = sorted(events or (), key=lambda event: event.onset_seconds)
+    present = list(dict.fromkeys(event.label for event in by_onset))
+    by_score = np.argsort(-segment_probs.max(axis=0), kind="stable").tolist()
+    shown = list(dict.fromkeys(present + by_score))[:max_classes]
+    num_present = len(set(present) & set(shown))
+    if len(present) > max_classes:
+        what = f"{num_present} of the {len(present)} present"
+    else:
+        what = f"{num_present} present, then those with the highest probability"
+    return shown, f"; {len(shown)} of {num_classes} classes: {what}"
+
+
+def _draw_strip(
+    axes: Axes,
+    events: Sequence[Event] | None,
+    lanes: Sequence[int],
+    class_names: Sequence[str],
+    end: float,
+) -> None:
+    """The true events as bars, a lane a class, named at the left."""
+    axes.spines[:].set_visible(False)
+    axes.tick_params(bottom=False, labelbottom=False, left=False)
+    axes.set_ylim(len(lanes) - 0.5, -0.5)
+    axes.set_yticks(
+        range(len(lanes)),
+        [_short(class_names[i]) for i in lanes],
+        fontweight="bold",
+        color=_TRUTH_COLOUR,
+        fontsize=9,
+    )
+    for row, label in enumerate(lanes):
+        axes.broken_barh(
+            [
+                (e.onset_seconds, e.offset_seconds - e.onset_seconds)
+                for e in events or ()
+                if e.label == label
+            ],
+            (row - 0.35, 0.7),
+            facecolors=_TRUTH_COLOUR,
+            edgecolors="white",
+        )
+    title = "true events"
+    if not lanes:
+        title += ": unknown" if events is None else ": none"
+        axes.set_ylim(0, 1)
+    axes.set_title(title, loc="left", fontsize=9, color="0.25")
+
+
+def _draw_matrix(
+    axes: Axes, values: np.ndarray, grid: SegmentGrid, top: float | None, colours: str
+):
+    """Segments x classes as an image, first class on top; returns the image."""
+    edges = grid.onsets(len(values) + 1)
+    rows = values.shape[1]
+    axes.set_facecolor("0.95")
+    return axes.imshow(
+        values.T.astype(np.float64),
+        origin="upper",
+        aspect="auto",
+        cmap=colours,
+        vmin=0.0,
+        vmax=top,
+        interpolation="nearest",
+        extent=(edges[0], edges[-1], rows - 0.5, -0.5),
+    )
+
+
+def _mark_truth(
+    axes: Axes,
+    events: Sequence[Event],
+    shown: Sequence[int],
+    class_names: Sequence[str],
+) -> None:
+    """Names the rows, present classes in bold, and frames the true events in them."""
+    from matplotlib.patches import Rectangle
+
+    present = {event.label for event in events}
+    axes.set_yticks(
+        range(len(shown)), [_short(class_names[i]) for i in shown], fontsize=8
+    )
+    for label, text in zip(shown, axes.get_yticklabels()):
+        if label in present:
+            text.set(fontweight="bold", color=_TRUTH_COLOUR)
+    rows = {label: row for row, label in enumerate(shown)}
+    for event in events:
+        if event.label in rows:
+            axes.add_patch(
+                Rectangle(
+                    (event.onset_seconds, rows[event.label] - 0.46),
+                    event.offset_seconds - event.onset_seconds,
+                    0.92,
+                    fill=False,
+                    edgecolor=_TRUTH_COLOUR,
+                    linewidth=1.8,
+                    zorder=3,
+                )
+            )
+
+
+def _short(name: str) -> str:
+    return (
+        name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1].rstrip()}…"
+    )

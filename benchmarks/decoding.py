@@ -26,18 +26,27 @@ from tfweak.errors import InputError
 
 _FLAGS = flags.FlagValues()
 _CLIPS = flags.DEFINE_integer(
-    "clips", 40, "How many clips to decode, taken evenly from the sorted folder.",
-    lower_bound=1, flag_values=_FLAGS)
+    "clips",
+    40,
+    "How many clips to decode, taken evenly from the sorted folder.",
+    lower_bound=1,
+    flag_values=_FLAGS,
+)
 _ROUNDS = flags.DEFINE_integer(
-    "rounds", 3, "How often to decode them all each way; the fastest round counts.",
-    lower_bound=1, flag_values=_FLAGS)
+    "rounds",
+    3,
+    "How often to decode them all each way; the fastest round counts.",
+    lower_bound=1,
+    flag_values=_FLAGS,
+)
 _RATE_HZ = 44100
 
 
 def decode_speeds(paths: list[str], rounds: int) -> tuple[float, float]:
     """Clips a second of soundfile + soxr and of TensorFlow I/O, in turns."""
-    in_graph = tf.function(audio.read_audio_in_graph,
-                           input_signature=[tf.TensorSpec([], tf.string)])
+    in_graph = tf.function(
+        audio.read_audio_in_graph, input_signature=[tf.TensorSpec([], tf.string)]
+    )
     ways = (audio.read_audio, in_graph)
     best = [float("inf")] * len(ways)
     for way in ways:  # loads libraries, traces the graph
@@ -58,7 +67,7 @@ def delay_samples(resample) -> float:
     expected = _pulse(audio.SAMPLE_RATE_HZ, centre, width)
     score = np.correlate(found, expected, "full")
     peak = int(np.argmax(score))
-    left, top, right = score[peak - 1:peak + 2]
+    left, top, right = score[peak - 1 : peak + 2]
     return peak - (len(expected) - 1) + 0.5 * (left - right) / (left - 2 * top + right)
 
 
@@ -82,26 +91,35 @@ def _main(folders: list[str]) -> None:
         raise InputError(f"{folders[0]}: no audio files in it")
     picks = np.linspace(0, len(found) - 1, min(_CLIPS.value, len(found))).astype(int)
     soundfile_speed, tensorflow_speed = decode_speeds(
-        [str(found[i]) for i in picks], _ROUNDS.value)
+        [str(found[i]) for i in picks], _ROUNDS.value
+    )
     resamplers = {
         "soundfile + soxr": lambda x: soxr.resample(
-            x, _RATE_HZ, audio.SAMPLE_RATE_HZ, quality="HQ"),
+            x, _RATE_HZ, audio.SAMPLE_RATE_HZ, quality="HQ"
+        ),
         "tensorflow-io": lambda x: tfio.audio.resample(
-            x, _RATE_HZ, audio.SAMPLE_RATE_HZ).numpy(),
+            x, _RATE_HZ, audio.SAMPLE_RATE_HZ
+        ).numpy(),
     }
-    print(f"{len(picks)} clips, best of {_ROUNDS.value} rounds each\n"
-          f"{'':18}{'clips/s':>9}{'delay (samples)':>17}"
-          f"{'loss at 7 kHz':>15}{'at 7.5 kHz':>12}")
-    for (name, resample), speed in zip(resamplers.items(),
-                                       (soundfile_speed, tensorflow_speed)):
-        print(f"{name:18}{speed:9.1f}{delay_samples(resample):17.2f}"
-              f"{loss_db(resample, 7000):12.3f} dB{loss_db(resample, 7500):9.2f} dB")
+    print(
+        f"{len(picks)} clips, best of {_ROUNDS.value} rounds each\n"
+        f"{'':18}{'clips/s':>9}{'delay (samples)':>17}"
+        f"{'loss at 7 kHz':>15}{'at 7.5 kHz':>12}"
+    )
+    for (name, resample), speed in zip(
+        resamplers.items(), (soundfile_speed, tensorflow_speed)
+    ):
+        print(
+            f"{name:18}{speed:9.1f}{delay_samples(resample):17.2f}"
+            f"{loss_db(resample, 7000):12.3f} dB{loss_db(resample, 7500):9.2f} dB"
+        )
     print(f"soundfile + soxr is {soundfile_speed / tensorflow_speed:.1f} times as fast")
 
 
 def main(argv: list[str] | None = None) -> int:
-    return console.run(_FLAGS, __doc__, _main, argv, program="decoding.py",
-                       positional="FOLDER")
+    return console.run(
+        _FLAGS, __doc__, _main, argv, program="decoding.py", positional="FOLDER"
+    )
 
 
 if __name__ == "__main__":

@@ -51,25 +51,38 @@ class SceneConfig:
     fade_seconds: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in ("duration_seconds", "sample_rate_hz", "max_polyphony",
-                     "max_event_seconds"):
+        for name in (
+            "duration_seconds",
+            "sample_rate_hz",
+            "max_polyphony",
+            "max_event_seconds",
+        ):
             value = getattr(self, name)
             if not value > 0:
                 raise InputError(f"scene {name}={value}: must be above 0")
         if self.fade_seconds < 0:
-            raise InputError(f"scene fade_seconds={self.fade_seconds}: must not be"
-                             " negative")
+            raise InputError(
+                f"scene fade_seconds={self.fade_seconds}: must not be negative"
+            )
         if not 0 <= self.empty_probability <= 1:
-            raise InputError(f"scene empty_probability={self.empty_probability}: must"
-                             " lie within 0 and 1")
+            raise InputError(
+                f"scene empty_probability={self.empty_probability}: must"
+                " lie within 0 and 1"
+            )
         if self.min_events < 0:
-            raise InputError(f"scene min_events={self.min_events}: must not be"
-                             " negative")
-        for low, high in (("min_events", "max_events"), ("min_snr_db", "max_snr_db"),
-                          ("min_background_dbfs", "max_background_dbfs")):
+            raise InputError(
+                f"scene min_events={self.min_events}: must not be negative"
+            )
+        for low, high in (
+            ("min_events", "max_events"),
+            ("min_snr_db", "max_snr_db"),
+            ("min_background_dbfs", "max_background_dbfs"),
+        ):
             if getattr(self, low) > getattr(self, high):
-                raise InputError(f"scene {low}={getattr(self, low)} is above"
-                                 f" {high}={getattr(self, high)}")
+                raise InputError(
+                    f"scene {low}={getattr(self, low)} is above"
+                    f" {high}={getattr(self, high)}"
+                )
 
     @property
     def num_samples(self) -> int:
@@ -113,8 +126,9 @@ class GeneratedSources:
       kinds: class name -> kind.
     """
 
-    def __init__(self, sample_rate_hz: int = 16000,
-                 kinds: Mapping[str, EventKind] = EVENT_KINDS) -> None:
+    def __init__(
+        self, sample_rate_hz: int = 16000, kinds: Mapping[str, EventKind] = EVENT_KINDS
+    ) -> None:
         self.class_names = tuple(kinds)
         self._kinds = tuple(kinds.values())
         self._sample_rate_hz = sample_rate_hz
@@ -141,8 +155,11 @@ class ClipSources:
       InputError: for no classes, or a class without clips.
     """
 
-    def __init__(self, clips: Mapping[str, Sequence[Any]],
-                 load: Callable[[Any], Sequence[np.ndarray]]) -> None:
+    def __init__(
+        self,
+        clips: Mapping[str, Sequence[Any]],
+        load: Callable[[Any], Sequence[np.ndarray]],
+    ) -> None:
         if not clips:
             raise InputError("no classes of event clips to mix from")
         for name, found in clips.items():
@@ -162,8 +179,9 @@ class ClipSources:
         number = int(rng.integers(len(self._clips[label])))
         events = self._load(self._clips[label][number])
         if not events:
-            raise InputError(f"clip {number} of class {self.class_names[label]!r} is"
-                             " silent")
+            raise InputError(
+                f"clip {number} of class {self.class_names[label]!r} is silent"
+            )
         lengths = np.array([len(event) for event in events])
         return label, events[rng.choice(len(events), p=lengths / lengths.sum())]
 
@@ -194,12 +212,15 @@ def event_parts(waveform: np.ndarray, sample_rate_hz: int) -> list[np.ndarray]:
     Returns:
       (N,) arrays, views into the waveform; none where it is silent throughout.
     """
-    return [waveform[start:stop] for start, stop in _active_regions(
-        waveform, sample_rate_hz, _PAUSE_SECONDS)]
+    return [
+        waveform[start:stop]
+        for start, stop in _active_regions(waveform, sample_rate_hz, _PAUSE_SECONDS)
+    ]
 
 
-def _active_regions(waveform: np.ndarray, sample_rate_hz: int, pause_seconds: float
-                    ) -> list[tuple[int, int]]:
+def _active_regions(
+    waveform: np.ndarray, sample_rate_hz: int, pause_seconds: float
+) -> list[tuple[int, int]]:
     """Start and stop of what is active, parted at silences of `pause_seconds`."""
     size = max(1, round(0.01 * sample_rate_hz))
     power = np.square(np.pad(waveform, (0, -len(waveform) % size)), dtype=np.float64)
@@ -209,12 +230,18 @@ def _active_regions(waveform: np.ndarray, sample_rate_hz: int, pause_seconds: fl
     active = np.flatnonzero(power >= power.max() * 10 ** (_SILENCE_DB / 10))
     pauses = (np.diff(active) - 1) * size
     long = np.flatnonzero(pauses >= pause_seconds * sample_rate_hz)
-    return [(int(run[0]) * size, min(len(waveform), (int(run[-1]) + 1) * size))
-            for run in np.split(active, long + 1)]
+    return [
+        (int(run[0]) * size, min(len(waveform), (int(run[-1]) + 1) * size))
+        for run in np.split(active, long + 1)
+    ]
 
 
-def mix_scene(rng: np.random.Generator, sources: Sources, background: np.ndarray,
-              config: SceneConfig) -> Scene:
+def mix_scene(
+    rng: np.random.Generator,
+    sources: Sources,
+    background: np.ndarray,
+    config: SceneConfig,
+) -> Scene:
     """Mixes a scene; the same generator state and sources give the same samples.
 
     The scene is scaled down as a whole, and only then, when its peak is above 1.
@@ -234,10 +261,12 @@ def mix_scene(rng: np.random.Generator, sources: Sources, background: np.ndarray
     """
     n, rate = config.num_samples, config.sample_rate_hz
     if background.shape != (n,):
-        raise InputError(f"background of shape {background.shape} for a scene of {n}"
-                         " samples")
-    level = 10 ** (rng.uniform(config.min_background_dbfs,
-                               config.max_background_dbfs) / 20)
+        raise InputError(
+            f"background of shape {background.shape} for a scene of {n} samples"
+        )
+    level = 10 ** (
+        rng.uniform(config.min_background_dbfs, config.max_background_dbfs) / 20
+    )
     mixture = background.astype(np.float64)
     if mixture.any():
         mixture *= level / rms(mixture)
@@ -255,39 +284,46 @@ def mix_scene(rng: np.random.Generator, sources: Sources, background: np.ndarray
         if start is None:
             continue
         stop = start + len(waveform)
-        mixture[start:stop] += waveform * (
-            level * 10 ** (snr_db / 20) / rms(waveform))
+        mixture[start:stop] += waveform * (level * 10 ** (snr_db / 20) / rms(waveform))
         placed.append((start, stop, label))
     mixture /= max(1.0, np.abs(mixture).max())
-    events = tuple(Event(label, start / rate, stop / rate)
-                   for start, stop, label in sorted(placed))
+    events = tuple(
+        Event(label, start / rate, stop / rate) for start, stop, label in sorted(placed)
+    )
     return Scene(mixture.astype(np.float32), events)
 
 
-def _excerpt(rng: np.random.Generator, waveform: np.ndarray, config: SceneConfig
-             ) -> np.ndarray:
+def _excerpt(
+    rng: np.random.Generator, waveform: np.ndarray, config: SceneConfig
+) -> np.ndarray:
     """The waveform, or a random active part of it, faded where it was cut."""
-    longest = min(config.num_samples,
-                  round(config.max_event_seconds * config.sample_rate_hz))
+    longest = min(
+        config.num_samples, round(config.max_event_seconds * config.sample_rate_hz)
+    )
     if len(waveform) <= longest:
         return waveform
     begin = int(rng.integers(len(waveform) - longest + 1))
-    cut = waveform[begin:begin + longest]
+    cut = waveform[begin : begin + longest]
     start, stop = active_region(cut, config.sample_rate_hz)
     if start == stop:  # it fell into a pause
         begin, start, stop = 0, 0, longest
-    out = waveform[begin + start:begin + stop].astype(np.float64)
+    out = waveform[begin + start : begin + stop].astype(np.float64)
     fade = min(round(config.fade_seconds * config.sample_rate_hz), len(out) // 2)
     ramp = (np.arange(fade) + 1) / (fade + 1)
     if begin + start > 0:
         out[:fade] *= ramp
     if begin + stop < len(waveform):
-        out[len(out) - fade:] *= ramp[::-1]
+        out[len(out) - fade :] *= ramp[::-1]
     return out
 
 
-def _place(rng: np.random.Generator, label: int, length: int,
-           placed: Sequence[tuple[int, int, int]], config: SceneConfig) -> int | None:
+def _place(
+    rng: np.random.Generator,
+    label: int,
+    length: int,
+    placed: Sequence[tuple[int, int, int]],
+    config: SceneConfig,
+) -> int | None:
     """A random start where the event breaks no rule, or None after some trials."""
     for _ in range(_PLACEMENT_TRIALS):
         start = int(rng.integers(config.num_samples - length + 1))
@@ -296,8 +332,9 @@ def _place(rng: np.random.Generator, label: int, length: int,
             continue
         # the most events at once, counted where one begins
         moments = [start] + [p[0] for p in beside if p[0] > start]
-        if all(sum(p[0] <= m < p[1] for p in beside) < config.max_polyphony
-               for m in moments):
+        if all(
+            sum(p[0] <= m < p[1] for p in beside) < config.max_polyphony
+            for m in moments
+        ):
             return start
     return None
-

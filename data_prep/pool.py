@@ -23,8 +23,11 @@ _LOG_SECONDS = 30.0
 # One thread a worker: the workers are the parallelism. What TensorFlow says when it is
 # loaded is said once, by the parent.
 _WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3"}
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
 
 
 class Job(Protocol):
@@ -63,23 +66,27 @@ def _run_in_processes(jobs: Sequence[Job], workers: int, progress: _Progress) ->
     context = multiprocessing.get_context("spawn")
     counter, stop = context.Value("q", 0), context.Event()
     pool = concurrent.futures.ProcessPoolExecutor(
-        min(workers, len(jobs)), context, _start_worker, (counter, stop, os.getpid()))
+        min(workers, len(jobs)), context, _start_worker, (counter, stop, os.getpid())
+    )
     try:
         with _for_new_processes():
             waiting = {pool.submit(_work, job) for job in jobs}
         shown = 0
         while waiting:
             finished, waiting = concurrent.futures.wait(
-                waiting, _PROGRESS_SECONDS, concurrent.futures.FIRST_COMPLETED)
+                waiting, _PROGRESS_SECONDS, concurrent.futures.FIRST_COMPLETED
+            )
             now = counter.value
             progress.add(now - shown)
             shown = now
             for future in finished:
                 future.result()
     except concurrent.futures.process.BrokenProcessPool as error:
-        raise InputError("a worker process ended abruptly, most often because memory"
-                         " ran out: the same command with fewer --workers goes on from"
-                         " here") from error
+        raise InputError(
+            "a worker process ended abruptly, most often because memory"
+            " ran out: the same command with fewer --workers goes on from"
+            " here"
+        ) from error
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
@@ -112,6 +119,7 @@ def _count(clips: int) -> None:
 
 
 # --- around them ---------------------------------------------------------------------
+
 
 @contextlib.contextmanager
 def _for_new_processes() -> Iterator[None]:
@@ -147,8 +155,9 @@ class _Progress:
         if self._bar.disable and now - self._last >= _LOG_SECONDS:
             self._last = now
             rate = (self._done - self._first) / (now - self._start)
-            print(f"{self._done} of {self._total} clips, {rate:.1f} clips/s",
-                  flush=True)
+            print(
+                f"{self._done} of {self._total} clips, {rate:.1f} clips/s", flush=True
+            )
 
     def __enter__(self) -> _Progress:
         return self

@@ -41,44 +41,96 @@ def _string(name: str, text: str) -> flags.FlagHolder:
     return flags.DEFINE_string(name, None, text, flag_values=_FLAGS)
 
 
-_DATASET = flags.DEFINE_enum("dataset", None, datasets.names(), "What to prepare.",
-                             flag_values=_FLAGS)
+_DATASET = flags.DEFINE_enum(
+    "dataset", None, datasets.names(), "What to prepare.", flag_values=_FLAGS
+)
 _OUT = _string("out", "The folder to write.")
-_WORKERS = _integer("workers", "Processes; one a CPU if not given, and 1 works without"
-                    " extra processes.", lower_bound=1)
+_WORKERS = _integer(
+    "workers",
+    "Processes; one a CPU if not given, and 1 works without extra processes.",
+    lower_bound=1,
+)
 _CLIPS_PER_SHARD = _integer(
-    "clips_per_shard", "About how many clips go into a file; if not given, 1024 of"
-    " embeddings, 64 of log-mel, 64 of waveform.", lower_bound=1)
+    "clips_per_shard",
+    "About how many clips go into a file; if not given, 1024 of"
+    " embeddings, 64 of log-mel, 64 of waveform.",
+    lower_bound=1,
+)
 
 # The flags that are fields of datasets.Options: name -> conversion of a given value.
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
-    "source": pathlib.Path, "seed": int, "payload": str, "payload_dtype": str,
-    "tags": pathlib.Path, "events": pathlib.Path, "classes": pathlib.Path,
-    "folds": lambda values: _folds(values), "num_clips": int, "clip_seconds": float,
+    "source": pathlib.Path,
+    "seed": int,
+    "payload": str,
+    "payload_dtype": str,
+    "tags": pathlib.Path,
+    "events": pathlib.Path,
+    "classes": pathlib.Path,
+    "folds": lambda values: _folds(values),
+    "num_clips": int,
+    "clip_seconds": float,
     "weak_only_fraction": float,
 }
 _string("source", "The folder of source files.")
-_integer("seed", "Decides the order of the clips and every random draw; 0 if not"
-         " given.", lower_bound=0)
-flags.DEFINE_enum("payload", None, ["log_mel", "waveform"],
-                  "What to store of a clip; log_mel if not given.", flag_values=_FLAGS)
-flags.DEFINE_enum("payload_dtype", None, ["float16", "uint8"],
-                  "How log-mel values are stored; float16 if not given.",
-                  flag_values=_FLAGS)
-_string("tags", "folder: CSV or TSV with the columns filename and labels (several"
-        " separated by commas).")
-_string("events", "folder: CSV or TSV with the columns filename, onset, offset (in"
-        " seconds) and event_label; a row without an event is a clip without events.")
-_string("classes", "folder, audioset_embeddings: CSV of the classes, with the header"
-        " index,mid,display_name; if not given, the labels that occur.")
-flags.DEFINE_list("folds", None, "esc, soundscapes from ESC clips: the folds to use,"
-                  " such as 1,2,3; all if not given.", flag_values=_FLAGS)
+_integer(
+    "seed",
+    "Decides the order of the clips and every random draw; 0 if not given.",
+    lower_bound=0,
+)
+flags.DEFINE_enum(
+    "payload",
+    None,
+    ["log_mel", "waveform"],
+    "What to store of a clip; log_mel if not given.",
+    flag_values=_FLAGS,
+)
+flags.DEFINE_enum(
+    "payload_dtype",
+    None,
+    ["float16", "uint8"],
+    "How log-mel values are stored; float16 if not given.",
+    flag_values=_FLAGS,
+)
+_string(
+    "tags",
+    "folder: CSV or TSV with the columns filename and labels (several"
+    " separated by commas).",
+)
+_string(
+    "events",
+    "folder: CSV or TSV with the columns filename, onset, offset (in"
+    " seconds) and event_label; a row without an event is a clip without events.",
+)
+_string(
+    "classes",
+    "folder, audioset_embeddings: CSV of the classes, with the header"
+    " index,mid,display_name; if not given, the labels that occur.",
+)
+flags.DEFINE_list(
+    "folds",
+    None,
+    "esc, soundscapes from ESC clips: the folds to use,"
+    " such as 1,2,3; all if not given.",
+    flag_values=_FLAGS,
+)
 _integer("num_clips", "soundscapes: how many scenes; 1000 if not given.", lower_bound=1)
-flags.DEFINE_float("clip_seconds", None, "soundscapes: the length of a scene; 10 if not"
-                   " given.", lower_bound=1.0, upper_bound=3600.0, flag_values=_FLAGS)
-flags.DEFINE_float("weak_only_fraction", None, "soundscapes: the share of scenes that"
-                   " are stored without strong labels; 0 if not given.",
-                   lower_bound=0.0, upper_bound=1.0, flag_values=_FLAGS)
+flags.DEFINE_float(
+    "clip_seconds",
+    None,
+    "soundscapes: the length of a scene; 10 if not given.",
+    lower_bound=1.0,
+    upper_bound=3600.0,
+    flag_values=_FLAGS,
+)
+flags.DEFINE_float(
+    "weak_only_fraction",
+    None,
+    "soundscapes: the share of scenes that"
+    " are stored without strong labels; 0 if not given.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+    flag_values=_FLAGS,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,13 +144,21 @@ def _main(_: list[str]) -> None:
         raise InputError(f"--dataset is needed: one of {', '.join(datasets.names())}")
     if not _OUT.value:
         raise InputError("--out is needed: the folder to write")
-    given = {flag: convert(_FLAGS[flag].value) for flag, convert in _OPTIONS.items()
-             if _FLAGS[flag].value is not None}
+    given = {
+        flag: convert(_FLAGS[flag].value)
+        for flag, convert in _OPTIONS.items()
+        if _FLAGS[flag].value is not None
+    }
     _require_known(name, given)
     from .writer import prepare  # loads TensorFlow, which --help does not need
 
-    results = prepare(name, _OUT.value, datasets.Options(**given),
-                      workers=_WORKERS.value, clips_per_shard=_CLIPS_PER_SHARD.value)
+    results = prepare(
+        name,
+        _OUT.value,
+        datasets.Options(**given),
+        workers=_WORKERS.value,
+        clips_per_shard=_CLIPS_PER_SHARD.value,
+    )
     for line in _summary(results):
         print(line)
 
@@ -109,11 +169,15 @@ def _require_known(name: str, given: dict[str, Any]) -> None:
         if _FLAGS[flag].value == "":
             raise InputError(f"--{flag} is empty")
         if flag not in known:
-            raise InputError(f"--{flag} does not apply to --dataset={name}, which takes"
-                             f" {', '.join('--' + o for o in sorted(known))}")
+            raise InputError(
+                f"--{flag} does not apply to --dataset={name}, which takes"
+                f" {', '.join('--' + o for o in sorted(known))}"
+            )
     if given.get("payload") == "waveform" and "payload_dtype" in given:
-        raise InputError("--payload_dtype is for --payload=log_mel; a waveform is"
-                         " always stored as int16")
+        raise InputError(
+            "--payload_dtype is for --payload=log_mel; a waveform is"
+            " always stored as int16"
+        )
 
 
 def _folds(values: list[str]) -> tuple[int, ...]:
@@ -127,12 +191,16 @@ def _summary(results: list[Result]) -> list[str]:
     for result in results:
         if result.num_clips:
             done = "already complete, " if result.already_complete else ""
-            lines.append(f"{result.folder}: {done}{result.num_clips} clips,"
-                         f" {result.num_shards} shard{'s' * (result.num_shards != 1)}")
+            lines.append(
+                f"{result.folder}: {done}{result.num_clips} clips,"
+                f" {result.num_shards} shard{'s' * (result.num_shards != 1)}"
+            )
         if result.left_out:
             kinds = ", ".join(f"{n} {kind}" for kind, n in result.left_out.items())
-            lines.append(f"  LEFT OUT {sum(result.left_out.values())} ({kinds}):"
-                         f" {result.folder / 'manifest.csv'} says why")
+            lines.append(
+                f"  LEFT OUT {sum(result.left_out.values())} ({kinds}):"
+                f" {result.folder / 'manifest.csv'} says why"
+            )
     folders = ",".join(str(r.folder) for r in results if r.num_clips)
     lines.append(f"next: tfweak-train --data={folders} --out=RUN")
     return lines

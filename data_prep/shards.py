@@ -90,8 +90,9 @@ class Job:
             if first is None:
                 self._write_report(report)
                 return
-            records.write_shard(self.path, self._reported(
-                itertools.chain([first], examples), report))
+            records.write_shard(
+                self.path, self._reported(itertools.chain([first], examples), report)
+            )
         except (OSError, tf.errors.OpError) as error:
             raise unwritable(self.path, error) from error
 
@@ -99,8 +100,9 @@ class Job:
     def _report_path(self) -> pathlib.Path:
         return self.folder / records.PROGRESS_NAME / f"{self.index:05d}.json"
 
-    def _reported(self, examples: Iterator[bytes],
-                  report: dict[str, Any]) -> Iterator[bytes]:
+    def _reported(
+        self, examples: Iterator[bytes], report: dict[str, Any]
+    ) -> Iterator[bytes]:
         """Passes the examples on; the report is written before the shard is renamed."""
         yield from examples
         self._write_report(report)
@@ -108,8 +110,12 @@ class Job:
     def _write_report(self, report: dict[str, Any]) -> None:
         records.write_text(self._report_path, json.dumps(report, ensure_ascii=False))
 
-    def _examples(self, report: dict[str, Any], done: Callable[[int], None],
-                  stopped: Callable[[], bool]) -> Iterator[bytes]:
+    def _examples(
+        self,
+        report: dict[str, Any],
+        done: Callable[[int], None],
+        stopped: Callable[[], bool],
+    ) -> Iterator[bytes]:
         load = datasets.find(self.dataset).load
         for item in self.items:
             if stopped():
@@ -124,15 +130,20 @@ class Job:
             except InputError as error:
                 kind = getattr(error, "kind", "unusable")
                 report["bad"].append(
-                    dataclasses.astuple(Bad(item.name, kind, str(error))))
+                    dataclasses.astuple(Bad(item.name, kind, str(error)))
+                )
             except Exception as error:
-                raise RuntimeError(f"--dataset={self.dataset}: item {item.name!r}:"
-                                   f" {type(error).__name__}: {error}") from error
+                raise RuntimeError(
+                    f"--dataset={self.dataset}: item {item.name!r}:"
+                    f" {type(error).__name__}: {error}"
+                ) from error
             done(item.num_clips)
 
 
 def unwritable(path: pathlib.Path, error: Exception) -> InputError:
     """The error for a file that cannot be written: no space, no permission."""
     reason = getattr(error, "message", None) or error
-    return InputError(f"{path}: cannot be written ({reason}); free some space, or"
-                      " choose another --out. The same command goes on from here")
+    return InputError(
+        f"{path}: cannot be written ({reason}); free some space, or"
+        " choose another --out. The same command goes on from here"
+    )

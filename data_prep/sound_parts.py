@@ -8,8 +8,9 @@ import numpy as np
 import scipy.signal
 
 
-def tone(frequency_hz: np.ndarray, rate: int, partials: Sequence[float] | np.ndarray
-         ) -> np.ndarray:
+def tone(
+    frequency_hz: np.ndarray, rate: int, partials: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """(N,) harmonics of a moving pitch; those above 0.45 of the rate are left out."""
     phase = 2 * np.pi * np.cumsum(frequency_hz) / rate
     top = float(np.max(frequency_hz))
@@ -26,8 +27,9 @@ def odd_partials(rng: np.random.Generator, count: int) -> np.ndarray:
     return rng.uniform(0.6, 1.4, count) * np.where(k % 2 == 1, 1.0, 0.25) / k
 
 
-def noise(rng: np.random.Generator, n: int, rate: int, low_hz: float, high_hz: float
-          ) -> np.ndarray:
+def noise(
+    rng: np.random.Generator, n: int, rate: int, low_hz: float, high_hz: float
+) -> np.ndarray:
     """(N,) noise of unit power between two frequencies, 12 dB an octave beyond."""
     high = min(high_hz, 0.45 * rate)
     sos = scipy.signal.butter(2, [low_hz, high], "bandpass", fs=rate, output="sos")
@@ -35,8 +37,9 @@ def noise(rng: np.random.Generator, n: int, rate: int, low_hz: float, high_hz: f
     return out / rms(out)
 
 
-def wander(rng: np.random.Generator, n: int, rate: int, speed_hz: float, depth: float
-           ) -> np.ndarray:
+def wander(
+    rng: np.random.Generator, n: int, rate: int, speed_hz: float, depth: float
+) -> np.ndarray:
     """(N,) slow random curve: about `speed_hz` turns a second, deviation `depth`."""
     points = rng.standard_normal(max(4, round(n / rate * speed_hz * 2) + 2)) * depth
     at = np.linspace(0, len(points) - 1, n)
@@ -53,15 +56,21 @@ def smooth(values: np.ndarray, rate: int, seconds: float) -> np.ndarray:
     return (total[size:] - total[:-size]) / size
 
 
-def resonance(values: np.ndarray, rate: int, centre_hz: float, quality: float
-              ) -> np.ndarray:
+def resonance(
+    values: np.ndarray, rate: int, centre_hz: float, quality: float
+) -> np.ndarray:
     """(N,) one formant, gain 1 at its centre."""
     b, a = scipy.signal.iirpeak(min(centre_hz, 0.45 * rate), quality, fs=rate)
     return scipy.signal.lfilter(b, a, values)
 
 
-def clicks(rng: np.random.Generator, times_seconds: np.ndarray, n: int, rate: int,
-           decay_seconds: float) -> np.ndarray:
+def clicks(
+    rng: np.random.Generator,
+    times_seconds: np.ndarray,
+    n: int,
+    rate: int,
+    decay_seconds: float,
+) -> np.ndarray:
     """(N,) impacts at the given times: decaying noise, 100 to 3000 Hz, peak about 3."""
     at = np.round(times_seconds * rate).astype(int)
     at = at[(at >= 0) & (at < n)]

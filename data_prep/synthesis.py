@@ -42,8 +42,9 @@ class EventKind(NamedTuple):
     max_seconds: float
 
 
-def background(rng: np.random.Generator, duration_seconds: float, sample_rate_hz: int
-               ) -> np.ndarray:
+def background(
+    rng: np.random.Generator, duration_seconds: float, sample_rate_hz: int
+) -> np.ndarray:
     """A street without the events: coloured noise, hum, and noises of no class.
 
     The noise falls by 1.5 to 6 dB an octave and its level wanders by some decibels;
@@ -61,11 +62,12 @@ def background(rng: np.random.Generator, duration_seconds: float, sample_rate_hz
     if rng.random() < 0.5:
         mains = np.full(n, rng.choice([50.0, 60.0]))
         out += rng.uniform(0.05, 0.5) * tone(
-            mains, sample_rate_hz, rng.uniform(0, 1, 6) ** 2)
+            mains, sample_rate_hz, rng.uniform(0, 1, 6) ** 2
+        )
     for _ in range(rng.poisson(duration_seconds / 4)):
         sound = (_chirp, _knock, _murmur)[rng.integers(3)](rng, sample_rate_hz)[:n]
         start = rng.integers(0, n - len(sound) + 1)
-        out[start:start + len(sound)] += rng.uniform(0.5, 3.0) * sound / rms(sound)
+        out[start : start + len(sound)] += rng.uniform(0.5, 3.0) * sound / rms(sound)
     return (0.1 * out / rms(out)).astype(np.float32)
 
 
@@ -75,7 +77,7 @@ def background(rng: np.random.Generator, duration_seconds: float, sample_rate_hz
 def _train_horn(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     """A chord of three to five air horns that starts a little flat."""
     n = round(seconds * rate)
-    ratios = np.array([1.0, 1.19, 1.335, 1.5, 1.68])[:rng.integers(3, 6)]
+    ratios = np.array([1.0, 1.19, 1.335, 1.5, 1.68])[: rng.integers(3, 6)]
     rise = 1 - rng.uniform(0.02, 0.08) * np.exp(-np.arange(n) / (0.08 * rate))
     base = rng.uniform(230, 350) * rise
     out = 0.1 * noise(rng, n, rate, 500, 4000)
@@ -108,7 +110,7 @@ def _car_alarm(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarra
         frequency, gate = np.where(phase < 0.5, low, low * ratio**0.5), np.ones(n)
     else:
         frequency, gate = np.full(n, low / 2), (phase < 0.55).astype(float)
-        gate[-round(0.1 * rate):] = 1
+        gate[-round(0.1 * rate) :] = 1
     out = tone(frequency, rate, odd_partials(rng, 7)) * smooth(gate, rate, 0.008)
     return _finish(rng, out, rate, 0.01, 0.02)
 
@@ -139,8 +141,9 @@ def _police_siren(rng: np.random.Generator, seconds: float, rate: int) -> np.nda
     return _swinging_siren(rng, seconds, rate, rng.uniform(2.3, 4.5))
 
 
-def _fire_engine_siren(rng: np.random.Generator, seconds: float, rate: int
-                       ) -> np.ndarray:
+def _fire_engine_siren(
+    rng: np.random.Generator, seconds: float, rate: int
+) -> np.ndarray:
     """Hi-lo: two pitches about a fourth apart in turn."""
     n = round(seconds * rate)
     phase = (np.arange(n) / rate / rng.uniform(0.8, 1.4) + rng.random()) % 1
@@ -150,21 +153,26 @@ def _fire_engine_siren(rng: np.random.Generator, seconds: float, rate: int
     return _finish(rng, out, rate, 0.05, 0.05)
 
 
-def _civil_defense_siren(rng: np.random.Generator, seconds: float, rate: int
-                         ) -> np.ndarray:
+def _civil_defense_siren(
+    rng: np.random.Generator, seconds: float, rate: int
+) -> np.ndarray:
     """A rotor that winds up, holds and runs down, its pitch with it."""
     n = round(seconds * rate)
     up, down = rng.uniform(0.25, 0.45), rng.uniform(0.55, 0.75)
     top = rng.uniform(420, 650)
-    frequency = np.interp(np.linspace(0, 1, n), [0, up / 2, up, down, 1],
-                          top * np.array([0.35, 0.8, 1, 1, rng.uniform(0.4, 0.7)]))
+    frequency = np.interp(
+        np.linspace(0, 1, n),
+        [0, up / 2, up, down, 1],
+        top * np.array([0.35, 0.8, 1, 1, rng.uniform(0.4, 0.7)]),
+    )
     partials = rng.uniform(0.6, 1.4, 8) * 0.7 ** np.arange(8)
     out = tone(smooth(frequency, rate, 0.3), rate, partials)
     return _finish(rng, out * (frequency / top) ** 0.5, rate, 0.1, 0.1)
 
 
-def _swinging_siren(rng: np.random.Generator, seconds: float, rate: int,
-                    speed_hz: float) -> np.ndarray:
+def _swinging_siren(
+    rng: np.random.Generator, seconds: float, rate: int, speed_hz: float
+) -> np.ndarray:
     """An electronic siren between about 600 and 1500 Hz, faster up than down."""
     n = round(seconds * rate)
     rising = rng.uniform(0.35, 0.5)
@@ -182,15 +190,22 @@ def _swinging_siren(rng: np.random.Generator, seconds: float, rate: int,
 def _screaming(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     """A rough, high voice through formants, breath with it."""
     n = round(seconds * rate)
-    contour = np.interp(np.linspace(0, 1, n), [0, 0.2, 0.7, 1],
-                        [0.75, 1.0, rng.uniform(0.95, 1.1), rng.uniform(0.65, 0.9)])
+    contour = np.interp(
+        np.linspace(0, 1, n),
+        [0, 0.2, 0.7, 1],
+        [0.75, 1.0, rng.uniform(0.95, 1.1), rng.uniform(0.65, 0.9)],
+    )
     pitch = rng.uniform(600, 1150) * contour * 2 ** wander(rng, n, rate, 12, 0.025)
     source = tone(pitch, rate, np.ones(10))
     rough = 1 + rng.uniform(0.3, 0.8) * np.sin(
-        2 * np.pi * np.cumsum(rng.uniform(50, 110) * 2 ** wander(rng, n, rate, 8, 0.2))
-        / rate)
+        2
+        * np.pi
+        * np.cumsum(rng.uniform(50, 110) * 2 ** wander(rng, n, rate, 8, 0.2))
+        / rate
+    )
     source = source / rms(source) * rough + rng.uniform(0.1, 0.4) * noise(
-        rng, n, rate, 1000, 6000)
+        rng, n, rate, 1000, 6000
+    )
     out = np.zeros(n)
     for centre, gain in ((1100, 1.0), (2400, 0.8), (3600, 0.4)):
         out += gain * resonance(source, rate, centre * rng.uniform(0.9, 1.1), 5)
@@ -252,8 +267,11 @@ def _car_passing_by(rng: np.random.Generator, seconds: float, rate: int) -> np.n
     bright = noise(rng, n, rate, 700, rng.uniform(2500, 6000))
     doppler = 1 - rng.uniform(0.04, 0.1) * away * near
     engine = tone(rng.uniform(70, 140) * doppler, rate, 0.8 ** np.arange(8))
-    out = dull * near + rng.uniform(0.8, 1.6) * bright * near**1.5 + (
-        rng.uniform(0.1, 0.4) * engine * near)
+    out = (
+        dull * near
+        + rng.uniform(0.8, 1.6) * bright * near**1.5
+        + (rng.uniform(0.1, 0.4) * engine * near)
+    )
     return _finish(rng, out, rate, 0.1, 0.1)
 
 
@@ -327,8 +345,13 @@ def _murmur(rng: np.random.Generator, rate: int) -> np.ndarray:
     return voiced * (1.2 + np.sin(np.cumsum(2 * np.pi * 5 / rate * np.ones(n))))
 
 
-def _finish(rng: np.random.Generator, values: np.ndarray, rate: int,
-            attack_seconds: float, release_seconds: float) -> np.ndarray:
+def _finish(
+    rng: np.random.Generator,
+    values: np.ndarray,
+    rate: int,
+    attack_seconds: float,
+    release_seconds: float,
+) -> np.ndarray:
     """Early reflections, a random low-pass, attack and release, peak 0.9."""
     out = values.copy()
     for delay in rng.uniform(0.003, 0.04, 3):

@@ -57,9 +57,14 @@ class Result:
     already_complete: bool
 
 
-def prepare(name: str, out: str | os.PathLike, options: Options, *,
-            workers: int | None = None, clips_per_shard: int | None = None
-            ) -> list[Result]:
+def prepare(
+    name: str,
+    out: str | os.PathLike,
+    options: Options,
+    *,
+    workers: int | None = None,
+    clips_per_shard: int | None = None,
+) -> list[Result]:
     """Writes a dataset as TFRecords, or goes on where an earlier call stopped.
 
     The files are the same whether or not the run was interrupted, and for any number
@@ -83,34 +88,63 @@ def prepare(name: str, out: str | os.PathLike, options: Options, *,
     out = pathlib.Path(out)
     plan: Plan = datasets.find(name).plan(options)
     per_shard = clips_per_shard or CLIPS_PER_SHARD[plan.payload.kind]
-    parts = [_Part(out / key, "/".join(filter(None, (name, key))), name, plan, split,
-                   per_shard) for key, split in plan.splits.items()]
+    parts = [
+        _Part(
+            out / key, "/".join(filter(None, (name, key))), name, plan, split, per_shard
+        )
+        for key, split in plan.splits.items()
+    ]
     for part in parts:
         part.start()
     unfinished = [job for part in parts if not part.complete for job in part.jobs]
-    pool.run([job for job in unfinished if job.report() is None],
-             workers or os.cpu_count() or 1, sum(job.num_clips for job in unfinished))
+    pool.run(
+        [job for job in unfinished if job.report() is None],
+        workers or os.cpu_count() or 1,
+        sum(job.num_clips for job in unfinished),
+    )
     results = [part.finish() for part in parts]
-    empty = [part.folder for part, result in zip(parts, results)
-             if part.jobs and not result.num_clips]
+    empty = [
+        part.folder
+        for part, result in zip(parts, results)
+        if part.jobs and not result.num_clips
+    ]
     if empty or not any(result.num_clips for result in results):
         manifests = ", ".join(str(f / MANIFEST_NAME) for f in empty or [out])
-        raise InputError(f"no valid clip: every file was left out, {manifests} says"
-                         f" why. Repair the source, remove {out} and prepare again")
+        raise InputError(
+            f"no valid clip: every file was left out, {manifests} says"
+            f" why. Repair the source, remove {out} and prepare again"
+        )
     return results
 
 
 class _Part:
     """One output folder on its way from planned to complete."""
 
-    def __init__(self, folder: pathlib.Path, title: str, name: str, plan: Plan,
-                 split: Split, per_shard: int) -> None:
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        title: str,
+        name: str,
+        plan: Plan,
+        split: Split,
+        per_shard: int,
+    ) -> None:
         self.folder = folder
         self.complete = False
-        self.jobs = [Job(name, folder, index, items, plan.payload, plan.context,
-                         plan.shuffle_seed)
-                     for index, items in enumerate(
-                         _deal(split.items, plan.shuffle_seed, per_shard))]
+        self.jobs = [
+            Job(
+                name,
+                folder,
+                index,
+                items,
+                plan.payload,
+                plan.context,
+                plan.shuffle_seed,
+            )
+            for index, items in enumerate(
+                _deal(split.items, plan.shuffle_seed, per_shard)
+            )
+        ]
         self._title, self._plan, self._split = title, plan, split
         self._progress = folder / records.PROGRESS_NAME
         self._fingerprint = _fingerprint(name, plan, split, per_shard)
@@ -138,8 +172,10 @@ class _Part:
         if plan_path.exists():
             self._require_same(json.loads(plan_path.read_text(encoding="utf-8")))
         elif any(p.name.endswith(records.SHARD_SUFFIX) for p in self.folder.iterdir()):
-            raise InputError(f"{self.folder}: holds *{records.SHARD_SUFFIX} files that"
-                             " this command did not write; choose another --out")
+            raise InputError(
+                f"{self.folder}: holds *{records.SHARD_SUFFIX} files that"
+                " this command did not write; choose another --out"
+            )
         self._progress.mkdir(exist_ok=True)
         for folder in (self.folder, self._progress):
             for leftover in folder.glob("*.tmp"):
@@ -153,7 +189,8 @@ class _Part:
             raise InputError(
                 f"{self.folder}: was prepared from another source or with other"
                 f" settings: {'; '.join(differences[:4])}{more}. Choose another --out,"
-                " or remove this folder")
+                " or remove this folder"
+            )
 
     def finish(self) -> Result:
         """Writes the manifest and the description, then drops `_progress`."""
@@ -172,15 +209,21 @@ class _Part:
     def _reports(self) -> list[dict[str, Any]]:
         reports = [job.report() for job in self.jobs]
         if None in reports:
-            raise InputError(f"{self.folder}: a finished shard was removed meanwhile;"
-                             " the same command makes it again")
+            raise InputError(
+                f"{self.folder}: a finished shard was removed meanwhile;"
+                " the same command makes it again"
+            )
         return [report for report in reports if report is not None]
 
     def _info(self, reports: list[dict[str, Any]]) -> records.DatasetInfo:
         return records.DatasetInfo(
-            self._title, self._plan.payload, self._plan.classes,
-            sum(r["clips"] for r in reports), any(r["has_strong"] for r in reports),
-            self._fingerprint)
+            self._title,
+            self._plan.payload,
+            self._plan.classes,
+            sum(r["clips"] for r in reports),
+            any(r["has_strong"] for r in reports),
+            self._fingerprint,
+        )
 
     def _result(self) -> Result:
         kinds: collections.Counter[str] = collections.Counter()
@@ -192,12 +235,14 @@ class _Part:
         if (self.folder / records.INFO_NAME).exists():
             clips = records.DatasetInfo.read(self.folder).num_clips or 0
             shards = len(records.shards(self.folder))
-        return Result(self.folder, clips, shards, dict(sorted(kinds.items())),
-                      self.complete)
+        return Result(
+            self.folder, clips, shards, dict(sorted(kinds.items())), self.complete
+        )
 
 
-def _deal(items: tuple[Item, ...], seed: int | None,
-          per_shard: int) -> list[tuple[Item, ...]]:
+def _deal(
+    items: tuple[Item, ...], seed: int | None, per_shard: int
+) -> list[tuple[Item, ...]]:
     """Deals the items, shuffled, to shards of about `per_shard` clips each."""
     if seed is not None:
         order = np.random.default_rng(seed).permutation(len(items))
@@ -229,8 +274,9 @@ def _fingerprint(name: str, plan: Plan, split: Split, per_shard: int) -> dict[st
     return json.loads(json.dumps(document))  # as it is read back: lists, not tuples
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any],
-                 prefix: str = "") -> list[str]:
+def _differences(
+    before: dict[str, Any], now: dict[str, Any], prefix: str = ""
+) -> list[str]:
     out: list[str] = []
     for key in sorted(set(before) | set(now)):
         old, new = before.get(key), now.get(key)

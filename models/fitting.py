@@ -6,6 +6,7 @@ import dataclasses
 import math
 import pathlib
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -142,7 +143,7 @@ def train(config: TrainConfig) -> runs.Run:
         if config.average_weights
         else None
     )
-    keeper = _Keeper(out, model, average)
+    keeper = _Keeper(out, model, average, config.epochs)
     start = keeper.restore(state) if state else 0
     trainable = sum(math.prod(v.shape) for v in network.trainable_variables)
     print(
@@ -161,7 +162,7 @@ def train(config: TrainConfig) -> runs.Run:
             source.epoch(epoch),
             initial_epoch=epoch,
             epochs=epoch + 1,
-            verbose=1 if sys.stdout.isatty() else 2,
+            verbose=1 if sys.stdout.isatty() else 0,
             shuffle=False,
             callbacks=callbacks,
         )
@@ -188,8 +189,11 @@ class _Keeper(keras.callbacks.Callback):
         out: pathlib.Path,
         model: training.WeakModel,
         average: training.WeightAverage | None,
+        epochs: int,
     ) -> None:
         super().__init__()
+        self._epochs = epochs
+        self._began = time.monotonic()
         self._out = out
         self._weak_model = model
         self._average = average
@@ -213,6 +217,9 @@ class _Keeper(keras.callbacks.Callback):
         self._rows, self.best = document["history"], document["best"]
         return document["epoch"]
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._began = time.monotonic()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {"epoch": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}
         if not math.isfinite(row["loss"]):
@@ -235,6 +242,14 @@ class _Keeper(keras.callbacks.Callback):
             name: [np.asarray(v) for v in variables]
             for name, variables in self._groups().items()
         }
+        seconds = time.monotonic() - self._began
+        left = seconds * (self._epochs - epoch - 1)
+        shown = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch")
+        print(
+            f"epoch {epoch + 1}/{self._epochs}: {shown}; {seconds:.0f} s,"
+            f" about {left / 60:.0f} min left",
+            flush=True,
+        )
         self._point.save(
             arrays, {"epoch": epoch + 1, "history": self._rows, "best": self.best}
         )

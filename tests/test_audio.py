@@ -22,7 +22,7 @@ def noise(num_samples, channels=None, seed=0):
 
 def cut(path, share):
     contents = path.read_bytes()
-    path.write_bytes(contents[:int(len(contents) * share)])
+    path.write_bytes(contents[: int(len(contents) * share)])
 
 
 def tone_level_db(waveform):
@@ -40,18 +40,22 @@ def test_wav_at_the_wanted_rate_is_exact(tmp_path):
     assert found.dtype == np.float32
     # int16 to float is a division by 32768
     np.testing.assert_array_equal(
-        found, np.array([0, 1 / 32768, -1, 32767 / 32768, 0.5], np.float32))
+        found, np.array([0, 1 / 32768, -1, 32767 / 32768, 0.5], np.float32)
+    )
 
 
 def test_channels_are_averaged(tmp_path):
     samples = np.array([[0.5, -0.25, 0.125], [0.25, 0.25, 0.25]])
     sf.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
-    np.testing.assert_allclose(audio.read_audio(tmp_path / "a.wav"), [0.125, 0.25],
-                               rtol=1e-7)
+    np.testing.assert_allclose(
+        audio.read_audio(tmp_path / "a.wav"), [0.125, 0.25], rtol=1e-7
+    )
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff", "a.au",
-                                  "a.caf", "a.w64", "a.rf64"])
+@pytest.mark.parametrize(
+    "name",
+    ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff", "a.au", "a.caf", "a.w64", "a.rf64"],
+)
 def test_formats(tmp_path, name):
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
     sf.write(tmp_path / name, tone, 16000, format=name[2:].upper())
@@ -70,8 +74,12 @@ def test_opus(tmp_path):
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 32000, 44100, 48000, 96000])
 def test_resampling_keeps_time_level_and_band(tmp_path, rate):
     time = np.arange(rate) / rate
-    sf.write(tmp_path / "tone.wav", 0.5 * np.sin(2 * np.pi * 3000 * time), rate,
-             subtype="FLOAT")
+    sf.write(
+        tmp_path / "tone.wav",
+        0.5 * np.sin(2 * np.pi * 3000 * time),
+        rate,
+        subtype="FLOAT",
+    )
     found = audio.read_audio(tmp_path / "tone.wav")
     # without delay the result is the same sine sampled at the new instants
     expected = 0.5 * np.sin(2 * np.pi * 3000 * np.arange(16000) / 16000)
@@ -83,8 +91,12 @@ def test_resampling_passes_7_khz_and_stops_9_khz(tmp_path):
     time = np.arange(44100) / 44100
     levels = {}
     for hertz in (7000, 9000):
-        sf.write(tmp_path / "tone.wav", np.sin(2 * np.pi * hertz * time), 44100,
-                 subtype="FLOAT")
+        sf.write(
+            tmp_path / "tone.wav",
+            np.sin(2 * np.pi * hertz * time),
+            44100,
+            subtype="FLOAT",
+        )
         levels[hertz] = tone_level_db(audio.read_audio(tmp_path / "tone.wav"))
     assert levels[7000] == pytest.approx(-0.006, abs=0.003)  # as the docstring says
     assert levels[9000] < -100
@@ -118,16 +130,18 @@ def test_wav_of_unannounced_length_is_read_whole(tmp_path):
 def test_mp3_of_varying_rate_without_length_header_is_read_whole(tmp_path):
     path = tmp_path / "a.mp3"
     quiet_then_loud = np.concatenate([np.zeros(48000), noise(80000)])
-    sf.write(path, quiet_then_loud, 16000, bitrate_mode="VARIABLE",
-             compression_level=0.5)
+    sf.write(
+        path, quiet_then_loud, 16000, bitrate_mode="VARIABLE", compression_level=0.5
+    )
     contents = path.read_bytes()
     assert b"Xing" in contents[:300]
-    path.write_bytes(contents[contents.index(contents[:2], 4):])  # drop that frame
+    path.write_bytes(contents[contents.index(contents[:2], 4) :])  # drop that frame
     assert len(audio.read_audio(path)) >= 128000
 
 
 @pytest.mark.parametrize(
-    "name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff", "a.au"])
+    "name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff", "a.au"]
+)
 @pytest.mark.parametrize("share", [0.001, 0.3, 0.9])
 def test_files_cut_short_are_refused(tmp_path, name, share):
     path = tmp_path / name
@@ -145,9 +159,15 @@ def test_other_broken_files_are_refused_by_name(tmp_path):
     sf.write(tmp_path / "nothing44.wav", np.zeros(0), 44100)
     for value, name in ((np.nan, "nan.wav"), (np.inf, "inf.wav")):
         sf.write(tmp_path / name, np.array([0.0, value, 0.0]), 44100, subtype="FLOAT")
-    expected = {"missing.wav": "no such audio file", "empty.wav": "cannot be read",
-                "text.wav": "cannot be read", "nothing.wav": "no samples",
-                "nothing44.wav": "no samples", "nan.wav": "NaN", "inf.wav": "NaN"}
+    expected = {
+        "missing.wav": "no such audio file",
+        "empty.wav": "cannot be read",
+        "text.wav": "cannot be read",
+        "nothing.wav": "no samples",
+        "nothing44.wav": "no samples",
+        "nan.wav": "NaN",
+        "inf.wav": "NaN",
+    }
     for name, message in expected.items():
         with pytest.raises(InputError, match=f"{name}.*{message}"):
             audio.read_audio(tmp_path / name)
@@ -174,7 +194,10 @@ def test_find_audio(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "folder.wav").mkdir()
     assert [str(p.relative_to(tmp_path)) for p in audio.find_audio(tmp_path)] == [
-        "-x.ogg", os.path.join("a", "z.FLAC"), "b.wav"]
+        "-x.ogg",
+        os.path.join("a", "z.FLAC"),
+        "b.wav",
+    ]
     with pytest.raises(InputError, match="nowhere"):
         audio.find_audio(tmp_path / "nowhere")
 
@@ -185,7 +208,8 @@ def test_int16_round_trip_and_clipping():
     # 0.50001 * 32768 = 16384.3; 1.6 / 32768 rounds to 2; full scale clips
     np.testing.assert_array_equal(
         audio.to_int16(np.array([0.50001, 1.6 / 32768, 1.0, 3.0, -1.0, -3.0])),
-        [16384, 2, 32767, 32767, -32768, -32768])
+        [16384, 2, 32767, 32767, -32768, -32768],
+    )
     assert audio.from_int16(every).dtype == np.float32
 
 
@@ -201,19 +225,24 @@ def test_pad_or_cut():
 
 @pytest.fixture(scope="module")
 def in_graph():
-    return tf.function(audio.read_audio_in_graph,
-                       input_signature=[tf.TensorSpec([], tf.string)])
+    return tf.function(
+        audio.read_audio_in_graph, input_signature=[tf.TensorSpec([], tf.string)]
+    )
 
 
 @pytest.fixture(params=["not installed", "library does not load"])
 def no_tensorflow_io(request, monkeypatch):
     """As with Python 3.12, or with TensorFlow 2.17, where each of its ops raises."""
+
     def encode_wav(*_):
         raise NotImplementedError("unable to open file: libtensorflow_io.so")
 
     broken = types.SimpleNamespace(audio=types.SimpleNamespace(encode_wav=encode_wav))
-    monkeypatch.setitem(sys.modules, "tensorflow_io",
-                        None if request.param == "not installed" else broken)
+    monkeypatch.setitem(
+        sys.modules,
+        "tensorflow_io",
+        None if request.param == "not installed" else broken,
+    )
     audio._tensorflow_io.cache_clear()
     yield
     audio._tensorflow_io.cache_clear()
@@ -224,12 +253,22 @@ def native():
         pytest.skip("TensorFlow I/O's library does not load here")
 
 
-KINDS = [("a.wav", "PCM_16", 1), ("a.wav", "PCM_24", 2), ("a.flac", "PCM_16", 3),
-         ("a.flac", "PCM_24", 4), ("a.ogg", "VORBIS", 5),
-         # TensorFlow I/O reads these wrongly, not at all, or ends the process
-         ("a.wav", "PCM_32", 0), ("a.wav", "PCM_U8", 0), ("a.wav", "FLOAT", 0),
-         ("a.wav", "DOUBLE", 0), ("a.wav", "ULAW", 0), ("a.flac", "PCM_S8", 0),
-         ("a.mp3", None, 0), ("a.aiff", "PCM_16", 0)]
+KINDS = [
+    ("a.wav", "PCM_16", 1),
+    ("a.wav", "PCM_24", 2),
+    ("a.flac", "PCM_16", 3),
+    ("a.flac", "PCM_24", 4),
+    ("a.ogg", "VORBIS", 5),
+    # TensorFlow I/O reads these wrongly, not at all, or ends the process
+    ("a.wav", "PCM_32", 0),
+    ("a.wav", "PCM_U8", 0),
+    ("a.wav", "FLOAT", 0),
+    ("a.wav", "DOUBLE", 0),
+    ("a.wav", "ULAW", 0),
+    ("a.flac", "PCM_S8", 0),
+    ("a.mp3", None, 0),
+    ("a.aiff", "PCM_16", 0),
+]
 
 
 @pytest.mark.parametrize("name,subtype,kind", KINDS)
@@ -241,8 +280,9 @@ def test_graph_reads_the_same(tmp_path, in_graph, name, subtype, kind):
     if kind:
         assert int(rate) == 16000
     tolerance = 1e-6 if subtype == "VORBIS" else 0  # two builds of libvorbis
-    np.testing.assert_allclose(in_graph(path).numpy(), audio.read_audio(path),
-                               rtol=0, atol=tolerance)
+    np.testing.assert_allclose(
+        in_graph(path).numpy(), audio.read_audio(path), rtol=0, atol=tolerance
+    )
 
 
 def test_tensorflow_io_is_used_where_it_loads():
@@ -280,7 +320,8 @@ def test_graph_works_in_a_parallel_pipeline(tmp_path):
         paths.append(str(tmp_path / name))
         sf.write(paths[-1], noise(1000 * (i + 1), seed=i), 16000)
     data = tf.data.Dataset.from_tensor_slices(paths).map(
-        audio.read_audio_in_graph, num_parallel_calls=2)
+        audio.read_audio_in_graph, num_parallel_calls=2
+    )
     assert data.element_spec == tf.TensorSpec([None], tf.float32)
     for path, found in zip(paths, data.as_numpy_iterator()):
         np.testing.assert_array_equal(found, audio.read_audio(path))
@@ -295,10 +336,17 @@ def test_broken_files_fail_the_pipeline_by_name(tmp_path):
     sf.write(tmp_path / "nothing.wav", np.zeros(0), 16000)
     (tmp_path / "empty.wav").touch()
     (tmp_path / "short.wav").write_bytes(b"RIFF" + struct.pack("<I", 4) + b"WAVE")
-    for name in ("cut.wav", "cut.flac", "nothing.wav", "empty.wav", "short.wav",
-                 "none.wav"):
+    for name in (
+        "cut.wav",
+        "cut.flac",
+        "nothing.wav",
+        "empty.wav",
+        "short.wav",
+        "none.wav",
+    ):
         data = tf.data.Dataset.from_tensors(str(tmp_path / name)).map(
-            audio.read_audio_in_graph)
+            audio.read_audio_in_graph
+        )
         with pytest.raises(tf.errors.OpError) as caught:
             list(data)
         assert not isinstance(caught.value, tf.errors.OutOfRangeError)

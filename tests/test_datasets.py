@@ -22,20 +22,28 @@ from tfweak.errors import InputError
 from tfweak.labels import Event
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
-needs = {name: pytest.mark.skipif(not (SHARED / "data" / name).is_dir(),
-                                  reason=f"no shared/data/{name} beside the project")
-         for name in ("audioset", "esc10")}
+needs = {
+    name: pytest.mark.skipif(
+        not (SHARED / "data" / name).is_dir(),
+        reason=f"no shared/data/{name} beside the project",
+    )
+    for name in ("audioset", "esc10")
+}
 
 
 def prepare(name, out, **options):
     per_shard = options.pop("clips_per_shard", None)
-    return writer.prepare(name, out, Options(**options), workers=1,
-                          clips_per_shard=per_shard)
+    return writer.prepare(
+        name, out, Options(**options), workers=1, clips_per_shard=per_shard
+    )
 
 
 def raw(folder):
-    return [r.numpy() for path in sorted(pathlib.Path(folder).glob("*.tfrecord"))
-            for r in tf.data.TFRecordDataset(str(path))]
+    return [
+        r.numpy()
+        for path in sorted(pathlib.Path(folder).glob("*.tfrecord"))
+        for r in tf.data.TFRecordDataset(str(path))
+    ]
 
 
 def clips(folder):
@@ -45,15 +53,20 @@ def clips(folder):
 
 def manifest(folder):
     with open(folder / "manifest.csv", newline="", encoding="utf-8") as handle:
-        return {row["file"]: (row["kind"], row["reason"])
-                for row in csv.DictReader(handle)}
+        return {
+            row["file"]: (row["kind"], row["reason"]) for row in csv.DictReader(handle)
+        }
 
 
 def tone(path, seconds=1.0, rate=16000, channels=1, hertz=1000.0):
     path.parent.mkdir(parents=True, exist_ok=True)
     wave = 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
-    sf.write(path, np.repeat(wave[:, None], channels, axis=1), rate,
-             subtype="FLOAT" if path.suffix == ".wav" else None)
+    sf.write(
+        path,
+        np.repeat(wave[:, None], channels, axis=1),
+        rate,
+        subtype="FLOAT" if path.suffix == ".wav" else None,
+    )
 
 
 def write(path, text):
@@ -63,23 +76,30 @@ def write(path, text):
 
 # --- folder --------------------------------------------------------------------------
 
+
 def test_folder_weak_and_strong(tmp_path):
     audio = tmp_path / "audio"
     tone(audio / "a.wav", 2.0)
     tone(audio / "deep" / "b.flac", 1.0, rate=44100, channels=2)
     tone(audio / "quiet.wav", 1.0)
     tone(audio / "late.wav", 1.5)
-    tags = write(tmp_path / "tags.csv",
-                 '\ufefffilename,labels\r\na.wav,"Dog, Cat"\r\nb.flac,Cat\r\n')
+    tags = write(
+        tmp_path / "tags.csv",
+        '\ufefffilename,labels\r\na.wav,"Dog, Cat"\r\nb.flac,Cat\r\n',
+    )
     # an event past the end (1.5 s), a double line, labels with commas and parentheses
-    events = write(tmp_path / "events.tsv", "filename\tonset\toffset\tevent_label\n"
-                   "a.wav\t0.25\t1\tSiren (civil, old)\n"
-                   "a.wav\t0.25\t1.0\tSiren (civil, old)\n"
-                   "a.wav\t0.5\t0.75\tDog\n"
-                   "late.wav\t1\t9.5\tDog\n"
-                   "quiet.wav\t\t\t\n")
-    (result,) = prepare("folder", tmp_path / "out", source=audio, tags=tags,
-                        events=events)
+    events = write(
+        tmp_path / "events.tsv",
+        "filename\tonset\toffset\tevent_label\n"
+        "a.wav\t0.25\t1\tSiren (civil, old)\n"
+        "a.wav\t0.25\t1.0\tSiren (civil, old)\n"
+        "a.wav\t0.5\t0.75\tDog\n"
+        "late.wav\t1\t9.5\tDog\n"
+        "quiet.wav\t\t\t\n",
+    )
+    (result,) = prepare(
+        "folder", tmp_path / "out", source=audio, tags=tags, events=events
+    )
     assert (result.num_clips, result.left_out) == (4, {})
     info = records.DatasetInfo.read(tmp_path / "out")
     assert info.classes.names == ("Cat", "Dog", "Siren (civil, old)")
@@ -89,52 +109,106 @@ def test_folder_weak_and_strong(tmp_path):
         "a.wav": ((0, 1, 2), (Event(2, 0.25, 1.0), Event(1, 0.5, 0.75))),
         "deep/b.flac": ((0,), None),
         "late.wav": ((1,), (Event(1, 1.0, 1.5),)),
-        "quiet.wav": ((), ())}
+        "quiet.wav": ((), ()),
+    }
     # 1 + (32000 - 400) // 160 frames of 2 s at 16 kHz
     assert found["a.wav"].payload.shape == (198, 64)
     assert [c.end_seconds for c in found.values() if c.clip_id == "a.wav"] == [2.0]
     samples, _ = sf.read(audio / "a.wav", dtype="float32")
-    np.testing.assert_array_equal(found["a.wav"].payload,
-                                  features.log_mel(samples).astype(np.float16))
+    np.testing.assert_array_equal(
+        found["a.wav"].payload, features.log_mel(samples).astype(np.float16)
+    )
 
 
 def test_folder_lists_everything_unusable(tmp_path):
     audio = tmp_path / "audio"
-    for name in ("good.wav", "1/same.wav", "2/same.wav", "label.wav", "order.wav",
-                 "after.wav", "number.wav", "stray.wav", "half.wav"):
+    for name in (
+        "good.wav",
+        "1/same.wav",
+        "2/same.wav",
+        "label.wav",
+        "order.wav",
+        "after.wav",
+        "number.wav",
+        "stray.wav",
+        "half.wav",
+    ):
         tone(audio / name)
     (audio / "empty.wav").write_bytes(b"")
     (audio / "text.ogg").write_text("this is not audio")
     (audio / "notes.txt").write_text("nor is this")
     sf.write(audio / "zero.wav", np.zeros(0), 16000)
     sf.write(audio / "nan.wav", np.array([0.0, math.nan]), 16000, subtype="FLOAT")
-    classes = write(tmp_path / "classes.csv",
-                    'index,mid,display_name\n0,/m/dog,"Dog, big"\n1,/m/cat,Cat\n')
-    tags = write(tmp_path / "tags.csv", "filename,labels\n" + "".join(
-        f"{name},/m/dog\n" for name in (
-            "good.wav", "same.wav", "empty.wav", "text.ogg", "notes.txt", "zero.wav",
-            "nan.wav", "ghost.wav", "../tags.csv", "half.wav"))
-        + "good.wav,Dog, big,Cat\nlabel.wav,Cow\n")
-    events = write(tmp_path / "events.csv", "filename,onset,offset,event_label\n"
-                   "order.wav,0.5,0.25,Cat\nafter.wav,1.0,2.0,Cat\n"
-                   "number.wav,one,2,Cat\nhalf.wav,0.1,0.2,\n")
-    (result,) = prepare("folder", tmp_path / "out", source=audio, tags=tags,
-                        events=events, classes=classes)
+    classes = write(
+        tmp_path / "classes.csv",
+        'index,mid,display_name\n0,/m/dog,"Dog, big"\n1,/m/cat,Cat\n',
+    )
+    tags = write(
+        tmp_path / "tags.csv",
+        "filename,labels\n"
+        + "".join(
+            f"{name},/m/dog\n"
+            for name in (
+                "good.wav",
+                "same.wav",
+                "empty.wav",
+                "text.ogg",
+                "notes.txt",
+                "zero.wav",
+                "nan.wav",
+                "ghost.wav",
+                "../tags.csv",
+                "half.wav",
+            )
+        )
+        + "good.wav,Dog, big,Cat\nlabel.wav,Cow\n",
+    )
+    events = write(
+        tmp_path / "events.csv",
+        "filename,onset,offset,event_label\n"
+        "order.wav,0.5,0.25,Cat\nafter.wav,1.0,2.0,Cat\n"
+        "number.wav,one,2,Cat\nhalf.wav,0.1,0.2,\n",
+    )
+    (result,) = prepare(
+        "folder",
+        tmp_path / "out",
+        source=audio,
+        tags=tags,
+        events=events,
+        classes=classes,
+    )
     (good,) = clips(tmp_path / "out").values()
     assert (good.clip_id, good.labels, good.events) == ("good.wav", (0, 1), None)
     found = manifest(tmp_path / "out")
     assert {name: kind for name, (kind, _) in found.items()} == {
-        "1/same.wav": "not listed", "2/same.wav": "not listed", "same.wav": "missing",
-        "label.wav": "label", "order.wav": "label", "after.wav": "label",
-        "number.wav": "label", "half.wav": "label", "stray.wav": "not listed",
-        "empty.wav": "empty", "text.ogg": "audio", "notes.txt": "audio",
-        "zero.wav": "audio", "nan.wav": "audio", "ghost.wav": "missing",
-        "../tags.csv": "missing"}
-    for name, part in (("label.wav", "'Cow'"), ("order.wav", "events.csv, line 2"),
-                       ("after.wav", "the clip ends at 1 s"), ("number.wav", "'one'"),
-                       ("half.wav", "without a label"), ("nan.wav", "NaN"),
-                       ("zero.wav", "no samples"), ("same.wav", "2 files"),
-                       ("ghost.wav", "tags.csv, line 9")):
+        "1/same.wav": "not listed",
+        "2/same.wav": "not listed",
+        "same.wav": "missing",
+        "label.wav": "label",
+        "order.wav": "label",
+        "after.wav": "label",
+        "number.wav": "label",
+        "half.wav": "label",
+        "stray.wav": "not listed",
+        "empty.wav": "empty",
+        "text.ogg": "audio",
+        "notes.txt": "audio",
+        "zero.wav": "audio",
+        "nan.wav": "audio",
+        "ghost.wav": "missing",
+        "../tags.csv": "missing",
+    }
+    for name, part in (
+        ("label.wav", "'Cow'"),
+        ("order.wav", "events.csv, line 2"),
+        ("after.wav", "the clip ends at 1 s"),
+        ("number.wav", "'one'"),
+        ("half.wav", "without a label"),
+        ("nan.wav", "NaN"),
+        ("zero.wav", "no samples"),
+        ("same.wav", "2 files"),
+        ("ghost.wav", "tags.csv, line 9"),
+    ):
         assert part in found[name][1], name
     assert str(tmp_path) not in (tmp_path / "out" / "manifest.csv").read_text()
 
@@ -150,10 +224,12 @@ def test_folder_payloads(tmp_path):
     expected[:160] = np.rint(samples * 32768)
     np.testing.assert_array_equal(clip.payload, expected)
     assert records.DatasetInfo.read(tmp_path / "wave").payload.parameters == {
-        "sample_rate_hz": 16000}
+        "sample_rate_hz": 16000
+    }
     assert clip.end_seconds == np.float32(0.01)
-    prepare("folder", tmp_path / "bytes", source=audio, tags=tags,
-            payload_dtype="uint8")
+    prepare(
+        "folder", tmp_path / "bytes", source=audio, tags=tags, payload_dtype="uint8"
+    )
     (clip,) = clips(tmp_path / "bytes").values()
     assert clip.payload.dtype == np.uint8 and clip.payload.shape == (1, 64)
     padded = np.zeros(400, np.float32)
@@ -162,14 +238,17 @@ def test_folder_payloads(tmp_path):
     assert np.abs(clip.payload * step + low - features.log_mel(padded)).max() < step
 
 
-@pytest.mark.parametrize("text, message", [
-    ("a.wav,Dog\n", "expected a header with filename"),
-    ("", "found nothing"),
-    ("filename,onset\nx,1\n", "expected a header"),
-    ("filename,labels\n", "no label"),
-    ("filename,labels\na.wav,\n", "no label"),
-    (b"filename,labels\n\xff\xfe", "cannot be read"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("a.wav,Dog\n", "expected a header with filename"),
+        ("", "found nothing"),
+        ("filename,onset\nx,1\n", "expected a header"),
+        ("filename,labels\n", "no label"),
+        ("filename,labels\na.wav,\n", "no label"),
+        (b"filename,labels\n\xff\xfe", "cannot be read"),
+    ],
+)
 def test_folder_refuses_useless_tables(tmp_path, text, message):
     tone(tmp_path / "audio" / "a.wav")
     table = tmp_path / "t.csv"
@@ -188,9 +267,11 @@ def test_folder_needs_a_source_and_a_table(tmp_path):
         prepare("folder", tmp_path / "out", source=tmp_path)
 
 
-names = st.text("abc ,()'", min_size=1, max_size=8).map(
-    lambda s: ",".join(" ".join(p.split()) for p in s.split(","))).filter(
-        lambda s: all(p.strip() for p in s.split(",")) and s == s.strip())
+names = (
+    st.text("abc ,()'", min_size=1, max_size=8)
+    .map(lambda s: ",".join(" ".join(p.split()) for p in s.split(",")))
+    .filter(lambda s: all(p.strip() for p in s.split(",")) and s == s.strip())
+)
 
 
 @given(st.lists(names, min_size=1, max_size=5, unique=True))
@@ -202,12 +283,22 @@ def test_known_labels_with_commas_survive_a_comma_list(labels):
     assert _tables.split_labels(", ".join(labels), set(labels)) == labels
 
 
-@given(st.lists(st.tuples(
-    st.text("abcdef._- ", min_size=1).filter(lambda s: s.strip() == s),
-    st.text("ABC(), '", max_size=9).map(str.strip)), min_size=1, max_size=8),
-    st.sampled_from(["\t", ","]), st.sampled_from(["\n", "\r\n"]), st.booleans())
-def test_tables_are_read_as_the_csv_module_writes_them(tmp_path_factory, rows,
-                                                       delimiter, newline, bom):
+@given(
+    st.lists(
+        st.tuples(
+            st.text("abcdef._- ", min_size=1).filter(lambda s: s.strip() == s),
+            st.text("ABC(), '", max_size=9).map(str.strip),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from(["\t", ","]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+def test_tables_are_read_as_the_csv_module_writes_them(
+    tmp_path_factory, rows, delimiter, newline, bom
+):
     path = tmp_path_factory.getbasetemp() / "table.csv"
     encoding = "utf-8-sig" if bom else "utf-8"
     with open(path, "w", newline="", encoding=encoding) as handle:
@@ -219,12 +310,16 @@ def test_tables_are_read_as_the_csv_module_writes_them(tmp_path_factory, rows,
 
 # --- esc -----------------------------------------------------------------------------
 
+
 def esc_tree(root, folds=(1, 2)):
     for number, name, hertz in ((1, "Dog bark", 300), (7, "Sea waves", 900)):
         for fold in folds:
             for take in "AB":
-                tone(root / f"{number:03d} - {name}" / f"{fold}-1{number}-{take}.wav",
-                     0.5, hertz=hertz)
+                tone(
+                    root / f"{number:03d} - {name}" / f"{fold}-1{number}-{take}.wav",
+                    0.5,
+                    hertz=hertz,
+                )
     return root
 
 
@@ -237,10 +332,14 @@ def test_esc_keeps_the_folds(tmp_path):
     tone(source / "Cat" / "1-1-A.wav")
     results = prepare("esc", tmp_path / "out", source=source)
     assert [(r.folder.name, r.num_clips, r.left_out) for r in results] == [
-        ("fold1", 4, {"missing": 1}), ("fold2", 4, {"audio": 1, "empty": 1}),
-        ("out", 0, {"label": 2})]
-    assert set(manifest(tmp_path / "out")) == {"001 - Dog bark/unfolded.wav",
-                                               "Cat/1-1-A.wav"}
+        ("fold1", 4, {"missing": 1}),
+        ("fold2", 4, {"audio": 1, "empty": 1}),
+        ("out", 0, {"label": 2}),
+    ]
+    assert set(manifest(tmp_path / "out")) == {
+        "001 - Dog bark/unfolded.wav",
+        "Cat/1-1-A.wav",
+    }
     for fold in (1, 2):
         info = records.DatasetInfo.read(tmp_path / "out" / f"fold{fold}")
         assert info.classes.names == ("Dog bark", "Sea waves")
@@ -250,7 +349,8 @@ def test_esc_keeps_the_folds(tmp_path):
             f"001 - Dog bark/{fold}-11-A.wav": ((0,), None),
             f"001 - Dog bark/{fold}-11-B.wav": ((0,), None),
             f"007 - Sea waves/{fold}-17-A.wav": ((1,), None),
-            f"007 - Sea waves/{fold}-17-B.wav": ((1,), None)}
+            f"007 - Sea waves/{fold}-17-B.wav": ((1,), None),
+        }
 
 
 def test_esc_folds_can_be_chosen_and_added(tmp_path):
@@ -267,22 +367,42 @@ def test_esc_folds_can_be_chosen_and_added(tmp_path):
 
 @needs["esc10"]
 def test_real_esc10_fold(tmp_path):
-    (result,) = prepare("esc", tmp_path, source=SHARED / "data" / "esc10", folds=(4,),
-                        clips_per_shard=32)
+    (result,) = prepare(
+        "esc",
+        tmp_path,
+        source=SHARED / "data" / "esc10",
+        folds=(4,),
+        clips_per_shard=32,
+    )
     assert (result.num_clips, result.num_shards, result.left_out) == (80, 3, {})
     found = clips(tmp_path / "fold4")
     assert collections.Counter(c.labels for c in found.values()) == {
-        (i,): 8 for i in range(10)}
+        (i,): 8 for i in range(10)
+    }
     assert {c.payload.shape[1] for c in found.values()} == {64}
 
 
 # --- soundscapes ---------------------------------------------------------------------
 
+
 def test_soundscapes_from_the_generator(tmp_path):
-    prepare("soundscapes", tmp_path / "a", num_clips=6, clip_seconds=3.0, seed=5,
-            clips_per_shard=2)
-    prepare("soundscapes", tmp_path / "b", num_clips=6, clip_seconds=3.0, seed=5,
-            clips_per_shard=6, weak_only_fraction=1.0)
+    prepare(
+        "soundscapes",
+        tmp_path / "a",
+        num_clips=6,
+        clip_seconds=3.0,
+        seed=5,
+        clips_per_shard=2,
+    )
+    prepare(
+        "soundscapes",
+        tmp_path / "b",
+        num_clips=6,
+        clip_seconds=3.0,
+        seed=5,
+        clips_per_shard=6,
+        weak_only_fraction=1.0,
+    )
     prepare("soundscapes", tmp_path / "c", num_clips=6, clip_seconds=3.0, seed=6)
     a, b, c = (list(clips(tmp_path / x).values()) for x in "abc")
     info = records.DatasetInfo.read(tmp_path / "a")
@@ -302,8 +422,14 @@ def test_soundscapes_from_the_generator(tmp_path):
 
 
 def test_soundscapes_weak_only_fraction(tmp_path):
-    prepare("soundscapes", tmp_path, num_clips=60, clip_seconds=1.0,
-            weak_only_fraction=0.5, payload="waveform")
+    prepare(
+        "soundscapes",
+        tmp_path,
+        num_clips=60,
+        clip_seconds=1.0,
+        weak_only_fraction=0.5,
+        payload="waveform",
+    )
     withheld = sum(c.events is None for c in clips(tmp_path).values())
     assert 15 <= withheld <= 45  # binomial(60, 1/2): 4 standard deviations are 15.5
 
@@ -314,12 +440,19 @@ def test_soundscapes_events_are_where_the_labels_say(tmp_path):
         tone(tmp_path / "src" / name / "deep" / "2.flac", 0.6, hertz=hertz)
     tone(tmp_path / "src" / "loose.wav")
     sf.write(tmp_path / "src" / "low" / "silent.wav", np.zeros(8000), 16000)
-    (result,) = prepare("soundscapes", tmp_path / "out", source=tmp_path / "src",
-                        num_clips=20, clip_seconds=4.0, payload="waveform")
+    (result,) = prepare(
+        "soundscapes",
+        tmp_path / "out",
+        source=tmp_path / "src",
+        num_clips=20,
+        clip_seconds=4.0,
+        payload="waveform",
+    )
     assert records.DatasetInfo.read(tmp_path / "out").classes.names == ("high", "low")
     assert manifest(tmp_path / "out") == {
         "loose.wav": ("label", "not in a folder named by its class"),
-        "low/silent.wav": ("audio", "the clip is silent")}
+        "low/silent.wav": ("audio", "the clip is silent"),
+    }
     levels = {True: [], False: []}
     for clip in clips(tmp_path / "out").values():
         wave = clip.payload / 32768
@@ -330,10 +463,18 @@ def test_soundscapes_events_are_where_the_labels_say(tmp_path):
             amplitude = np.abs(turned.reshape(-1, 1600).mean(axis=1))
             for i, value in enumerate(amplitude):
                 begin, end = i / 10, (i + 1) / 10
-                inside = any(e.label == label and e.onset_seconds <= begin
-                             and end <= e.offset_seconds for e in clip.events)
-                apart = all(e.label != label or end <= e.onset_seconds
-                            or e.offset_seconds <= begin for e in clip.events)
+                inside = any(
+                    e.label == label
+                    and e.onset_seconds <= begin
+                    and end <= e.offset_seconds
+                    for e in clip.events
+                )
+                apart = all(
+                    e.label != label
+                    or end <= e.onset_seconds
+                    or e.offset_seconds <= begin
+                    for e in clip.events
+                )
                 if inside or apart:
                     levels[inside].append(value)
     # in every tenth of a second: the tone stands where its label is and nowhere else
@@ -361,7 +502,8 @@ def test_soundscapes_refuse_what_cannot_be_mixed(tmp_path):
 def test_soundscapes_take_folds_of_esc10(tmp_path):
     source = SHARED / "data" / "esc10"
     plan = datasets.find("soundscapes").plan(
-        Options(source=source, folds=(4,), num_clips=3))
+        Options(source=source, folds=(4,), num_clips=3)
+    )
     assert plan.settings["sources"]["num_clips"] == 80
     prepare("soundscapes", tmp_path, source=source, folds=(4,), num_clips=3)
     assert records.DatasetInfo.read(tmp_path).classes.names[0] == "Dog bark"
@@ -370,19 +512,26 @@ def test_soundscapes_take_folds_of_esc10(tmp_path):
 
 # --- audioset_embeddings -------------------------------------------------------------
 
+
 def embedding(clip_id, labels=(0,), rows=2, width=128):
     """A record as AudioSet's authors write them: no strong labels, any row width."""
+
     def of(**kind):
         return tf.train.Feature(**kind)
+
     row = of(bytes_list=tf.train.BytesList(value=[bytes(width)]))
     return tf.train.SequenceExample(
-        context=tf.train.Features(feature={
-            "video_id": of(bytes_list=tf.train.BytesList(value=[clip_id.encode()])),
-            "labels": of(int64_list=tf.train.Int64List(value=labels)),
-            "start_time_seconds": of(float_list=tf.train.FloatList(value=[30.0])),
-            "end_time_seconds": of(float_list=tf.train.FloatList(value=[40.0]))}),
-        feature_lists=tf.train.FeatureLists(feature_list={
-            "audio_embedding": tf.train.FeatureList(feature=[row] * rows)}),
+        context=tf.train.Features(
+            feature={
+                "video_id": of(bytes_list=tf.train.BytesList(value=[clip_id.encode()])),
+                "labels": of(int64_list=tf.train.Int64List(value=labels)),
+                "start_time_seconds": of(float_list=tf.train.FloatList(value=[30.0])),
+                "end_time_seconds": of(float_list=tf.train.FloatList(value=[40.0])),
+            }
+        ),
+        feature_lists=tf.train.FeatureLists(
+            feature_list={"audio_embedding": tf.train.FeatureList(feature=[row] * rows)}
+        ),
     ).SerializeToString()
 
 
@@ -398,9 +547,16 @@ def test_audioset_records_are_copied_or_listed(tmp_path):
     source = tmp_path / "src"
     good = [embedding(f"id{i}", rows=1 + i % 10) for i in range(12)]
     shard(source / "-a.tfrecord", *good[:4])
-    shard(source / "bb.tfrecord", good[4], b"rubbish", embedding("wide", width=127),
-          embedding("none", rows=0), embedding("label", labels=[527]), good[5],
-          embedding("id0"))
+    shard(
+        source / "bb.tfrecord",
+        good[4],
+        b"rubbish",
+        embedding("wide", width=127),
+        embedding("none", rows=0),
+        embedding("label", labels=[527]),
+        good[5],
+        embedding("id0"),
+    )
     cut = shard(source / "cut.tfrecord", *good[6:9])
     cut.write_bytes(cut.read_bytes()[:-7])
     flipped = shard(source / "flip.tfrecord", good[9], good[10], good[11])
@@ -410,20 +566,34 @@ def test_audioset_records_are_copied_or_listed(tmp_path):
     flipped.write_bytes(content)
     shard(source / "none.tfrecord")
     (source / "text.tfrecord").write_text("not records at all, not at all")
-    classes = write(tmp_path / "classes.csv", "index,mid,display_name\n" + "".join(
-        f"{i},/m/{i},n{i}\n" for i in range(527)))
-    (result,) = prepare("audioset_embeddings", tmp_path / "out", source=source,
-                        classes=classes, clips_per_shard=4)
+    classes = write(
+        tmp_path / "classes.csv",
+        "index,mid,display_name\n" + "".join(f"{i},/m/{i},n{i}\n" for i in range(527)),
+    )
+    (result,) = prepare(
+        "audioset_embeddings",
+        tmp_path / "out",
+        source=source,
+        classes=classes,
+        clips_per_shard=4,
+    )
     assert sorted(raw(tmp_path / "out")) == sorted(good[:8] + [good[9]])
     found = manifest(tmp_path / "out")
     assert {name: kind for name, (kind, _) in found.items()} == {
         **{f"bb.tfrecord#{number}": "record" for number in (2, 3, 4, 5, 7)},
-        "cut.tfrecord": "corrupt", "flip.tfrecord": "corrupt",
-        "none.tfrecord": "empty", "text.tfrecord": "corrupt"}
-    for name, part in (("bb.tfrecord#3", "127"), ("bb.tfrecord#4", "no embedding"),
-                       ("bb.tfrecord#5", "label 527"), ("bb.tfrecord#7", "id0"),
-                       ("cut.tfrecord", "2 whole records"),
-                       ("flip.tfrecord", "1 whole records")):
+        "cut.tfrecord": "corrupt",
+        "flip.tfrecord": "corrupt",
+        "none.tfrecord": "empty",
+        "text.tfrecord": "corrupt",
+    }
+    for name, part in (
+        ("bb.tfrecord#3", "127"),
+        ("bb.tfrecord#4", "no embedding"),
+        ("bb.tfrecord#5", "label 527"),
+        ("bb.tfrecord#7", "id0"),
+        ("cut.tfrecord", "2 whole records"),
+        ("flip.tfrecord", "1 whole records"),
+    ):
         assert part in found[name][1], name
     info = records.DatasetInfo.read(tmp_path / "out")
     assert (info.num_clips, info.payload) == (9, records.OFFICIAL_EMBEDDINGS)
@@ -453,6 +623,7 @@ def test_real_eval_embeddings(tmp_path):
 
 
 # --- the contract --------------------------------------------------------------------
+
 
 def test_every_dataset_keeps_the_contract():
     assert datasets.names() == ["audioset_embeddings", "esc", "folder", "soundscapes"]

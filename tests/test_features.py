@@ -41,9 +41,12 @@ def direct_frame(frame):
     """One frame by the definitions, in double: DFT sums, one triangle at a time."""
     n = np.arange(400)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * n / 400)
-    spectrum = np.array([
-        abs(np.sum(frame * window * np.exp(-2j * np.pi * k * n / 512)))
-        for k in range(257)])
+    spectrum = np.array(
+        [
+            abs(np.sum(frame * window * np.exp(-2j * np.pi * k * n / 512)))
+            for k in range(257)
+        ]
+    )
 
     def mel(hertz):
         return 1127 * math.log(1 + hertz / 700)
@@ -67,14 +70,22 @@ def direct_frame(frame):
 def test_frames_by_definition(kind):
     found = log_mel(waveform(kind, 16000))
     for frame in (0, 48, 97):
-        samples = waveform(kind, 16000)[160 * frame:160 * frame + 400].astype(float)
+        samples = waveform(kind, 16000)[160 * frame : 160 * frame + 400].astype(float)
         np.testing.assert_allclose(found[frame], direct_frame(samples), atol=2e-6)
 
 
-@pytest.mark.parametrize("num_samples,frames", [
-    (160000, 998),  # 10 s: 1 + floor(159600 / 160) = 1 + 997
-    (15600, 96),  # 0.975 s, one VGGish example: 1 + 95
-    (400, 1), (559, 1), (560, 2), (399, 0), (0, 0)])
+@pytest.mark.parametrize(
+    "num_samples,frames",
+    [
+        (160000, 998),  # 10 s: 1 + floor(159600 / 160) = 1 + 997
+        (15600, 96),  # 0.975 s, one VGGish example: 1 + 95
+        (400, 1),
+        (559, 1),
+        (560, 2),
+        (399, 0),
+        (0, 0),
+    ],
+)
 def test_number_of_frames(num_samples, frames):
     assert CONFIG.num_frames(num_samples) == frames
     found = log_mel(np.zeros(num_samples, np.float32))
@@ -98,8 +109,9 @@ def test_mel_matrix_beside_librosa_and_tensorflow():
     theirs = tf.signal.linear_to_mel_weight_matrix(64, 257, 16000, 125.0, 7500.0)
     np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-5)
     # librosa's sides are straight over Hz: same feet and peaks, other values between
-    filters = librosa.filters.mel(sr=16000, n_fft=512, n_mels=64, fmin=125, fmax=7500,
-                                  htk=True, norm=None).T
+    filters = librosa.filters.mel(
+        sr=16000, n_fft=512, n_mels=64, fmin=125, fmax=7500, htk=True, norm=None
+    ).T
     clear = np.minimum(ours, filters) > 1e-4
     assert (np.maximum(ours, filters)[~clear] < 2e-3).all()  # the feet
     assert 0.001 < np.abs(ours - filters).max() < 0.02
@@ -107,21 +119,41 @@ def test_mel_matrix_beside_librosa_and_tensorflow():
 
 
 def test_other_settings():
-    config = LogMelConfig(sample_rate_hz=8000, window_seconds=0.032, hop_seconds=0.016,
-                          num_mel_bins=40, lower_edge_hz=0, upper_edge_hz=4000,
-                          log_offset=1e-3)
+    config = LogMelConfig(
+        sample_rate_hz=8000,
+        window_seconds=0.032,
+        hop_seconds=0.016,
+        num_mel_bins=40,
+        lower_edge_hz=0,
+        upper_edge_hz=4000,
+        log_offset=1e-3,
+    )
     assert (config.window_samples, config.hop_samples, config.fft_length) == (
-        256, 128, 256)
+        256,
+        128,
+        256,
+    )
     found = log_mel(np.zeros(8000, np.float32), config)
     assert found.shape == (61, 40)  # 1 + floor((8000 - 256) / 128)
     np.testing.assert_allclose(found, math.log(1e-3), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name,value", [
-    ("sample_rate_hz", 0), ("num_mel_bins", 0), ("log_offset", 0.0),
-    ("window_seconds", -1), ("hop_seconds", 0), ("hop_seconds", 0.00003),
-    ("window_seconds", 0.02503), ("lower_edge_hz", -1), ("lower_edge_hz", 7500),
-    ("upper_edge_hz", 8001), ("log_offset", math.nan)])
+@pytest.mark.parametrize(
+    "name,value",
+    [
+        ("sample_rate_hz", 0),
+        ("num_mel_bins", 0),
+        ("log_offset", 0.0),
+        ("window_seconds", -1),
+        ("hop_seconds", 0),
+        ("hop_seconds", 0.00003),
+        ("window_seconds", 0.02503),
+        ("lower_edge_hz", -1),
+        ("lower_edge_hz", 7500),
+        ("upper_edge_hz", 8001),
+        ("log_offset", math.nan),
+    ],
+)
 def test_wrong_settings(name, value):
     with pytest.raises(InputError):
         LogMelConfig(**{name: value})
@@ -141,8 +173,11 @@ def test_parameters_survive_json(dtype):
 def test_foreign_parameters_are_refused():
     with pytest.raises(InputError, match="num_mel_bins"):
         LogMelConfig.from_parameters({"sample_rate_hz": 16000})
-    for change in ({"front_end": "power-slaney"}, {"quantiser_high": 5.0},
-                   {"normalised": True}):
+    for change in (
+        {"front_end": "power-slaney"},
+        {"quantiser_high": 5.0},
+        {"normalised": True},
+    ):
         with pytest.raises(InputError, match="unknown front end"):
             LogMelConfig.from_parameters({**CONFIG.parameters("uint8"), **change})
 
@@ -164,12 +199,14 @@ def test_quantiser_error_is_as_documented(kind):
 def test_quantiser_range():
     low, high = math.log(0.01), features.QUANTISER_HIGH
     np.testing.assert_array_equal(
-        features.quantise(np.array([low, high, low - 1, high + 1])), [0, 255, 0, 255])
+        features.quantise(np.array([low, high, low - 1, high + 1])), [0, 255, 0, 255]
+    )
     every = np.arange(256).astype(np.uint8)
     np.testing.assert_array_equal(features.quantise(features.dequantise(every)), every)
     step, offset = features.quantiser_affine(CONFIG)
-    np.testing.assert_allclose(features.dequantise(every), every * step + offset,
-                               atol=1e-5)
+    np.testing.assert_allclose(
+        features.dequantise(every), every * step + offset, atol=1e-5
+    )
 
 
 def test_no_waveform_leaves_the_quantisers_range():
@@ -194,8 +231,9 @@ def test_no_waveform_leaves_the_quantisers_range():
 @pytest.mark.parametrize("kind", WAVEFORMS)
 def test_layer_agrees_with_numpy(kind):
     found = LogMel()(waveform(kind)[np.newaxis])
-    np.testing.assert_allclose(found["features"][0], log_mel(waveform(kind)), rtol=0,
-                               atol=1e-5)
+    np.testing.assert_allclose(
+        found["features"][0], log_mel(waveform(kind)), rtol=0, atol=1e-5
+    )
     np.testing.assert_array_equal(found["num_frames"], [998])
 
 
@@ -207,7 +245,8 @@ def test_layer_counts_and_masks_each_clip():
     # 1 + floor((8000 - 400) / 160) = 48
     np.testing.assert_array_equal(found["num_frames"], [98, 48, 1, 1, 1])
     for clip, length, frames, count in zip(
-            batch, lengths, found["features"].numpy(), found["num_frames"].numpy()):
+        batch, lengths, found["features"].numpy(), found["num_frames"].numpy()
+    ):
         alone = np.pad(clip[:length], (0, max(0, 400 - length)))
         np.testing.assert_allclose(frames[:count], log_mel(alone), atol=1e-5)
 
@@ -216,8 +255,9 @@ def test_layer_pads_short_batches_to_a_window():
     short = np.random.default_rng(0).uniform(-1, 1, (2, 100)).astype(np.float32)
     found = LogMel()(short)
     np.testing.assert_array_equal(found["num_frames"], [1, 1])
-    np.testing.assert_allclose(found["features"][1],
-                               log_mel(np.pad(short[1], (0, 300))), atol=1e-5)
+    np.testing.assert_allclose(
+        found["features"][1], log_mel(np.pad(short[1], (0, 300))), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float16"])
@@ -235,7 +275,8 @@ def test_layer_ignores_the_dtype_policy(policy):
 def test_layer_round_trips_through_its_config():
     layer = LogMel(dataclasses.replace(CONFIG, num_mel_bins=40), name="front_end")
     copy = keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(layer))
+        keras.saving.serialize_keras_object(layer)
+    )
     assert copy.name == "front_end"
     assert copy.config == layer.config
     assert not layer.weights
@@ -256,32 +297,55 @@ def test_layer_in_a_functional_model_and_a_saved_model(tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint("serve", lambda w, n: model([w, n]), input_signature=[
-        tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)])
+    archive.add_endpoint(
+        "serve",
+        lambda w, n: model([w, n]),
+        input_signature=[
+            tf.TensorSpec([None, None], tf.float32),
+            tf.TensorSpec([None], tf.int32),
+        ],
+    )
     archive.write_out(str(tmp_path / "saved"), verbose=False)
     served = tf.saved_model.load(str(tmp_path / "saved")).serve
-    for found in (loaded([batch, np.array([4000, 3000])]),
-                  served(tf.constant(batch), tf.constant([4000, 3000]))):
+    for found in (
+        loaded([batch, np.array([4000, 3000])]),
+        served(tf.constant(batch), tf.constant([4000, 3000])),
+    ):
         np.testing.assert_allclose(found["features"], expected["features"], atol=1e-5)
         np.testing.assert_array_equal(found["num_frames"], [23, 17])
     # another length than any that was traced
     longer = served(tf.constant(waveform("noise")[np.newaxis]), tf.constant([160000]))
-    np.testing.assert_allclose(longer["features"][0], log_mel(waveform("noise")),
-                               atol=1e-5)
+    np.testing.assert_allclose(
+        longer["features"][0], log_mel(waveform("noise")), atol=1e-5
+    )
 
 
 def test_layer_in_tf_data():
     layer = LogMel()
-    data = tf.data.Dataset.from_tensor_slices(
-        np.stack([waveform("noise", 8000), waveform("tone", 8000)])).batch(2).map(layer)
+    data = (
+        tf.data.Dataset.from_tensor_slices(
+            np.stack([waveform("noise", 8000), waveform("tone", 8000)])
+        )
+        .batch(2)
+        .map(layer)
+    )
     found = next(data.as_numpy_iterator())
-    np.testing.assert_allclose(found["features"][1], log_mel(waveform("tone", 8000)),
-                               atol=1e-5)
+    np.testing.assert_allclose(
+        found["features"][1], log_mel(waveform("tone", 8000)), atol=1e-5
+    )
 
 
 def test_numpy_front_end_does_not_load_tensorflow():
     # workers that prepare data import it
-    code = ("import sys, tfweak.audio, tfweak.features;"
-            " sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)")
-    assert subprocess.run([sys.executable, "-c", code], check=False,
-                          cwd=pathlib.Path(__file__).parents[1]).returncode == 0
+    code = (
+        "import sys, tfweak.audio, tfweak.features;"
+        " sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=False,
+            cwd=pathlib.Path(__file__).parents[1],
+        ).returncode
+        == 0
+    )

@@ -29,26 +29,43 @@ def source(tmp_path_factory):
     (folder / "07.wav").unlink()
     (folder / "11.wav").unlink()
     (folder / "11.wav").write_bytes(b"")
-    (folder / "tags.csv").write_text("filename,labels\n" + "".join(
-        f"{number:02d}.wav,class{number % 3}\n" for number in range(NUM_CLIPS)))
+    (folder / "tags.csv").write_text(
+        "filename,labels\n"
+        + "".join(
+            f"{number:02d}.wav,class{number % 3}\n" for number in range(NUM_CLIPS)
+        )
+    )
     return folder
 
 
 def command(source, out, workers):
-    return [sys.executable, "-m", "tfweak.data_prep.prepare", "--dataset=folder",
-            f"--source={source}", f"--tags={source / 'tags.csv'}", f"--out={out}",
-            f"--clips_per_shard={CLIPS_PER_SHARD}", f"--workers={workers}"]
+    return [
+        sys.executable,
+        "-m",
+        "tfweak.data_prep.prepare",
+        "--dataset=folder",
+        f"--source={source}",
+        f"--tags={source / 'tags.csv'}",
+        f"--out={out}",
+        f"--clips_per_shard={CLIPS_PER_SHARD}",
+        f"--workers={workers}",
+    ]
 
 
 def environment():
-    paths = [str(pathlib.Path(__file__).resolve().parents[1]),
-             os.environ.get("PYTHONPATH", "")]
+    paths = [
+        str(pathlib.Path(__file__).resolve().parents[1]),
+        os.environ.get("PYTHONPATH", ""),
+    ]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def content(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes()
-            for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file()
+    }
 
 
 def finished(out):
@@ -56,8 +73,11 @@ def finished(out):
 
 
 def descendants(pid):
-    found = [int(p) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
-             for p in (task / "children").read_text().split()]
+    found = [
+        int(p)
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
+        for p in (task / "children").read_text().split()
+    ]
     return found + [d for p in found for d in descendants(p)]
 
 
@@ -70,19 +90,28 @@ def is_running(pid):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not pathlib.Path("/proc/self/task").is_dir(),
-                    reason="looks for left-over processes in /proc")
+@pytest.mark.skipif(
+    not pathlib.Path("/proc/self/task").is_dir(),
+    reason="looks for left-over processes in /proc",
+)
 def test_killed_and_started_again(source, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(command(source, whole, workers=1), check=True, env=environment(),
-                   capture_output=True)
+    subprocess.run(
+        command(source, whole, workers=1),
+        check=True,
+        env=environment(),
+        capture_output=True,
+    )
     assert len(finished(whole)) == 18  # 53 files, three a shard
     draw = random.Random(4)
     stamps = {}
     for _ in range(3):
-        process = subprocess.Popen(command(source, killed, workers=2),
-                                   env=environment(), stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(source, killed, workers=2),
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         aim = len(finished(killed)) + draw.randint(1, 2)
         while process.poll() is None and len(finished(killed)) < aim:
             time.sleep(0.005)
@@ -100,8 +129,12 @@ def test_killed_and_started_again(source, tmp_path):
             assert path.stat().st_mtime_ns == stamp
         stamps = {path: path.stat().st_mtime_ns for path in finished(killed)}
     assert 3 <= len(stamps) < 18
-    done = subprocess.run(command(source, killed, workers=2), env=environment(),
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        command(source, killed, workers=2),
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert f"LEFT OUT 2 (1 empty, 1 missing): {killed / 'manifest.csv'}" in done.stdout
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
@@ -110,10 +143,14 @@ def test_killed_and_started_again(source, tmp_path):
 
 @pytest.mark.slow
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(source, tmp_path):
-    process = subprocess.Popen(command(source, tmp_path / "out", workers=2),
-                               env=environment(), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True,
-                               start_new_session=True)
+    process = subprocess.Popen(
+        command(source, tmp_path / "out", workers=2),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     while process.poll() is None and not finished(tmp_path / "out"):
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too

@@ -23,8 +23,12 @@ SILENCE = np.zeros(160000, np.float32)
 
 
 def scene(seed, sources=None, background=SILENCE, **settings):
-    return mix_scene(np.random.default_rng(seed), sources or GeneratedSources(),
-                     background, SceneConfig(**settings))
+    return mix_scene(
+        np.random.default_rng(seed),
+        sources or GeneratedSources(),
+        background,
+        SceneConfig(**settings),
+    )
 
 
 def street(seed, seconds=10.0):
@@ -32,8 +36,10 @@ def street(seed, seconds=10.0):
 
 
 def spans(found):
-    return [(round(e.onset_seconds * RATE), round(e.offset_seconds * RATE))
-            for e in found.events]
+    return [
+        (round(e.onset_seconds * RATE), round(e.offset_seconds * RATE))
+        for e in found.events
+    ]
 
 
 class Constant:
@@ -77,9 +83,10 @@ def test_events_come_in_order_and_give_the_weak_labels():
 
 
 def test_onset_and_offset_are_positions_of_samples():
-    found = scene(0, Constant([0], [8000]), min_events=1, max_events=1,
-                  empty_probability=0.0)
-    event, = found.events
+    found = scene(
+        0, Constant([0], [8000]), min_events=1, max_events=1, empty_probability=0.0
+    )
+    (event,) = found.events
     heard = np.flatnonzero(found.waveform)
     assert event.onset_seconds == heard[0] / RATE
     assert event.offset_seconds == (heard[-1] + 1) / RATE
@@ -91,16 +98,23 @@ def test_onset_and_offset_are_positions_of_samples():
 
 @pytest.mark.parametrize("snr_db", [-6.0, 0.0, 15.0])
 def test_event_level_over_the_background(snr_db):
-    settings = dict(min_snr_db=snr_db, max_snr_db=snr_db, min_background_dbfs=-40.0,
-                    max_background_dbfs=-40.0, min_events=1, max_events=1)
+    settings = dict(
+        min_snr_db=snr_db,
+        max_snr_db=snr_db,
+        min_background_dbfs=-40.0,
+        max_background_dbfs=-40.0,
+        min_events=1,
+        max_events=1,
+    )
     background = street(1)
     without = scene(3, background=background, **{**settings, "empty_probability": 1.0})
     # the same draws up to the one that decides on emptiness, so the same background
     with_event = scene(3, background=background, **settings, empty_probability=0.0)
     event = with_event.waveform.astype(float) - without.waveform
-    (start, stop), = spans(with_event)
+    ((start, stop),) = spans(with_event)
     assert np.sqrt(np.mean(np.square(without.waveform, dtype=float))) == (
-        pytest.approx(0.01, rel=1e-4))  # -40 dB
+        pytest.approx(0.01, rel=1e-4)
+    )  # -40 dB
     level = 20 * np.log10(np.sqrt(np.mean(event[start:stop] ** 2)) / 0.01)
     assert level == pytest.approx(snr_db, abs=0.01)
     # over silence, the level that the event would have had
@@ -111,8 +125,9 @@ def test_event_level_over_the_background(snr_db):
 def test_peaks_are_scaled_only_where_they_would_clip():
     quiet = scene(1, background=street(1), max_snr_db=0.0, min_snr_db=0.0)
     assert np.abs(quiet.waveform).max() < 0.9
-    loud = scene(1, background=street(1), min_snr_db=60.0, max_snr_db=60.0,
-                 empty_probability=0.0)
+    loud = scene(
+        1, background=street(1), min_snr_db=60.0, max_snr_db=60.0, empty_probability=0.0
+    )
     assert np.abs(loud.waveform).max() == pytest.approx(1.0, abs=1e-6)
     assert np.abs(loud.waveform).max() <= 1.0
 
@@ -137,15 +152,30 @@ def test_polyphony_and_no_class_over_itself(polyphony):
 
 def test_events_without_room_are_left_out():
     # three events of 6 s of one class: only one fits into 10 s
-    found = scene(0, Constant([0, 0, 0], [96000] * 3), min_events=3, max_events=3,
-                  empty_probability=0.0)
+    found = scene(
+        0,
+        Constant([0, 0, 0], [96000] * 3),
+        min_events=3,
+        max_events=3,
+        empty_probability=0.0,
+    )
     assert len(found.events) == 1
 
 
 def test_number_of_events():
-    counts = [len(scene(seed, Constant([0, 1, 2], [100] * 3), min_events=2,
-                        max_events=3, max_polyphony=3, empty_probability=0.3).events)
-              for seed in range(60)]
+    counts = [
+        len(
+            scene(
+                seed,
+                Constant([0, 1, 2], [100] * 3),
+                min_events=2,
+                max_events=3,
+                max_polyphony=3,
+                empty_probability=0.3,
+            ).events
+        )
+        for seed in range(60)
+    ]
     assert set(counts) == {0, 2, 3}
     assert 0.1 < counts.count(0) / 60 < 0.5
     empty = scene(0, background=street(0), empty_probability=1.0)
@@ -154,28 +184,38 @@ def test_number_of_events():
 
 
 def test_long_events_are_cut_and_faded():
-    found = scene(0, Constant([0], [100000]), min_events=1, max_events=1,
-                  max_event_seconds=2.0, fade_seconds=0.01, empty_probability=0.0)
-    (start, stop), = spans(found)
+    found = scene(
+        0,
+        Constant([0], [100000]),
+        min_events=1,
+        max_events=1,
+        max_event_seconds=2.0,
+        fade_seconds=0.01,
+        empty_probability=0.0,
+    )
+    ((start, stop),) = spans(found)
     assert stop - start == 32000
     event = found.waveform[start:stop]
     flat = event[16000]
     # a linear ramp of 160 samples: the first is 1/161, the 80th 80/161
-    np.testing.assert_allclose(event[[0, 79, 160]] / flat, [1 / 161, 80 / 161, 1],
-                               rtol=1e-5)
+    np.testing.assert_allclose(
+        event[[0, 79, 160]] / flat, [1 / 161, 80 / 161, 1], rtol=1e-5
+    )
     np.testing.assert_allclose(event[::-1][:160], event[:160], rtol=1e-5)
 
 
 def test_uncut_events_are_not_faded():
-    found = scene(0, Constant([0], [16000]), min_events=1, max_events=1,
-                  empty_probability=0.0)
-    (start, stop), = spans(found)
+    found = scene(
+        0, Constant([0], [16000]), min_events=1, max_events=1, empty_probability=0.0
+    )
+    ((start, stop),) = spans(found)
     assert len(np.unique(found.waveform[start:stop])) == 1
 
 
 def test_excerpts_begin_and_end_where_it_sounds():
     class Bursts:
         """0.1 s of sound, 0.4 s of silence, for 8 s."""
+
         class_names = ("burst",)
 
         def choose(self, rng):
@@ -183,9 +223,15 @@ def test_excerpts_begin_and_end_where_it_sounds():
 
     for seed in range(20):
         for longest in (1.3, 0.3):  # the shorter may fall into a pause
-            found = scene(seed, Bursts(), min_events=1, max_events=1,
-                          max_event_seconds=longest, empty_probability=0.0)
-            (start, stop), = spans(found)
+            found = scene(
+                seed,
+                Bursts(),
+                min_events=1,
+                max_events=1,
+                max_event_seconds=longest,
+                empty_probability=0.0,
+            )
+            ((start, stop),) = spans(found)
             assert stop - start <= longest * RATE
             heard = np.flatnonzero(found.waveform) - start
             assert heard[0] <= 160
@@ -198,8 +244,12 @@ def test_excerpts_begin_and_end_where_it_sounds():
 def test_same_seed_gives_the_same_bytes():
     def make(index):
         rng = np.random.default_rng([7, index])
-        return mix_scene(rng, GeneratedSources(),
-                         synthesis.background(rng, 10.0, RATE), SceneConfig())
+        return mix_scene(
+            rng,
+            GeneratedSources(),
+            synthesis.background(rng, 10.0, RATE),
+            SceneConfig(),
+        )
 
     first, again, other = make(0), make(0), make(1)
     assert first.waveform.tobytes() == again.waveform.tobytes()
@@ -208,11 +258,21 @@ def test_same_seed_gives_the_same_bytes():
     assert first.waveform.dtype == np.float32 and first.waveform.shape == (160000,)
 
 
-@pytest.mark.parametrize("settings", [
-    {"duration_seconds": 0}, {"sample_rate_hz": -1}, {"max_polyphony": 0},
-    {"max_event_seconds": 0}, {"fade_seconds": -0.1}, {"empty_probability": 1.1},
-    {"min_events": -1}, {"min_events": 5, "max_events": 4}, {"min_snr_db": 30},
-    {"min_background_dbfs": 0}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"duration_seconds": 0},
+        {"sample_rate_hz": -1},
+        {"max_polyphony": 0},
+        {"max_event_seconds": 0},
+        {"fade_seconds": -0.1},
+        {"empty_probability": 1.1},
+        {"min_events": -1},
+        {"min_events": 5, "max_events": 4},
+        {"min_snr_db": 30},
+        {"min_background_dbfs": 0},
+    ],
+)
 def test_wrong_settings_are_named(settings):
     with pytest.raises(InputError, match=next(iter(settings))):
         SceneConfig(**settings)
@@ -266,8 +326,10 @@ def test_real_clips():
     folder = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "esc10"
     if not folder.is_dir():
         pytest.skip("needs ../shared/data/esc10")
-    clips = {kind: find_audio(next(folder.glob(f"* - {kind}")))[:3]
-             for kind in ("Dog bark", "Rain", "Person sneeze")}
+    clips = {
+        kind: find_audio(next(folder.glob(f"* - {kind}")))[:3]
+        for kind in ("Dog bark", "Rain", "Person sneeze")
+    }
     sources = ClipSources(clips, lambda path: event_parts(read_audio(path), RATE))
     assert sources.class_names == ("Dog bark", "Rain", "Person sneeze")
     lengths = {label: [] for label in range(3)}
@@ -322,10 +384,15 @@ def test_generated_sources_cover_all_kinds():
 
 
 def test_a_shorter_scene_at_another_rate():
-    config = SceneConfig(duration_seconds=4.0, sample_rate_hz=8000,
-                         empty_probability=0.0)
-    found = mix_scene(np.random.default_rng(0), GeneratedSources(8000),
-                      np.zeros(32000, np.float32), config)
+    config = SceneConfig(
+        duration_seconds=4.0, sample_rate_hz=8000, empty_probability=0.0
+    )
+    found = mix_scene(
+        np.random.default_rng(0),
+        GeneratedSources(8000),
+        np.zeros(32000, np.float32),
+        config,
+    )
     assert found.waveform.shape == (32000,)
     assert all(0 <= e.onset_seconds < e.offset_seconds <= 4.0 for e in found.events)
     assert dataclasses.replace(config, duration_seconds=1.0).num_samples == 8000

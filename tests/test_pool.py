@@ -51,11 +51,14 @@ def test_one_worker_is_this_process(tmp_path):
     assert (tmp_path / "a").read_text().split()[0] == str(os.getpid())
 
 
-@pytest.mark.parametrize("how, error, text", [
-    ("bug", ZeroDivisionError, "item 7"),
-    ("input", InputError, "item 7"),
-    ("die", InputError, "fewer --workers"),
-])
+@pytest.mark.parametrize(
+    "how, error, text",
+    [
+        ("bug", ZeroDivisionError, "item 7"),
+        ("input", InputError, "item 7"),
+        ("die", InputError, "fewer --workers"),
+    ],
+)
 def test_a_failing_job_ends_the_run(tmp_path, how, error, text):
     with pytest.raises(error, match=text):
         pool.run([Fail(tmp_path / "x", how=how)], workers=2, total=2)
@@ -67,4 +70,6 @@ def test_a_log_gets_a_line_now_and_then(tmp_path, capsys, monkeypatch):
     pool.run([Touch(tmp_path / str(i)) for i in range(4)], workers=1, total=12)
     # 12 in all of which 8 are left; after 31 s 4 of these are done, after 62 s all
     assert capsys.readouterr().out.splitlines() == [
-        "8 of 12 clips, 0.1 clips/s", "12 of 12 clips, 0.1 clips/s"]
+        "8 of 12 clips, 0.1 clips/s",
+        "12 of 12 clips, 0.1 clips/s",
+    ]

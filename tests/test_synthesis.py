@@ -61,8 +61,9 @@ def test_limits_of_the_length_and_another_rate(name):
 
 @pytest.mark.parametrize("name", EVENT_KINDS)
 def test_seed_determines_the_samples(name):
-    first = [hashlib.sha256(make(name, seed)[0].tobytes()).digest()
-             for seed in (0, 1, 2, 0)]
+    first = [
+        hashlib.sha256(make(name, seed)[0].tobytes()).digest() for seed in (0, 1, 2, 0)
+    ]
     assert first[0] == first[3]
     assert len(set(first)) == 3
 
@@ -71,8 +72,10 @@ def test_seed_determines_the_samples(name):
 def test_sounds_from_its_first_to_its_last_tenth_of_a_second(name):
     for seed in range(8):
         found, _ = make(name, seed)
-        loudest = max(np.mean(np.square(part)) for part in
-                      np.array_split(found, max(1, len(found) // 1600)))
+        loudest = max(
+            np.mean(np.square(part))
+            for part in np.array_split(found, max(1, len(found) // 1600))
+        )
         for end in (found[:1600], found[-1600:]):
             # active_region takes what is within 30 dB
             assert 10 * np.log10(np.mean(np.square(end)) / loudest) > -25
@@ -131,16 +134,22 @@ def test_background():
 
 def test_kinds_can_be_told_apart_but_not_trivially():
     """Nearest centroid on means and deviations of log-mel bands, 15 kinds."""
+
     def describe(name, seed):
         bands = log_mel(make(name, [seed, 9])[0])
         steps = np.abs(np.diff(bands, axis=0)).mean(axis=0)
         return np.concatenate([bands.mean(axis=0), bands.std(axis=0), steps])
 
-    train = {name: np.mean([describe(name, s) for s in range(8)], axis=0)
-             for name in EVENT_KINDS}
-    right = [name == min(train, key=lambda n: np.square(train[n] - found).sum())
-             for name in EVENT_KINDS for s in range(100, 104)
-             for found in [describe(name, s)]]
+    train = {
+        name: np.mean([describe(name, s) for s in range(8)], axis=0)
+        for name in EVENT_KINDS
+    }
+    right = [
+        name == min(train, key=lambda n: np.square(train[n] - found).sum())
+        for name in EVENT_KINDS
+        for s in range(100, 104)
+        for found in [describe(name, s)]
+    ]
     assert 0.5 < np.mean(right) < 0.99  # chance is 0.07
 
 

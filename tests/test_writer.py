@@ -25,22 +25,31 @@ PAYLOAD = records.Payload("log_mel", "float16", {"num_mel_bins": 2})
 @pytest.fixture
 def dataset(monkeypatch):
     """Ten clips whose payload is their number; `trouble` maps a number to an error."""
-    fake = types.SimpleNamespace(loaded=[], trouble={}, settings={"seed": 3}, seed=3,
-                                 bad=(), num_items=10)
+    fake = types.SimpleNamespace(
+        loaded=[], trouble={}, settings={"seed": 3}, seed=3, bad=(), num_items=10
+    )
 
     def plan(options):
         items = tuple(Item(f"clip{i}", [i]) for i in range(fake.num_items))
-        return Plan(ClassList(("a", "b")), PAYLOAD, {"": Split(items, fake.bad)},
-                    fake.settings, shuffle_seed=fake.seed)
+        return Plan(
+            ClassList(("a", "b")),
+            PAYLOAD,
+            {"": Split(items, fake.bad)},
+            fake.settings,
+            shuffle_seed=fake.seed,
+        )
 
     def load(item, context):
         fake.loaded.append(item.name)
         number = item.spec[0]
         if number in fake.trouble:
             raise fake.trouble[number]
-        yield records.Clip(item.name, [number % 2],
-                           np.full((3, 2), number, np.float16),
-                           [Event(0, 0.0, 1.0)] if number == 4 else None)
+        yield records.Clip(
+            item.name,
+            [number % 2],
+            np.full((3, 2), number, np.float16),
+            [Event(0, 0.0, 1.0)] if number == 4 else None,
+        )
 
     fake.plan, fake.load = plan, load
     monkeypatch.setattr(datasets, "find", lambda name: fake)
@@ -52,13 +61,19 @@ def prepare(out, **kwargs):
 
 
 def content(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes()
-            for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
 
 
 def clips(folder):
-    return [records.parse_clip(r.numpy(), PAYLOAD)
-            for path in records.shards(folder) for r in tf.data.TFRecordDataset(path)]
+    return [
+        records.parse_clip(r.numpy(), PAYLOAD)
+        for path in records.shards(folder)
+        for r in tf.data.TFRecordDataset(path)
+    ]
 
 
 def manifest(folder):
@@ -76,8 +91,13 @@ def test_every_clip_once_shuffled_with_its_description(dataset, tmp_path):
     # ten clips, about three a shard: four shards of 3, 2, 3, 2 clips
     assert (result.num_clips, result.num_shards) == (10, 4)
     assert sorted(content(tmp_path)) == [
-        "dataset_info.json", "manifest.csv", "toy-00000.tfrecord",
-        "toy-00001.tfrecord", "toy-00002.tfrecord", "toy-00003.tfrecord"]
+        "dataset_info.json",
+        "manifest.csv",
+        "toy-00000.tfrecord",
+        "toy-00001.tfrecord",
+        "toy-00002.tfrecord",
+        "toy-00003.tfrecord",
+    ]
     info = records.DatasetInfo.read(tmp_path)
     assert (info.num_clips, info.has_strong) == (10, True)
     assert info.classes.names == ("a", "b")
@@ -90,8 +110,10 @@ def test_bad_files_are_listed_and_the_rest_is_written(dataset, tmp_path):
     dataset.trouble = {2: BadFile("empty", "no bytes, really"), 4: InputError("odd")}
     (result,) = prepare(tmp_path)
     assert manifest(tmp_path)[1:] == [
-        ["clip2", "empty", "no bytes, really"], ["clip4", "unusable", "odd"],
-        ["ghost.wav", "missing", "no such file"]]
+        ["clip2", "empty", "no bytes, really"],
+        ["clip4", "unusable", "odd"],
+        ["ghost.wav", "missing", "no such file"],
+    ]
     assert result.left_out == {"empty": 1, "missing": 1, "unusable": 1}
     assert len(clips(tmp_path)) == records.DatasetInfo.read(tmp_path).num_clips == 8
     assert not records.DatasetInfo.read(tmp_path).has_strong  # clip 4 had the only ones
@@ -105,6 +127,7 @@ def test_payloads_that_do_not_fit_are_listed(dataset, tmp_path, monkeypatch):
             if item.spec[0] == 1:
                 clip.payload[1, 1] = np.nan
             yield clip
+
     dataset.load = load
     prepare(tmp_path)
     (row,) = manifest(tmp_path)[1:]
@@ -145,7 +168,8 @@ def test_a_bug_ends_the_run_and_names_the_item(dataset, tmp_path):
 
 
 def test_a_resumed_run_repeats_no_finished_shard_and_gives_the_same_files(
-        dataset, tmp_path):
+    dataset, tmp_path
+):
     prepare(tmp_path / "whole")
     order = list(dataset.loaded)
     dataset.loaded.clear()
@@ -166,7 +190,8 @@ def test_a_resumed_run_repeats_no_finished_shard_and_gives_the_same_files(
 
 @pytest.mark.parametrize("lost", ["_progress/00001.json", "toy-00001.tfrecord"])
 def test_a_shard_without_its_report_or_a_report_without_its_shard_is_made_again(
-        dataset, tmp_path, lost):
+    dataset, tmp_path, lost
+):
     prepare(tmp_path / "whole")
     order = list(dataset.loaded)
     dataset.trouble = {int(order[9][4:]): ZeroDivisionError()}
@@ -224,13 +249,18 @@ def test_unwritable_out(dataset, tmp_path):
         prepare(tmp_path / "file" / "out")
 
 
-@pytest.mark.parametrize("error", [
-    OSError(28, "No space left on device"),
-    tf.errors.ResourceExhaustedError(None, None, "No space left on device")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        tf.errors.ResourceExhaustedError(None, None, "No space left on device"),
+    ],
+)
 def test_disk_full(dataset, tmp_path, monkeypatch, error):
     def full(path, examples):
         next(iter(examples))
         raise error
+
     monkeypatch.setattr(shards.records, "write_shard", full)
     with pytest.raises(InputError, match="No space left on device.*goes on from here"):
         prepare(tmp_path)
@@ -243,8 +273,11 @@ def test_clips_of_files_that_hold_many_are_shuffled_in_the_shard(dataset, tmp_pa
 
     def load(item, context):
         for j in range(4):
-            yield records.encode(records.Clip(f"{item.name}.{j}", [0], np.zeros(
-                (1, 2), np.float16)), PAYLOAD)
+            yield records.encode(
+                records.Clip(f"{item.name}.{j}", [0], np.zeros((1, 2), np.float16)),
+                PAYLOAD,
+            )
+
     dataset.plan, dataset.load = plan, load
     writer.prepare("toy", tmp_path, Options(), workers=1, clips_per_shard=8)
     names = [clip.clip_id for clip in clips(tmp_path)]
@@ -259,9 +292,18 @@ def test_splits_are_folders_of_their_own(dataset, tmp_path):
     def plan(options):
         whole = one(options)
         items = whole.splits[""].items
-        return Plan(whole.classes, PAYLOAD, {
-            "x": Split(items[:4]), "y": Split(items[4:]),
-            "": Split((), (Bad("stray.wav", "label", "nowhere"),))}, {}, shuffle_seed=0)
+        return Plan(
+            whole.classes,
+            PAYLOAD,
+            {
+                "x": Split(items[:4]),
+                "y": Split(items[4:]),
+                "": Split((), (Bad("stray.wav", "label", "nowhere"),)),
+            },
+            {},
+            shuffle_seed=0,
+        )
+
     dataset.plan = plan
     results = prepare(tmp_path)
     assert [r.num_clips for r in results] == [4, 6, 0]
@@ -271,8 +313,11 @@ def test_splits_are_folders_of_their_own(dataset, tmp_path):
     assert all(r.already_complete for r in prepare(tmp_path)[:2])
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=60), st.integers(1, 20),
-       st.one_of(st.none(), st.integers(0, 5)))
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=60),
+    st.integers(1, 20),
+    st.one_of(st.none(), st.integers(0, 5)),
+)
 def test_dealing_keeps_every_item_and_balances(sizes, per_shard, seed):
     items = tuple(Item(str(i), None, size) for i, size in enumerate(sizes))
     groups = writer._deal(items, seed, per_shard)
@@ -290,6 +335,9 @@ def test_the_plan_file_says_what_is_being_made(dataset, tmp_path):
     with pytest.raises(RuntimeError):
         prepare(tmp_path)
     plan = json.loads((tmp_path / "_progress" / "plan.json").read_text())
-    assert (plan["dataset"], plan["num_items"], plan["settings"]) == ("toy", 10,
-                                                                    {"seed": 3})
+    assert (plan["dataset"], plan["num_items"], plan["settings"]) == (
+        "toy",
+        10,
+        {"seed": 3},
+    )
     assert not [p for p in tmp_path.rglob("*") if str(os.getpid()) in p.name]

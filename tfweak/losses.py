@@ -92,6 +92,8 @@ def attention_loss(
     Returns:
       (B,) float32.
     """
+    if target not in ATTENTION_TARGETS:
+        raise ValueError(f"attention target {target!r}: one of {ATTENTION_TARGETS}")
     labels = ops.cast(labels, "float32")
     valid = ops.expand_dims(ops.cast(mask, "float32"), -1)
     if target == "attention":
@@ -100,10 +102,8 @@ def attention_loss(
         logits = ops.cast(attention_logits, "float32")
         # BCE from logits: softplus(z) - y z
         loss = ops.softplus(logits) - labels * logits
-    elif target == "time_normalised":
+    else:
         labels = labels * valid
         count = ops.maximum(ops.sum(labels, axis=1, keepdims=True), 1.0)
         loss = binary_cross_entropy(labels / count, attention)
-    else:
-        raise ValueError(f"attention target {target!r}: one of {ATTENTION_TARGETS}")
     return ops.sum(loss * valid, axis=(1, 2))

@@ -404,22 +404,21 @@ def _scan(
                     f" {payload.kind}"
                 )
             values = labels.flat_values.numpy()
-            if np.any((values < 0) | (values >= len(classes))):
-                row = int(np.argmax(np.any((labels < 0) | (labels >= len(classes)), 1)))
-                name = clip_ids[row].numpy().decode()
+            rows = labels.value_rowids().numpy()
+            outside = np.flatnonzero((values < 0) | (values >= len(classes)))
+            if len(outside):
+                name = clip_ids[rows[outside[0]]].numpy().decode()
                 raise InputError(
                     f"clip {name!r} in {_shard_of(files, name)}: label"
-                    f" {values.max()}, but there are {len(classes)} classes"
-                    " (0 to"
-                    f" {len(classes) - 1}); give the class list that the"
-                    " data was made with"
+                    f" {values[outside[0]]}, but there are {len(classes)} classes, 0 to"
+                    f" {len(classes) - 1}; give the class list that the data was made"
+                    " with"
                 )
             keep = (
                 np.ones(len(clip_ids), bool)
                 if part is None
                 else part.keep(clip_ids).numpy()
             )
-            rows = labels.value_rowids().numpy()
             pairs = np.unique(np.stack([rows, values])[:, keep[rows]], axis=1)
             counts += np.bincount(pairs[1], minlength=len(classes))
             ids.append(clip_ids.numpy()[keep])

@@ -79,7 +79,7 @@ class AttentionPooling(keras.layers.Layer):
         """
         valid = ops.expand_dims(mask, -1)
         scores = ops.where(valid, ops.log_sigmoid(attention_logits), _MASKED_LOGIT)
-        attention = ops.softmax(scores, axis=1) * ops.cast(valid, "float32")
+        attention = ops.softmax(scores, axis=1) * ops.cast(valid, scores.dtype)
         return {
             "clip_probs": ops.sum(attention * segment_probs, axis=1),
             "attention": attention,

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import message as protobuf_message
 
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
@@ -135,7 +136,7 @@ def encode(clip: Clip, payload: Payload) -> bytes:
     return tf.train.SequenceExample(
         context=tf.train.Features(feature=context),
         feature_lists=tf.train.FeatureLists(feature_list=lists),
-    ).SerializeToString()
+    ).SerializeToString(deterministic=True)
 
 
 def write_shard(path: str | os.PathLike, examples: Iterable[bytes]) -> int:
@@ -286,33 +287,39 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
     """
     try:
         example = tf.train.SequenceExample.FromString(serialized)
-        context = example.context.feature
-        clip_id = context["video_id"].bytes_list.value[0].decode()
-    except Exception as error:  # protobuf and index errors alike mean a broken record
-        raise InputError(
-            f"not a clip record ({type(error).__name__}: {error})"
-        ) from error
+    except protobuf_message.DecodeError as error:
+        raise InputError(f"not a clip record ({error})") from error
+    context = example.context.feature
+    if "video_id" not in context:  # a map of protobuf makes keys when asked
+        raise InputError("not a clip record (no video_id)")
+    clip_id = _first(context["video_id"].bytes_list.value, b"").decode(errors="replace")
+    where = f"clip {clip_id!r}"
     dtype = np.dtype(payload.dtype).newbyteorder("<")
     if payload.kind == "audio_embedding":
         rows = [
-            f.bytes_list.value[0]
-            for f in example.feature_lists.feature_list["audio_embedding"].feature
+            _first(feature.bytes_list.value, b"")
+            for feature in example.feature_lists.feature_list["audio_embedding"].feature
         ]
-        wrong = [i for i, row in enumerate(rows) if len(row) != EMBEDDING_SIZE]
-        if wrong:
-            raise InputError(
-                f"clip {clip_id!r}: embedding row {wrong[0]} has"
-                f" {len(rows[wrong[0]])} bytes, expected {EMBEDDING_SIZE}"
-            )
+        for i, row in enumerate(rows):
+            if len(row) != EMBEDDING_SIZE:
+                raise InputError(
+                    f"{where}: embedding row {i} has {len(row)} bytes, expected"
+                    f" {EMBEDDING_SIZE}"
+                )
         values = np.frombuffer(b"".join(rows), dtype).reshape(-1, EMBEDDING_SIZE)
     else:
-        if payload.kind not in context:
-            raise InputError(f"clip {clip_id!r}: no {payload.kind} in the record")
-        values = np.frombuffer(context[payload.kind].bytes_list.value[0], dtype)
+        raw = _first(context[payload.kind].bytes_list.value, b"")
+        width = payload.parameters.get("num_mel_bins", 1)
+        if not raw or len(raw) % (dtype.itemsize * width):
+            raise InputError(
+                f"{where}: {len(raw)} bytes of {payload.kind}, expected a multiple of"
+                f" {dtype.itemsize * width}"
+            )
+        values = np.frombuffer(raw, dtype)
         if payload.kind == "log_mel":
-            values = values.reshape(-1, payload.parameters["num_mel_bins"])
+            values = values.reshape(-1, width)
     events = None
-    if context["has_strong"].int64_list.value[:] == [1]:
+    if _first(context["has_strong"].int64_list.value, 0):
         events = tuple(
             map(
                 Event,
@@ -321,16 +328,18 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
                 context["strong_offsets_seconds"].float_list.value,
             )
         )
-    start = context["start_time_seconds"].float_list.value
-    end = context["end_time_seconds"].float_list.value
     return Clip(
         clip_id,
         tuple(context["labels"].int64_list.value),
         values,
         events,
-        start[0] if start else 0.0,
-        end[0] if end else 0.0,
+        _first(context["start_time_seconds"].float_list.value, 0.0),
+        _first(context["end_time_seconds"].float_list.value, 0.0),
     )
+
+
+def _first(values: Sequence[Any], default: Any) -> Any:
+    return values[0] if values else default
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

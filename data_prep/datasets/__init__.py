@@ -133,8 +133,9 @@ class Plan:
 
 def names() -> list[str]:
     """The datasets there are."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__)
-                  if not m.name.startswith("_"))
+    return sorted(
+        m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")
+    )
 
 
 def find(name: str) -> types.ModuleType:

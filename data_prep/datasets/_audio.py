@@ -88,8 +88,13 @@ def find(source: pathlib.Path) -> tuple[dict[str, int], list[Bad]]:
             if name.isprintable():
                 found[name] = size(path)
             else:
-                bad.append(Bad(repr(name), "name",
-                               "the file name is not printable text; rename it"))
+                bad.append(
+                    Bad(
+                        repr(name),
+                        "name",
+                        "the file name is not printable text; rename it",
+                    )
+                )
     return dict(sorted(found.items())), bad
 
 

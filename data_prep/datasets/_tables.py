@@ -53,8 +53,10 @@ class Row:
         except ValueError:
             onset = offset = math.nan
         if not 0 <= onset < offset < math.inf:
-            raise InputError(f"{self.where}: onset {self.onset!r} and offset"
-                             f" {self.offset!r}: expected seconds, 0 <= onset < offset")
+            raise InputError(
+                f"{self.where}: onset {self.onset!r} and offset"
+                f" {self.offset!r}: expected seconds, 0 <= onset < offset"
+            )
         return onset, offset
 
 
@@ -72,8 +74,9 @@ def read(path: pathlib.Path) -> list[Row]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
         delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter,
-                            skipinitialspace=True)
+        reader = csv.reader(
+            io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True
+        )
         lines = [(reader.line_num, [field.strip() for field in row]) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"label table {path}: cannot be read ({error})") from error
@@ -81,11 +84,16 @@ def read(path: pathlib.Path) -> list[Row]:
     label = next((name for name in _LABEL_COLUMNS if name in header), "")
     strong = {"onset", "offset"} <= set(header)
     if "filename" not in header or not label or len(set(header)) != len(header):
-        raise InputError(f"label table {path}: expected a header with filename and"
-                         " labels (or filename, onset, offset and event_label), found"
-                         f" {', '.join(header) or 'nothing'}")
-    return [_row(f"{path.name}, line {number}", header, label, strong, delimiter,
-                 fields) for number, fields in lines[1:] if any(fields)]
+        raise InputError(
+            f"label table {path}: expected a header with filename and"
+            " labels (or filename, onset, offset and event_label), found"
+            f" {', '.join(header) or 'nothing'}"
+        )
+    return [
+        _row(f"{path.name}, line {number}", header, label, strong, delimiter, fields)
+        for number, fields in lines[1:]
+        if any(fields)
+    ]
 
 
 def split_labels(field: str, known: Container[str]) -> list[str]:
@@ -98,29 +106,48 @@ def split_labels(field: str, known: Container[str]) -> list[str]:
     labels = []
     start = 0
     while start < len(pieces):
-        stop = next((stop for stop in range(len(pieces), start + 1, -1)
-                     if ",".join(pieces[start:stop]).strip() in known), start + 1)
+        stop = next(
+            (
+                stop
+                for stop in range(len(pieces), start + 1, -1)
+                if ",".join(pieces[start:stop]).strip() in known
+            ),
+            start + 1,
+        )
         labels.append(",".join(pieces[start:stop]).strip())
         start = stop
     return list(dict.fromkeys(label for label in labels if label))
 
 
-def _row(where: str, header: list[str], label: str, strong: bool, delimiter: str,
-         fields: list[str]) -> Row:
+def _row(
+    where: str,
+    header: list[str],
+    label: str,
+    strong: bool,
+    delimiter: str,
+    fields: list[str],
+) -> Row:
     while len(fields) > len(header) and not fields[-1]:
         fields = fields[:-1]
-    extra = fields[len(header):]
-    fields = fields[:len(header)] + [""] * (len(header) - len(fields))
+    extra = fields[len(header) :]
+    fields = fields[: len(header)] + [""] * (len(header) - len(fields))
     problem = ""
     if extra and header[-1] == label:
         separator = ", " if delimiter == "," else delimiter
         fields[-1] = separator.join([fields[-1], *extra])
     elif extra:
-        problem = f"{where}: {len(header) + len(extra)} fields under a header of" \
-                  f" {len(header)}"
+        problem = (
+            f"{where}: {len(header) + len(extra)} fields under a header of"
+            f" {len(header)}"
+        )
     values = dict(zip(header, fields))
     if not values["filename"]:
         problem = f"{where}: no file name"
-    return Row(where, values["filename"], values[label].strip('"'),
-               values["onset"] if strong else None,
-               values["offset"] if strong else None, problem)
+    return Row(
+        where,
+        values["filename"],
+        values[label].strip('"'),
+        values["onset"] if strong else None,
+        values["offset"] if strong else None,
+        problem,
+    )

@@ -67,19 +67,31 @@ def plan(options: Options) -> Plan:
                     wrong.append(number - 1)
                     bad.append(Bad(f"{name}#{number}", "record", str(error)))
         except InputError as error:
-            bad.append(Bad(name, "corrupt", f"{error}; {number} whole records before"
-                           f" it, {number - len(wrong)} of them kept"))
+            bad.append(
+                Bad(
+                    name,
+                    "corrupt",
+                    f"{error}; {number} whole records before"
+                    f" it, {number - len(wrong)} of them kept",
+                )
+            )
         else:
             if number == 0:
                 bad.append(Bad(name, "empty", "the file holds no records"))
         if number > len(wrong):
-            items.append(Item(name, [digest.hexdigest()[:16], number, wrong],
-                              number - len(wrong)))
+            items.append(
+                Item(
+                    name, [digest.hexdigest()[:16], number, wrong], number - len(wrong)
+                )
+            )
     return Plan(
-        classes=classes, payload=records.OFFICIAL_EMBEDDINGS,
+        classes=classes,
+        payload=records.OFFICIAL_EMBEDDINGS,
         splits={"": Split(tuple(items), tuple(bad))},
-        settings={"seed": options.seed}, context=Context(str(source)),
-        shuffle_seed=options.seed)
+        settings={"seed": options.seed},
+        context=Context(str(source)),
+        shuffle_seed=options.seed,
+    )
 
 
 def load(item: Item, context: Context) -> Iterator[bytes]:
@@ -112,10 +124,7 @@ def _records(path: pathlib.Path) -> Iterator[bytes]:
 
 
 def _check(record: bytes, classes: ClassList | None, seen: set[bytes]) -> None:
-    try:
-        clip = records.parse_clip(record, records.OFFICIAL_EMBEDDINGS)
-    except IndexError as error:  # a feature that is there but empty
-        raise InputError("not a clip record (an empty feature)") from error
+    clip = records.parse_clip(record, records.OFFICIAL_EMBEDDINGS)
     where = f"clip {clip.clip_id!r}"
     if len(clip.payload) == 0:
         raise InputError(f"{where}: no embedding rows")
@@ -124,9 +133,11 @@ def _check(record: bytes, classes: ClassList | None, seen: set[bytes]) -> None:
     else:
         outside = [i for i in clip.labels if i < 0]
     if outside:
-        raise InputError(f"{where}: label {outside[0]} is not one of the"
-                         f" {len(classes) if classes else 'non-negative'} class"
-                         " indices")
+        raise InputError(
+            f"{where}: label {outside[0]} is not one of the"
+            f" {len(classes) if classes else 'non-negative'} class"
+            " indices"
+        )
     if clip.clip_id.encode() in seen:
         raise InputError(f"{where}: the id has been seen in an earlier record")
     seen.add(clip.clip_id.encode())

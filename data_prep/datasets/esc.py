@@ -52,22 +52,32 @@ def plan(options: Options) -> Plan:
     classes, recordings, bad = scan(options)
     splits = {}
     for fold in sorted({r.fold for r in recordings}):
-        items = tuple(Item(r.name, [r.label, r.size])
-                      for r in recordings if r.fold == fold)
+        items = tuple(
+            Item(r.name, [r.label, r.size]) for r in recordings if r.fold == fold
+        )
         splits[f"fold{fold}"] = Split(items)
     if bad:
         splits[""] = Split((), tuple(bad))
     kind = _audio.payload(options)
-    return Plan(classes, kind, splits, {"seed": options.seed},
-                Context(str(source), kind), options.seed)
+    return Plan(
+        classes,
+        kind,
+        splits,
+        {"seed": options.seed},
+        Context(str(source), kind),
+        options.seed,
+    )
 
 
 def load(item: Item, context: Context) -> Iterator[records.Clip]:
     """The clip of one file."""
     waveform = _audio.read(context.source, item.name)
     yield records.Clip(
-        item.name, [item.spec[0]], _audio.encode(waveform, context.payload),
-        end_seconds=len(waveform) / _audio.SAMPLE_RATE_HZ)
+        item.name,
+        [item.spec[0]],
+        _audio.encode(waveform, context.payload),
+        end_seconds=len(waveform) / _audio.SAMPLE_RATE_HZ,
+    )
 
 
 def is_layout(source: pathlib.Path) -> bool:
@@ -99,15 +109,22 @@ def scan(options: Options) -> tuple[ClassList, list[Recording], list[Bad]]:
         if folder not in label_of:
             bad.append(Bad(name, "label", "not in a folder named 'NNN - Class name'"))
         elif not match:
-            bad.append(Bad(name, "label", "the name is not FOLD-ID-TAKE, so its fold is"
-                           " unknown"))
+            bad.append(
+                Bad(
+                    name,
+                    "label",
+                    "the name is not FOLD-ID-TAKE, so its fold is unknown",
+                )
+            )
         else:
             recordings.append(Recording(name, label_of[folder], int(match[1]), size))
     folds = {r.fold for r in recordings}
     absent = sorted(set(options.folds) - folds)
     if absent:
-        raise InputError(f"--folds: no fold {absent[0]} in {source}; it has"
-                         f" {', '.join(map(str, sorted(folds)))}")
+        raise InputError(
+            f"--folds: no fold {absent[0]} in {source}; it has"
+            f" {', '.join(map(str, sorted(folds)))}"
+        )
     if options.folds:
         recordings = [r for r in recordings if r.fold in options.folds]
     return classes, recordings, bad
@@ -115,6 +132,8 @@ def scan(options: Options) -> tuple[ClassList, list[Recording], list[Bad]]:
 
 def _class_folders(source: pathlib.Path) -> list[tuple[int, str, str]]:
     """Number, class name and folder name, by number."""
-    return sorted((int(match[1]), match[2], entry.name)
-                  for entry in source.iterdir() if entry.is_dir()
-                  and (match := _FOLDER.fullmatch(entry.name)))
+    return sorted(
+        (int(match[1]), match[2], entry.name)
+        for entry in source.iterdir()
+        if entry.is_dir() and (match := _FOLDER.fullmatch(entry.name))
+    )

@@ -50,11 +50,16 @@ def plan(options: Options) -> Plan:
       InputError: no source, no table, a table without a fitting header, or no labels.
     """
     source = source_folder(options, "a folder of audio files")
-    tables = {name: path for name, path in
-              (("tags", options.tags), ("events", options.events)) if path is not None}
+    tables = {
+        name: path
+        for name, path in (("tags", options.tags), ("events", options.events))
+        if path is not None
+    }
     if not tables:
-        raise InputError("--tags (columns filename and labels) or --events (filename,"
-                         " onset, offset, event_label) is needed")
+        raise InputError(
+            "--tags (columns filename and labels) or --events (filename,"
+            " onset, offset, event_label) is needed"
+        )
     rows = [row for path in tables.values() for row in _tables.read(path)]
     classes = None if options.classes is None else ClassList.read_csv(options.classes)
     # labels that hold commas are known from the class list or from the event rows
@@ -66,29 +71,44 @@ def plan(options: Options) -> Plan:
     for row in rows:
         name = paths.resolve(row.filename)
         if isinstance(name, Bad):
-            absent.setdefault(row.filename, dataclasses.replace(
-                name, reason=f"{row.where}: {name.reason}"))
+            absent.setdefault(
+                row.filename,
+                dataclasses.replace(name, reason=f"{row.where}: {name.reason}"),
+            )
         else:
             _add(files.setdefault(name, _File()), row, known)
     if classes is None:
         classes = _occurring(rows, known)
     items = []
     for name, file in sorted(files.items()):
-        file.problems += [f"unknown class {label!r}" for label in sorted(file.labels)
-                          if label not in classes]
+        file.problems += [
+            f"unknown class {label!r}"
+            for label in sorted(file.labels)
+            if label not in classes
+        ]
         if file.problems:
             bad.append(Bad(name, "label", "; ".join(dict.fromkeys(file.problems))))
         else:
             items.append(Item(name, _spec(file, classes, _audio.size(source / name))))
     bad += absent.values()
-    bad += [Bad(name, "not listed", "no label table names this file")
-            for name in found if name not in files]
+    bad += [
+        Bad(name, "not listed", "no label table names this file")
+        for name in found
+        if name not in files
+    ]
     kind = _audio.payload(options)
-    sums = {name: {"file": path.name, "sha256": _audio.checksum(path)}
-            for name, path in tables.items()}
-    return Plan(classes, kind, {"": Split(tuple(items), tuple(bad))},
-                {"seed": options.seed, "tables": sums}, Context(str(source), kind),
-                options.seed)
+    sums = {
+        name: {"file": path.name, "sha256": _audio.checksum(path)}
+        for name, path in tables.items()
+    }
+    return Plan(
+        classes,
+        kind,
+        {"": Split(tuple(items), tuple(bad))},
+        {"seed": options.seed, "tables": sums},
+        Context(str(source), kind),
+        options.seed,
+    )
 
 
 def load(item: Item, context: Context) -> Iterator[records.Clip]:
@@ -96,14 +116,27 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
     _, labels, times = item.spec
     waveform = _audio.read(context.source, item.name)
     seconds = len(waveform) / _audio.SAMPLE_RATE_HZ
-    events = None if times is None else [
-        Event(label, onset, min(offset, seconds)) for onset, offset, label in times]
+    events = (
+        None
+        if times is None
+        else [
+            Event(label, onset, min(offset, seconds)) for onset, offset, label in times
+        ]
+    )
     for event in events or ():
         if event.onset_seconds >= seconds:
-            raise BadFile("label", f"an event begins at {event.onset_seconds:g} s, the"
-                          f" clip ends at {seconds:g} s")
-    yield records.Clip(item.name, labels, _audio.encode(waveform, context.payload),
-                       events, end_seconds=seconds)
+            raise BadFile(
+                "label",
+                f"an event begins at {event.onset_seconds:g} s, the"
+                f" clip ends at {seconds:g} s",
+            )
+    yield records.Clip(
+        item.name,
+        labels,
+        _audio.encode(waveform, context.payload),
+        events,
+        end_seconds=seconds,
+    )
 
 
 def _add(file: _File, row: _tables.Row, known: Any) -> None:
@@ -162,6 +195,10 @@ class _Paths:
         if len(same) == 1:
             return same[0]
         if same:
-            return Bad(filename, "missing", f"{len(same)} files have this name, write"
-                       f" the path: {', '.join(same[:3])}")
+            return Bad(
+                filename,
+                "missing",
+                f"{len(same)} files have this name, write"
+                f" the path: {', '.join(same[:3])}",
+            )
         return Bad(filename, "missing", "no such file below the source folder")

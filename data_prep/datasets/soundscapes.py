@@ -65,13 +65,15 @@ def plan(options: Options) -> Plan:
         class none of whose clips is usable.
     """
     if not 0 <= options.weak_only_fraction <= 1:
-        raise InputError(f"weak_only_fraction={options.weak_only_fraction}: expected 0"
-                         " to 1")
+        raise InputError(
+            f"weak_only_fraction={options.weak_only_fraction}: expected 0 to 1"
+        )
     if not 1 <= options.clip_seconds <= 3600:
         raise InputError(f"clip_seconds={options.clip_seconds}: expected 1 to 3600")
     kind = _audio.payload(options)
-    scene = SceneConfig(duration_seconds=options.clip_seconds,
-                        sample_rate_hz=_audio.SAMPLE_RATE_HZ)
+    scene = SceneConfig(
+        duration_seconds=options.clip_seconds, sample_rate_hz=_audio.SAMPLE_RATE_HZ
+    )
     origin: Any = "built-in"
     bad: list[Bad] = []
     sources: Sources
@@ -84,20 +86,35 @@ def plan(options: Options) -> Plan:
         bad += _drop_unusable(str(options.source), groups)
         for name, group in zip(classes.names, groups):
             if not group:
-                raise InputError(f"--source={options.source}: class {name!r} has no"
-                                 " usable clip" + (f"; {bad[0].file}: {bad[0].reason}"
-                                                   if bad else ""))
-        sources = ClipSources(dict(zip(classes.names, map(tuple, groups))),
-                              functools.partial(_events, str(options.source)))
+                raise InputError(
+                    f"--source={options.source}: class {name!r} has no"
+                    " usable clip"
+                    + (f"; {bad[0].file}: {bad[0].reason}" if bad else "")
+                )
+        sources = ClipSources(
+            dict(zip(classes.names, map(tuple, groups))),
+            functools.partial(_events, str(options.source)),
+        )
         listed = json.dumps([sorted(group.items()) for group in groups])
-        origin = {"num_clips": sum(map(len, groups)),
-                  "sha256": hashlib.sha256(listed.encode()).hexdigest()}
+        origin = {
+            "num_clips": sum(map(len, groups)),
+            "sha256": hashlib.sha256(listed.encode()).hexdigest(),
+        }
     items = tuple(Item(_name(options.seed, i), [i]) for i in range(options.num_clips))
-    settings = {"seed": options.seed, "scene": dataclasses.asdict(scene),
-                "weak_only_fraction": options.weak_only_fraction, "sources": origin}
+    settings = {
+        "seed": options.seed,
+        "scene": dataclasses.asdict(scene),
+        "weak_only_fraction": options.weak_only_fraction,
+        "sources": origin,
+    }
     context = Context(kind, options.seed, options.weak_only_fraction, scene, sources)
-    return Plan(ClassList(sources.class_names), kind, {"": Split(items, tuple(bad))},
-                settings, context)
+    return Plan(
+        ClassList(sources.class_names),
+        kind,
+        {"": Split(items, tuple(bad))},
+        settings,
+        context,
+    )
 
 
 def load(item: Item, context: Context) -> Iterator[records.Clip]:
@@ -109,9 +126,13 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
     scene = mix_scene(rng, context.sources, street, context.scene)
     # the last draw, so that the fraction changes no scene
     weak_only = rng.random() < context.weak_only_fraction
-    yield records.Clip(item.name, scene.labels,
-                       _audio.encode(scene.waveform, context.payload),
-                       None if weak_only else scene.events, end_seconds=seconds)
+    yield records.Clip(
+        item.name,
+        scene.labels,
+        _audio.encode(scene.waveform, context.payload),
+        None if weak_only else scene.events,
+        end_seconds=seconds,
+    )
 
 
 @functools.lru_cache(maxsize=_CACHED_CLIPS)
@@ -137,8 +158,9 @@ def _scan(options: Options) -> tuple[ClassList, list[dict[str, int]], list[Bad]]
             groups[recording.label][recording.name] = recording.size
         return classes, groups, bad
     if options.folds:
-        raise InputError(f"--folds: {source} has no folds; expected the layout of"
-                         " ESC-10")
+        raise InputError(
+            f"--folds: {source} has no folds; expected the layout of ESC-10"
+        )
     found, bad = _audio.find(source)
     by_class: dict[str, dict[str, int]] = {}
     for name, size in found.items():

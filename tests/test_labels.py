@@ -1,0 +1,92 @@
+"""Vocabularies and the segment grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfweak.errors import InputError
+from tfweak.labels import ClassList, Event, SegmentGrid, multi_hot
+
+
+def test_real_class_list(shared_data):
+    classes = ClassList.read_csv(shared_data / "audioset" / "class_labels_indices.csv")
+    assert len(classes) == 527
+    assert sum("," in name for name in classes.names) == 75
+    assert classes.index("Male speech, man speaking") == 1
+    assert classes.index("/m/09x0r") == 0
+    kinds = [sum(m.startswith(p) for m in classes.mids) for p in ("/m/", "/t/", "/g/")]
+    assert kinds == [492, 34, 1]
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
+        min_size=1,
+        max_size=8,
+        unique=True,
+    )
+)
+def test_csv_round_trip(tmp_path_factory, names):
+    path = tmp_path_factory.mktemp("csv") / "classes.csv"
+    classes = ClassList(tuple(names))
+    classes.write_csv(path)
+    again = ClassList.read_csv(path)
+    assert again == classes and again.digest == classes.digest
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("a,b\n", "expected the header"),
+        ("index,mid,display_name\n0,/m/1,A\n2,/m/2,B\n", "not 0 to 1"),
+        ("index,mid,display_name\n0,/m/1,A\n0,/m/2,B\n", "line 3: index 0"),
+        ("index,mid,display_name\nx,/m/1,A\n", "line 2"),
+        ("index,mid,display_name\n0,/m/1,A\n1,/m/1,B\n", "/m/1"),
+        ("index,mid,display_name\n", "at least one class"),
+    ],
+)
+def test_broken_class_lists_are_named(tmp_path, text, message):
+    path = tmp_path / "classes.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        ClassList.read_csv(path)
+    assert "classes.csv" in str(caught.value)
+
+
+def test_missing_class_list_and_unknown_class(tmp_path):
+    with pytest.raises(InputError, match="nowhere.csv"):
+        ClassList.read_csv(tmp_path / "nowhere.csv")
+    with pytest.raises(InputError, match="'cat'"):
+        ClassList(("dog",)).index("cat")
+
+
+def test_segment_labels_worked_example():
+    # 0.6-2.3 s covers 0.4, 1.0 and 0.3 of the one-second slots 0, 1, 2
+    grid = SegmentGrid(1.0, 1.0)
+    found = grid.labels([Event(1, 0.6, 2.3)], 4, 2)
+    np.testing.assert_array_equal(found, [[0, 0], [0, 1], [0, 0], [0, 0]])
+
+
+@given(
+    st.floats(0, 9),
+    st.floats(0.01, 5),
+    st.sampled_from([0.16, 0.5, 0.96, 1.0]),
+    st.floats(0, 0.1),
+)
+def test_every_event_inside_marks_a_segment(onset, length, hop, offset):
+    count = int(20 / hop)
+    grid = SegmentGrid(hop, hop, offset)
+    onset = max(onset, offset)
+    found = grid.labels([Event(0, onset, onset + length)], count, 1)[:, 0]
+    assert found.any()
+    # and nothing further away than the event itself
+    starts = grid.onsets(count)
+    outside = (starts >= onset + length) | (starts + hop <= onset)
+    assert not found[outside].any()
+
+
+def test_multi_hot():
+    np.testing.assert_array_equal(multi_hot([2, 0, 2], 4), [1, 0, 1, 0])

@@ -183,7 +183,9 @@ def _parse(
             serialized,
             context_features=context_features,
             sequence_features={
-                "audio_embedding": tf.io.FixedLenSequenceFeature([], tf.string)
+                "audio_embedding": tf.io.FixedLenSequenceFeature(
+                    [], tf.string, allow_missing=True
+                )
             },
         )
         return sequence["audio_embedding"], context

@@ -191,7 +191,7 @@ class WeakModel(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """One step: one forward pass, L_pred and the attention losses, one update."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = _unpack(data)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             outputs = self(x, training=True)
@@ -204,7 +204,7 @@ class WeakModel(keras.Model):
         return self._log(loss, x, y, outputs, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = _unpack(data)
         outputs = self(x, training=False)
         loss = self.compute_loss(x, y, outputs, sample_weight, training=False)
         return self._log(loss, x, y, outputs, sample_weight)
@@ -218,6 +218,13 @@ class WeakModel(keras.Model):
                 metric.update_state(loss, sample_weight=clips)
         weak = y["weak"] if isinstance(y, Mapping) else y
         return self.compute_metrics(x, weak, outputs["clip_probs"], sample_weight)
+
+
+def _unpack(data: Any) -> tuple[Any, Any, Any]:
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if isinstance(sample_weight, Mapping):  # `fit` on arrays repeats it for every label
+        sample_weight = sample_weight["weak"]
+    return x, y, sample_weight
 
 
 def as_inputs(inputs: Any) -> dict[str, Any]:

@@ -154,7 +154,8 @@ def train(config: TrainConfig) -> runs.Run:
         f" epochs {start + 1} to {config.epochs}",
         flush=True,
     )
-    callbacks: list[Any] = [] if average is None else [average]
+    callbacks: list[Any] = [_Divergence()]
+    callbacks += [] if average is None else [average]
     callbacks += [training.ClipScores(valid_batches, average), keeper]
     source = pipelines.TrainingInput(train_data, inputs)
     for epoch in range(start, config.epochs):
@@ -179,6 +180,18 @@ def train(config: TrainConfig) -> runs.Run:
         flush=True,
     )
     return runs.load(out)
+
+
+class _Divergence(keras.callbacks.Callback):
+    """Ends a training whose loss is no number, with advice."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = (logs or {})["loss"]
+        if not math.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss} in epoch {epoch + 1}: the training diverges; try a"
+                " smaller --learning_rate or --precision=float32 in a new --out"
+            )
 
 
 class _Keeper(keras.callbacks.Callback):
@@ -222,12 +235,6 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {"epoch": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}
-        if not math.isfinite(row["loss"]):
-            raise InputError(
-                f"the loss is {row['loss']} in epoch {epoch + 1}: the"
-                " training diverges; try a smaller --learning_rate or"
-                " --precision=float32 in a new --out"
-            )
         self._rows.append(row)
         if row["val_mAP"] > self.best["val_mAP"]:
             self.best = row

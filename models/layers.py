@@ -33,11 +33,28 @@ class SequenceMask(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tfweak")
 class ApplyMask(keras.layers.Layer):
-    """Sets padded positions to zero: (B, T, ...) values and (B, T) mask."""
+    """Sets padded positions of (B, T, ...) values to a number, by a (B, T) mask.
+
+    Args:
+      value: zero, what SAME padding of a convolution puts beyond a clip's end; or a
+        large negative number before max pooling, which then passes over padding.
+    """
+
+    def __init__(self, value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.value = value
 
     def call(self, values: Any, mask: Any) -> Any:
-        shape = tuple(ops.shape(mask)) + (1,) * (len(values.shape) - 2)
-        return ops.where(ops.reshape(mask, shape), values, ops.zeros((), values.dtype))
+        fill = ops.full((), self.value, values.dtype)
+        return ops.where(broadcast_mask(mask, values), values, fill)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "value": self.value}
+
+
+def broadcast_mask(mask: Any, values: Any) -> Any:
+    """A (B, T) mask as (B, T, 1, ...), to go with (B, T, ...) values."""
+    return ops.reshape(mask, tuple(ops.shape(mask)) + (1,) * (len(values.shape) - 2))
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
@@ -91,13 +108,15 @@ class MaskedBatchNormalization(keras.layers.Layer):
 
     def _moments(self, values: Any, mask: Any) -> tuple[Any, Any]:
         axes = tuple(range(len(values.shape) - 1))
-        shape = tuple(ops.shape(mask)) + (1,) * (len(values.shape) - 2)
-        valid = ops.reshape(ops.cast(mask, "float32"), shape)
-        values = ops.cast(values, "float32") * valid
+        values = ops.where(
+            broadcast_mask(mask, values), values, ops.zeros((), values.dtype)
+        )
+        values = ops.cast(values, "float32")
         inner = 1
         for size in ops.shape(values)[2:-1]:
             inner *= size
-        count = ops.maximum(ops.sum(valid) * ops.cast(inner, "float32"), 1.0)
+        count = ops.sum(ops.cast(mask, "float32")) * ops.cast(inner, "float32")
+        count = ops.maximum(count, 1.0)
         mean = ops.sum(values, axis=axes) / count
         square = ops.sum(ops.square(values), axis=axes) / count
         return mean, ops.maximum(square - ops.square(mean), 0.0)

@@ -275,7 +275,7 @@ def _prove(
     theirs = np.asarray(source(tf.constant(waveform)))
     frames = features.log_mel(waveform)
     count = len(frames) // PATCH_FRAMES
-    trunk = keras.Model(network.input, network.get_layer("L6_pool").output)
+    trunk = keras.Model(network.input, network.get_layer("L6_valid").output)
     hidden = trunk(
         {
             "features": frames[: count * PATCH_FRAMES].reshape(count, PATCH_FRAMES, -1),

@@ -17,10 +17,12 @@ from tfweak.labels import Event, SegmentGrid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 _TRUTH_COLOUR = "#e66101"
-_NAME_LENGTH = 28
+_NAME_LENGTH = 36
 _DOTS_PER_INCH = 110
 
 
@@ -58,6 +60,7 @@ def plot_clip(
     Raises:
       InputError: arrays whose shapes do not fit each other or the class names.
     """
+    from matplotlib.colors import Normalize, PowerNorm
     from matplotlib.figure import Figure
 
     log_mel, segment_probs, attention = map(
@@ -78,11 +81,11 @@ def plot_clip(
         raise InputError(f"log_mel {log_mel.shape}: expected (frames, mel bands)")
     shown, note = _choose_classes(segment_probs, events, max_classes)
     lanes = [label for label in shown if label in {e.label for e in events or ()}]
+    note += "; framed: true events" if lanes else ""
 
-    strip_inches, panel_inches = 0.2 + 0.24 * len(lanes), 0.5 + 0.26 * len(shown)
+    strip_inches, panel_inches = 0.05 + 0.25 * len(lanes), 0.5 + 0.26 * len(shown)
     heights = (strip_inches, 2.0, panel_inches, panel_inches)
     figure = Figure(figsize=(10, sum(heights) + 1.3), layout="constrained")
-    figure.get_layout_engine().set(hspace=0.03, h_pad=0.04)
     strip, mel, probs, weights = figure.subplots(
         4, 1, sharex=True, gridspec_kw={"height_ratios": heights}
     )
@@ -91,7 +94,7 @@ def plot_clip(
     duration = len(log_mel) * frame_hop_seconds
     end = max(duration, float(grid.onsets(len(segment_probs) + 1)[-1]))
 
-    _draw_strip(strip, events, lanes, class_names, end)
+    _draw_strip(strip, events, lanes, class_names)
     image = mel.imshow(
         log_mel.T,
         origin="lower",
@@ -102,24 +105,35 @@ def plot_clip(
     )
     figure.colorbar(image, ax=mel, pad=0.01, aspect=12, label="log energy")
     mel.set(ylabel="mel band", facecolor="0.85")
-    for event in events or ():
+    for event in (e for e in events or () if e.label in lanes):
         for time in (event.onset_seconds, event.offset_seconds):
             mel.axvline(time, color="white", linewidth=0.9, linestyle=(0, (4, 2)))
 
-    for axes, values, top, colours, name, unit in (
-        (probs, segment_probs, 1.0, "Blues", "segment probabilities", "probability"),
+    # The attention of an absent class means nothing: it does not set the scale. The
+    # root scale keeps the small weights of long events visible.
+    highest = float(attention[:, lanes or shown].max()) or 1.0
+    for axes, values, norm, colours, name, unit in (
+        (
+            probs,
+            segment_probs,
+            Normalize(0, 1),
+            "Blues",
+            "segment probabilities",
+            "probability",
+        ),
         (
             weights,
             attention,
-            None,
+            PowerNorm(0.5, 0, highest),
             "Greens",
             "attention (sums to 1 over time)",
-            "weight",
+            "weight (root scale)",
         ),
     ):
-        image = _draw_matrix(axes, values[:, shown], grid, top, colours)
-        figure.colorbar(image, ax=axes, pad=0.01, aspect=12, label=unit)
-        axes.set_title(f"{name}{note}", loc="left", fontsize=9, color="0.25")
+        image = _draw_matrix(axes, values[:, shown], grid, norm, colours)
+        above = "max" if values[:, shown].max() > norm.vmax else "neither"
+        figure.colorbar(image, ax=axes, pad=0.01, aspect=12, label=unit, extend=above)
+        axes.set_title(name + note, loc="left", fontsize=9, color="0.25")
         _mark_truth(axes, events or (), shown, class_names)
     weights.set_xlabel("time in seconds")
     weights.set_xlim(0, end)
@@ -209,11 +223,12 @@ def _choose_classes(
     present = list(dict.fromkeys(event.label for event in by_onset))
     by_score = np.argsort(-segment_probs.max(axis=0), kind="stable").tolist()
     shown = list(dict.fromkeys(present + by_score))[:max_classes]
-    num_present = len(set(present) & set(shown))
     if len(present) > max_classes:
-        what = f"{num_present} of the {len(present)} present"
+        what = f"the first of {len(present)} present"
+    elif present:
+        what = f"{len(present)} present, then the highest"
     else:
-        what = f"{num_present} present, then those with the highest probability"
+        what = "the highest"
     return shown, f"; {len(shown)} of {num_classes} classes: {what}"
 
 
@@ -222,12 +237,11 @@ def _draw_strip(
     events: Sequence[Event] | None,
     lanes: Sequence[int],
     class_names: Sequence[str],
-    end: float,
 ) -> None:
     """The true events as bars, a lane a class, named at the left."""
     axes.spines[:].set_visible(False)
     axes.tick_params(bottom=False, labelbottom=False, left=False)
-    axes.set_ylim(len(lanes) - 0.5, -0.5)
+    axes.set_ylim(max(len(lanes), 1) - 0.5, -0.5)
     axes.set_yticks(
         range(len(lanes)),
         [_short(class_names[i]) for i in lanes],
@@ -244,18 +258,16 @@ def _draw_strip(
             ],
             (row - 0.35, 0.7),
             facecolors=_TRUTH_COLOUR,
-            edgecolors="white",
         )
     title = "true events"
     if not lanes:
         title += ": unknown" if events is None else ": none"
-        axes.set_ylim(0, 1)
     axes.set_title(title, loc="left", fontsize=9, color="0.25")
 
 
 def _draw_matrix(
-    axes: Axes, values: np.ndarray, grid: SegmentGrid, top: float | None, colours: str
-):
+    axes: Axes, values: np.ndarray, grid: SegmentGrid, norm: Normalize, colours: str
+) -> AxesImage:
     """Segments x classes as an image, first class on top; returns the image."""
     edges = grid.onsets(len(values) + 1)
     rows = values.shape[1]
@@ -265,8 +277,7 @@ def _draw_matrix(
         origin="upper",
         aspect="auto",
         cmap=colours,
-        vmin=0.0,
-        vmax=top,
+        norm=norm,
         interpolation="nearest",
         extent=(edges[0], edges[-1], rows - 0.5, -0.5),
     )

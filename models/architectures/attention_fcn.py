@@ -16,10 +16,11 @@ C = 527 there are 6,768,399 trainable parameters with average pooling and 7,308,
 attention: the 6.7 M and 7.3 M of Table II. A segment stands for 0.16 s.
 
 Padded frames are set to zero before every convolution, which is what SAME padding puts
-beyond the end of a clip, so a padded clip and the clip alone get the same answer.
+beyond the end of a clip, and pooling passes over them, so a padded clip and the clip
+alone get the same answer.
 
 Beyond the paper: `width` scales the filters of L1-L7 for small machines, `batch_norm`
-normalises after each convolution, which training from random weights needs, and
+normalises after each convolution and its pooling, which training from random weights needs, and
 `dropout` acts before L8. All three are off by default.
 """
 
@@ -56,6 +57,8 @@ CONVOLUTIONS = (
     ("L6", 512, 2),
 )
 KERNEL = 3
+# Below every output of a convolution, in bfloat16 and float16 too.
+PASSED_OVER = -60000.0
 L7_FILTERS = 1024
 
 
@@ -93,24 +96,27 @@ def build(config: Config) -> keras.Model:
     mask = SequenceMask(name="mask_1")(num_frames, features)
     hidden = ApplyMask(name="valid_1")(hidden, mask)
     for name, filters, pool in CONVOLUTIONS:
-        hidden = _convolution(hidden, mask, name, filters, KERNEL, "same", config)
-        hidden = ApplyMask(name=f"{name}_valid")(hidden, mask)
+        hidden = _convolution(hidden, name, filters, KERNEL, "same", config)
         if pool > 1:
             stride *= pool
+            # max pooling before the ReLU gives what it gives after, at a quarter of
+            # the work
+            hidden = ApplyMask(PASSED_OVER, name=f"{name}_before_pool")(hidden, mask)
             hidden = keras.layers.MaxPooling2D(
                 pool, padding="same", name=f"{name}_pool"
             )(hidden)
-            pooled = keras.layers.Reshape(
+            rows = keras.layers.Reshape(
                 (-1, hidden.shape[2] * hidden.shape[3]), name=f"{name}_rows"
             )(hidden)
-            mask = SequenceMask(stride, name=f"mask_{stride}")(num_frames, pooled)
+            mask = SequenceMask(stride, name=f"mask_{stride}")(num_frames, rows)
+        hidden = _activation(hidden, mask, name, config)
     hidden = _convolution(
-        hidden, mask, "L7", L7_FILTERS, (1, hidden.shape[2]), "valid", config
+        hidden, "L7", L7_FILTERS, (1, hidden.shape[2]), "valid", config
     )
+    hidden = _activation(hidden, mask, "L7", config)
     hidden = keras.layers.Reshape((-1, hidden.shape[3]), name="segments")(hidden)
     if config.dropout:
         hidden = keras.layers.Dropout(config.dropout, name="L7_dropout")(hidden)
-    hidden = ApplyMask(name="valid_hidden")(hidden, mask)
     outputs = segment_head(hidden, mask, config.num_classes, config.pooling)
     return keras.Model(
         {"features": features, "num_frames": num_frames}, outputs, name="attention_fcn"
@@ -145,21 +151,19 @@ def num_segments(config: Config, num_frames: Any) -> Any:
 
 
 def _convolution(
-    hidden: Any,
-    mask: Any,
-    name: str,
-    filters: int,
-    kernel: Any,
-    padding: str,
-    config: Config,
+    hidden: Any, name: str, filters: int, kernel: Any, padding: str, config: Config
 ) -> Any:
-    hidden = keras.layers.Conv2D(
+    return keras.layers.Conv2D(
         max(1, round(filters * config.width)),
         kernel,
         padding=padding,
         kernel_initializer="he_uniform",
         name=name,
     )(hidden)
+
+
+def _activation(hidden: Any, mask: Any, name: str, config: Config) -> Any:
     if config.batch_norm:
         hidden = MaskedBatchNormalization(name=f"{name}_norm")(hidden, mask)
-    return keras.layers.ReLU(name=f"{name}_relu")(hidden)
+    hidden = keras.layers.ReLU(name=f"{name}_relu")(hidden)
+    return ApplyMask(name=f"{name}_valid")(hidden, mask)

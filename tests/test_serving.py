@@ -1,0 +1,174 @@
+"""SavedModels: equal answers in a process without tfweak, errors, assets."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfweak import features, serving
+from tfweak.errors import InputError
+from tfweak.labels import ClassList
+from tfweak.models import registry
+
+CLASSES = ClassList(("dog", "siren, loud", "horn"))
+THRESHOLDS = {"clip": [0.1, 0.2, 0.3], "segment": [0.4, 0.5, 0.6]}
+RNG = np.random.default_rng(0)
+
+
+def export(name, folder, precision="float32", **settings):
+    architecture = registry.create(name, 3, **settings)
+    network = architecture.build(precision)
+    serving.export(
+        network,
+        architecture.payload_kind,
+        architecture.grid,
+        CLASSES,
+        THRESHOLDS,
+        folder,
+    )
+    return architecture, network
+
+
+@pytest.fixture(scope="module")
+def audio_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "model"
+    return folder, *export("attention_fcn", folder, width=0.05, batch_norm=True)
+
+
+def test_a_process_that_cannot_import_tfweak_gets_the_same_answers(
+    audio_model, tmp_path
+):
+    folder, architecture, network = audio_model
+    waveforms = (RNG.normal(size=(2, 20000)) * 0.1).astype(np.float32)
+    lengths = np.array([20000, 9000], np.int32)
+    np.savez(tmp_path / "in.npz", waveforms=waveforms, lengths=lengths)
+    code = textwrap.dedent(
+        f"""
+        import sys
+        class Forbid:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in ("tfweak", "keras", "tensorflow_io"):
+                    raise ImportError(name + " is forbidden here")
+        sys.meta_path.insert(0, Forbid())
+        import numpy as np, tensorflow as tf
+        given = np.load({str(tmp_path / "in.npz")!r})
+        model = tf.saved_model.load({str(folder)!r})
+        one = model.signatures["serving_default"](
+            waveform=tf.constant(given["waveforms"]))
+        two = model.signatures["waveform_lengths"](
+            waveform=tf.constant(given["waveforms"]),
+            num_samples=tf.constant(given["lengths"]))
+        np.savez({str(tmp_path / "out.npz")!r},
+                 **{{"one_" + k: v for k, v in one.items()}},
+                 **{{"two_" + k: v for k, v in two.items()}})
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    served = np.load(tmp_path / "out.npz")
+    frames = [
+        features.log_mel(wave[:length])
+        for wave, length in zip(waveforms, (20000, 20000))
+    ]
+    own = network(
+        {"features": np.stack(frames), "num_frames": np.full(2, len(frames[0]))}
+    )
+    for key in serving.OUTPUTS:
+        np.testing.assert_allclose(served["one_" + key], own[key], atol=1e-5)
+    short = features.log_mel(waveforms[1, :9000])
+    alone = network({"features": short[None], "num_frames": np.array([len(short)])})
+    np.testing.assert_allclose(
+        served["two_clip_probs"][1], alone["clip_probs"][0], atol=1e-5
+    )
+    segments = architecture.num_segments(len(frames[0]))
+    times = served["one_segment_times"]
+    assert times.shape == (segments, 2)
+    np.testing.assert_allclose(
+        times[:, 0], architecture.grid.onsets(segments), atol=1e-6
+    )
+
+
+def test_log_mel_endpoint_and_assets(audio_model):
+    folder, _, network = audio_model
+    model = tf.saved_model.load(str(folder))
+    x = RNG.normal(size=(1, 50, 64)).astype(np.float32)
+    served = model.signatures["log_mel"](
+        features=tf.constant(x), num_frames=tf.constant([50])
+    )
+    own = network({"features": x, "num_frames": np.array([50])})
+    np.testing.assert_allclose(served["clip_probs"], own["clip_probs"], atol=1e-6)
+    classes, thresholds = serving.read_assets(folder)
+    assert classes == CLASSES and thresholds == THRESHOLDS
+
+
+@pytest.mark.parametrize("samples", [1, 399, 400, 401])
+def test_clips_shorter_than_a_window_are_padded(audio_model, samples):
+    folder, _, _ = audio_model
+    served = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    wave = (RNG.normal(size=(1, samples)) * 0.1).astype(np.float32)
+    padded = np.pad(wave, ((0, 0), (0, max(0, 400 - samples))))
+    one, two = (served(waveform=tf.constant(w))["clip_probs"] for w in (wave, padded))
+    np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_clips_of_nothing_are_clear_errors(audio_model):
+    folder, _, _ = audio_model
+    signatures = tf.saved_model.load(str(folder)).signatures
+    empty = tf.zeros((1, 0))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no samples"):
+        signatures["serving_default"](waveform=empty)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no samples"):
+        signatures["waveform_lengths"](
+            waveform=tf.zeros((1, 500)), num_samples=tf.constant([0])
+        )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no rows"):
+        signatures["log_mel"](
+            features=tf.zeros((1, 0, 64)), num_frames=tf.constant([0])
+        )
+
+
+def test_embedding_models_take_embeddings(tmp_path):
+    _, network = export("embedding_attention", tmp_path / "model", hidden_units=8)
+    model = tf.saved_model.load(str(tmp_path / "model"))
+    assert set(model.signatures) == {"serving_default", "embeddings"}
+    x = RNG.integers(0, 255, (2, 7, 128)).astype(np.float32)
+    count = np.array([7, 2], np.int32)
+    served = model.signatures["embeddings"](
+        features=tf.constant(x), num_frames=tf.constant(count)
+    )
+    own = network({"features": x, "num_frames": count})
+    for key in serving.OUTPUTS:
+        np.testing.assert_allclose(served[key], own[key], atol=1e-6)
+
+
+def test_saved_model_cli_reads_well(audio_model):
+    folder, _, _ = audio_model
+    tool = pathlib.Path(sys.executable).with_name("saved_model_cli")
+    found = subprocess.run(
+        [str(tool), "show", "--dir", str(folder), "--all"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    for word in ("serving_default", "waveform_lengths", "log_mel", "segment_times"):
+        assert word in found
+
+
+def test_only_exports_are_overwritten(audio_model, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(InputError, match="not empty"):
+        export("embedding_attention", tmp_path, hidden_units=8)
+    assert (tmp_path / "mine.txt").exists()
+    export("embedding_attention", tmp_path / "x", hidden_units=8)
+    export("embedding_attention", tmp_path / "x", hidden_units=4)
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".export")]
+    with pytest.raises(InputError, match="no SavedModel"):
+        serving.read_assets(tmp_path)

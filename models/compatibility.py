@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tfweak import features, pipelines, records
+from tfweak import features, records, sources
 from tfweak.errors import InputError
 
 
@@ -24,7 +24,7 @@ def check_model(
         own = records.Payload(
             "log_mel", "float16", features.LogMelConfig().parameters()
         )
-        differs = pipelines.difference(front_end(payload), front_end(own))
+        differs = sources.difference(front_end(payload), front_end(own))
         if differs:
             raise InputError(
                 f"{folder}: made with another front end than the model's:"
@@ -45,7 +45,7 @@ def check_data(
     Raises:
       InputError: saying what differs.
     """
-    differs = pipelines.difference(front_end(other), front_end(trained_on))
+    differs = sources.difference(front_end(other), front_end(trained_on))
     if differs:
         raise InputError(f"{folder}: not made as the training data was: {differs}")
 
@@ -57,9 +57,9 @@ def front_end(payload: records.Payload) -> records.Payload:
     if payload.kind == "waveform":
         own = features.LogMelConfig().parameters()
         return records.Payload("log_mel", "float16", {**own, **payload.parameters})
-    own = set(features.LogMelConfig().parameters())
+    known = features.LogMelConfig().parameters()
     return records.Payload(
         "log_mel",
         "float16",
-        {key: value for key, value in payload.parameters.items() if key in own},
+        {key: value for key, value in payload.parameters.items() if key in known},
     )

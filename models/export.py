@@ -9,6 +9,7 @@ log-mel features in, or embeddings in; see 'saved_model_cli show --dir DIR --all
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from absl import flags
 
@@ -33,12 +34,12 @@ def _main(_: list[str]) -> None:
 
     export(runs.load(_RUN.value), _OUT.value)
     print(
-        f"{_OUT.value}: SavedModel; 'saved_model_cli show --dir {_OUT.value} --all' lists"
-        " its endpoints"
+        f"{_OUT.value}: SavedModel; its endpoints:"
+        f" saved_model_cli show --dir {_OUT.value} --all"
     )
 
 
-def export(run: object, folder: str) -> None:
+def export(run: Any, folder: str) -> None:
     """Exports a run, in float32; see `tfweak.serving.export`."""
     from tfweak import serving
 

@@ -8,13 +8,13 @@ import pathlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfweak import pipelines, records, training
+from tfweak import pipelines, records, sources, training
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.models import compatibility, registry, runs, scoring, weights
@@ -127,12 +127,12 @@ def train(config: TrainConfig) -> runs.Run:
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
     model.optimizer.build(model.trainable_variables)
     inputs = pipelines.InputConfig(
-        batch_size=config.batch_size,
+        batch_size=cast(int, config.batch_size),
         num_frames=architecture.training_frames,
         grid=architecture.grid if supervision.uses_strong else None,
         num_segments=architecture.num_segments,
         balance=config.balance,
-        mixup=config.mixup,
+        mixup=cast(float, config.mixup),
         seed=config.seed,
     )
     valid_batches = pipelines.evaluation_batches(
@@ -143,7 +143,8 @@ def train(config: TrainConfig) -> runs.Run:
         if config.average_weights
         else None
     )
-    keeper = _Keeper(out, model, average, config.epochs)
+    epochs = cast(int, config.epochs)
+    keeper = _Keeper(out, model, average, epochs)
     start = keeper.restore(state) if state else 0
     trainable = sum(math.prod(v.shape) for v in network.trainable_variables)
     print(
@@ -151,14 +152,14 @@ def train(config: TrainConfig) -> runs.Run:
         f"{f' ({len(frozen)} layers frozen)' if frozen else ''}, {precision};"
         f" {len(train_data):,} clips to train on ({train_data.num_strong:,} with"
         f" strong labels), {len(valid_data):,} to validate;"
-        f" epochs {start + 1} to {config.epochs}",
+        f" epochs {start + 1} to {epochs}",
         flush=True,
     )
     callbacks: list[Any] = [_Divergence()]
     callbacks += [] if average is None else [average]
     callbacks += [training.ClipScores(valid_batches, average), keeper]
     source = pipelines.TrainingInput(train_data, inputs)
-    for epoch in range(start, config.epochs):
+    for epoch in range(start, epochs):
         model.fit(
             source.epoch(epoch),
             initial_epoch=epoch,
@@ -167,13 +168,13 @@ def train(config: TrainConfig) -> runs.Run:
             shuffle=False,
             callbacks=callbacks,
         )
-    if not (out / "thresholds.json").exists() or start < config.epochs:
+    if not (out / "thresholds.json").exists() or start < epochs:
         runs.write_thresholds(
             out, scoring.tune_thresholds(runs.load(out, precision), valid_data)
         )
     best = keeper.best
     print(
-        f"best epoch {best['epoch']} of {config.epochs}: validation mAP"
+        f"best epoch {best['epoch']} of {epochs}: validation mAP"
         f" {best['val_mAP']:.4f}; the run is in {out}\nnext: tfweak-evaluate"
         f" --run={out} --data=DIR --out=metrics.json, or tfweak-predict --run={out}"
         " FILES --out=events.tsv",
@@ -304,17 +305,17 @@ def _with_defaults(config: TrainConfig) -> TrainConfig:
         raise InputError("--data: no folder given")
     kind = records.DatasetInfo.read(config.data[0]).payload.kind
     defaults = DEFAULTS["audio_embedding" if kind == "audio_embedding" else "log_mel"]
-    own = {
+    own: dict[str, Any] = {
         name: value for name, value in defaults.items() if getattr(config, name) is None
     }
     return dataclasses.replace(config, **own)
 
 
 def _open(config: TrainConfig, classes: ClassList | None) -> tuple[Any, Any]:
-    data = pipelines.open_data(config.data, classes)
+    data = sources.open_data(config.data, classes)
     if not config.valid_data:
         return data.split(config.valid_fraction, config.seed)
-    valid = pipelines.open_data(config.valid_data, data.classes)
+    valid = sources.open_data(config.valid_data, data.classes)
     compatibility.check_data(data.payload, valid.payload, config.valid_data[0])
     shared = np.intersect1d(data.clip_ids, valid.clip_ids)
     if len(shared):
@@ -328,8 +329,8 @@ def _open(config: TrainConfig, classes: ClassList | None) -> tuple[Any, Any]:
 def _document(
     config: TrainConfig,
     architecture: registry.Architecture,
-    train_data: pipelines.ClipData,
-    valid_data: pipelines.ClipData,
+    train_data: sources.ClipData,
+    valid_data: sources.ClipData,
 ) -> dict[str, Any]:
     settings = dataclasses.asdict(config)
     for name in ("out", "resume", "model_settings", "model"):

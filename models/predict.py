@@ -73,9 +73,8 @@ def _main(paths: list[str]) -> int:
     if len(found) > 20:
         print(f"... and {len(found) - 20} more")
     events = sum(len(answer.events) for answer in found)
-    print(
-        f"{len(found)} clips, {events} events; written to {', '.join(map(str, written))}"
-    )
+    names = ", ".join(map(str, written))
+    print(f"{len(found)} clips, {events} events; written to {names}")
     if bad:
         print(f"{len(bad)} files could not be used:", file=sys.stderr)
         for path, reason in bad[:20]:

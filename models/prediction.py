@@ -190,7 +190,7 @@ def _clips_of_shards(
             bad.append(
                 (
                     path,
-                    "the model reads VGGish embeddings: a shard (*.tfrecord), not audio",
+                    "the model reads VGGish embeddings: shards (*.tfrecord), no audio",
                 )
             )
             continue

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfweak import events, metrics, parsing, pipelines, progress
+from tfweak import detection, events, metrics, parsing, pipelines, progress, sources
 from tfweak.labels import Event, SegmentGrid
 from tfweak.models import compatibility, runs
 
@@ -16,7 +16,7 @@ SEGMENT_SECONDS = 1.0
 
 
 def evaluate(
-    run: runs.Run, data: pipelines.ClipData, batch_size: int = 64
+    run: runs.Run, data: sources.ClipData, batch_size: int = 64
 ) -> dict[str, Any]:
     """Tagging metrics and, where the data has strong labels, localisation metrics.
 
@@ -58,10 +58,10 @@ def evaluate(
     if reference:
         names, count = run.classes.names, len(run.classes)
         tables = {
-            "segment_based": events.segment_f1(
+            "segment_based": detection.segment_f1(
                 reference, estimated, durations, count, SEGMENT_SECONDS
             ),
-            "event_based": events.event_f1(reference, estimated, count),
+            "event_based": detection.event_f1(reference, estimated, count),
         }
         for table in tables.values():
             table["classes"] = dict(zip(names, table["classes"]))
@@ -70,7 +70,7 @@ def evaluate(
 
 
 def answers(
-    run: runs.Run, data: pipelines.ClipData, batch_size: int
+    run: runs.Run, data: sources.ClipData, batch_size: int
 ) -> Iterator[tuple[dict, dict, dict[str, np.ndarray]]]:
     """x, y and the network's outputs, batch by batch, with progress on a terminal.
 
@@ -120,12 +120,12 @@ def clip_seconds(run: runs.Run, num_frames: int) -> float:
     return (num_frames - 1) * parameters["hop_seconds"] + parameters["window_seconds"]
 
 
-def open_for(run: runs.Run, folders: list[str | os.PathLike]) -> pipelines.ClipData:
+def open_for(run: runs.Run, folders: list[str | os.PathLike]) -> sources.ClipData:
     """Opens data with a run's classes; official shards get their names from it."""
-    return pipelines.open_data(folders, run.classes)
+    return sources.open_data(folders, run.classes)
 
 
-def tune_thresholds(run: runs.Run, data: pipelines.ClipData) -> dict[str, list[float]]:
+def tune_thresholds(run: runs.Run, data: sources.ClipData) -> dict[str, list[float]]:
     """Decision thresholds a class with the best F1 on validation data.
 
     `clip` from the tags; `segment` from the strong labels where some clips have them,
@@ -141,10 +141,10 @@ def tune_thresholds(run: runs.Run, data: pipelines.ClipData) -> dict[str, list[f
                 count = int(outputs["mask"][i].sum())
                 strong.append(grid.labels(y["events"][i], count, classes))
                 segments.append(outputs["segment_probs"][i][:count])
-    clip = events.best_thresholds(np.concatenate(weak), np.concatenate(scores))
+    clip = detection.best_thresholds(np.concatenate(weak), np.concatenate(scores))
     segment = clip
     if strong:
-        segment = events.best_thresholds(
+        segment = detection.best_thresholds(
             np.concatenate(strong), np.concatenate(segments)
         )
     return {

@@ -43,8 +43,8 @@ _CLASSES = flags.DEFINE_string(
 _MODEL = flags.DEFINE_string(
     "model",
     None,
-    "architecture, a file name in models/architectures (default: embedding_attention for"
-    " embeddings, attention_fcn for audio)",
+    "architecture, a file name in models/architectures (default: embedding_attention"
+    " for embeddings, attention_fcn for audio)",
     flag_values=_FLAGS,
 )
 _SET = flags.DEFINE_list(

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from conftest import CLASSES, make_embeddings
 
-from tfweak import features, parsing, pipelines, records
+from tfweak import features, parsing, pipelines, records, sources
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event, SegmentGrid
 from tfweak.pipelines import InputConfig
@@ -33,7 +33,7 @@ def training_ids(data, config, epoch):
 
 
 def test_batches_hold_what_was_written(embeddings):
-    data = pipelines.open_data([embeddings])
+    data = sources.open_data([embeddings])
     clips = clips_of(embeddings)
     config = InputConfig(7, grid=GRID, num_segments=lambda n: n)
     position = 0
@@ -121,7 +121,7 @@ def test_waveforms_become_the_same_features_as_prepared_ones():
 
 
 def test_training_clips_are_cut_and_padded(embeddings):
-    data = pipelines.open_data([embeddings])
+    data = sources.open_data([embeddings])
     for x, y in pipelines.training_batches(data, InputConfig(16, num_frames=4)):
         assert x["features"].shape[1:] == (4, 128)
         assert x["num_frames"].numpy().max() <= 4
@@ -131,7 +131,7 @@ def test_training_clips_are_cut_and_padded(embeddings):
 @pytest.mark.parametrize("cache_bytes", [0, 1 << 30])
 @pytest.mark.parametrize("balance", [False, True])
 def test_order_follows_seed_and_epoch_alone(embeddings, cache_bytes, balance):
-    data = pipelines.open_data([embeddings])
+    data = sources.open_data([embeddings])
     config = InputConfig(8, seed=5, cache_bytes=cache_bytes, balance=balance)
     source = pipelines.TrainingInput(data, config)
     first, second = (
@@ -148,7 +148,7 @@ def test_order_follows_seed_and_epoch_alone(embeddings, cache_bytes, balance):
 
 @pytest.mark.parametrize("cache_bytes", [0, 1 << 30])
 def test_an_epoch_has_every_clip_once(embeddings, cache_bytes):
-    data = pipelines.open_data([embeddings])
+    data = sources.open_data([embeddings])
     config = InputConfig(8, cache_bytes=cache_bytes)
     expected = sorted(clip.payload[0].tobytes() for clip in clips_of(embeddings))
     floats = sorted(
@@ -168,7 +168,7 @@ def test_balancing_shows_rare_classes_more_often(tmp_path):
         tmp_path / "a.tfrecord", [records.encode(c, payload) for c in clips]
     )
     records.DatasetInfo("x", payload, ClassList(("often", "rare"))).write(tmp_path)
-    data = pipelines.open_data([tmp_path])
+    data = sources.open_data([tmp_path])
     counts = np.zeros(2)
     epochs = 20
     source = pipelines.TrainingInput(data, InputConfig(50, balance=True))
@@ -181,7 +181,7 @@ def test_balancing_shows_rare_classes_more_often(tmp_path):
 
 
 def test_split_is_disjoint_complete_and_independent_of_files(embeddings, tmp_path):
-    data = pipelines.open_data([embeddings])
+    data = sources.open_data([embeddings])
     train, valid = data.split(0.3, seed=1)
     ids = [set(part.clip_ids) for part in (data, train, valid)]
     assert ids[1] | ids[2] == ids[0] and not ids[1] & ids[2]
@@ -199,7 +199,7 @@ def test_split_is_disjoint_complete_and_independent_of_files(embeddings, tmp_pat
         ],
     )
     shutil.copy(embeddings / records.INFO_NAME, tmp_path)
-    moved = pipelines.open_data([tmp_path]).split(0.3, seed=1)[1]
+    moved = sources.open_data([tmp_path]).split(0.3, seed=1)[1]
     assert set(moved.clip_ids) == ids[2]
     assert set(data.split(0.3, seed=2)[1].clip_ids) != ids[2]
     for fraction in (0.0, 1.0, 1e-9):
@@ -227,16 +227,16 @@ def test_mixup_mixes_features_and_labels_alike():
 
 def test_folders_that_do_not_go_together(embeddings, tmp_path):
     with pytest.raises(InputError, match="stands 2 times"):
-        pipelines.open_data([embeddings, embeddings])
+        sources.open_data([embeddings, embeddings])
     other = make_embeddings(tmp_path / "other", 4, seed=9)
     info = records.DatasetInfo.read(other)
     dataclasses.replace(info, classes=ClassList(("a", "b", "c"))).write(other)
     with pytest.raises(InputError, match="classes"):
-        pipelines.open_data([embeddings, other])
+        sources.open_data([embeddings, other])
     payload = records.Payload("audio_embedding", "uint8", {"extractor": "mine"})
     dataclasses.replace(info, payload=payload).write(other)
     with pytest.raises(InputError, match="extractor is 'mine', not 'audioset-v1"):
-        pipelines.open_data([embeddings, other])
+        sources.open_data([embeddings, other])
 
 
 def test_broken_shards_are_named(embeddings, tmp_path):
@@ -245,10 +245,10 @@ def test_broken_shards_are_named(embeddings, tmp_path):
     path = folder / "part-1.tfrecord"
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(InputError, match="part-1.tfrecord.*truncated"):
-        pipelines.open_data([folder])
+        sources.open_data([folder])
     records.write_shard(path, [b"nonsense"])
     with pytest.raises(InputError, match="part-1.tfrecord, record 0"):
-        pipelines.open_data([folder])
+        sources.open_data([folder])
 
 
 def test_labels_out_of_range_and_empty_clips_are_named(tmp_path):
@@ -260,19 +260,19 @@ def test_labels_out_of_range_and_empty_clips_are_named(tmp_path):
     )
     records.DatasetInfo("x", payload, CLASSES).write(tmp_path)
     with pytest.raises(InputError, match="'the-id'.*a.tfrecord.*label 7"):
-        pipelines.open_data([tmp_path])
+        sources.open_data([tmp_path])
     empty = tf.train.SequenceExample()
     empty.context.feature["video_id"].bytes_list.value.append(b"no-rows")
     records.write_shard(path, [empty.SerializeToString()])
     with pytest.raises(InputError, match="'no-rows'.*no rows"):
-        pipelines.open_data([tmp_path])
+        sources.open_data([tmp_path])
     records.write_shard(path, [])
     with pytest.raises(InputError, match="no clips"):
-        pipelines.open_data([tmp_path])
+        sources.open_data([tmp_path])
 
 
 def test_official_shards_count_as_documented(shared_data):
-    data = pipelines.open_data([shared_data / "audioset" / "bal_train"])
+    data = sources.open_data([shared_data / "audioset" / "bal_train"])
     assert len(data) == 22160 and len(data.classes) == 527 and data.num_strong == 0
     lengths = np.concatenate(
         [

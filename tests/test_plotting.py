@@ -19,13 +19,13 @@ GRID = SegmentGrid(0.16, 0.975, 0.08)
 STRIP, MEL, PROBS, ATTENTION = range(4)
 
 
-def _clip(num_classes=5, num_segments=60, events=EVENTS, **options):
+def _clip(num_classes=5, num_segments=60, events=EVENTS, prefix="class", **options):
     """A figure of random scores, and the scores."""
     rng = np.random.default_rng(0)
     probs = rng.random((num_segments, num_classes)) * 0.5
     attention = probs / probs.sum(axis=0)
     num_frames = max(1, int(round(num_segments * GRID.hop_seconds / 0.01)))
-    names = [f"class {i}" for i in range(num_classes)]
+    names = [f"{prefix} {i}" for i in range(num_classes)]
     figure = plotting.plot_clip(
         rng.normal(size=(num_frames, 64)),
         0.01,
@@ -165,7 +165,7 @@ def test_without_events_the_figure_says_so(events, message):
     ],
 )
 def test_nothing_is_cut_off(options):
-    figure, _, _ = _clip(**options)
+    figure, _, _ = _clip(prefix="A class with a long name", **options)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # lays the figure out
     width, height = figure.get_size_inches() * figure.dpi
@@ -179,6 +179,7 @@ def test_attention_of_zeros_is_drawn(tmp_path):
     figure = plotting.plot_clip(
         np.zeros((10, 4)), 0.01, GRID, ["a"], np.zeros((2, 1)), np.zeros((2, 1)), []
     )
+    assert figure.axes[ATTENTION].images[0].norm.vmax == 1.0
     plotting.save(figure, tmp_path / "zeros.png")
     assert (tmp_path / "zeros.png").stat().st_size > 1000
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfweak import losses, pipelines, training
+from tfweak import losses, pipelines, sources, training
 from tfweak.errors import InputError
 from tfweak.models import registry
 
@@ -117,7 +117,7 @@ def test_plain_fit_on_features_and_tags_alone():
 
 
 def test_every_way_to_train_lowers_the_loss(embeddings):
-    data = pipelines.open_data([embeddings])
+    data = sources.open_data([embeddings])
     architecture = registry.create(
         "embedding_attention", C, hidden_units=32, dropout=0.1
     )
@@ -200,7 +200,7 @@ def test_weight_average_is_the_recurrence_and_swaps_back():
 
 
 def test_clip_scores_adds_the_exact_mean_average_precision(embeddings):
-    data = pipelines.open_data([embeddings])
+    data = sources.open_data([embeddings])
     batches = pipelines.evaluation_batches(data, pipelines.InputConfig(16))
     model = model_of("none")
     logs = {}

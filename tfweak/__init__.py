@@ -35,7 +35,7 @@ _PUBLIC = {
     "decode_events": "events",
     "evaluation_batches": "pipelines",
     "log_mel": "features",
-    "open_data": "pipelines",
+    "open_data": "sources",
     "plot_clip": "plotting",
     "read_audio": "audio",
     "training_batches": "pipelines",

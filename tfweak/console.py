@@ -1,4 +1,4 @@
-"""What every command shares: flags of its own, readable help, errors without tracebacks.
+"""What every command shares: own flags, readable help, errors without tracebacks.
 
 A binary defines its flags on a `FlagValues` of its own (`_FLAGS`), so that importing
 two binaries into one process never clashes, and ends with

@@ -15,7 +15,7 @@ from tfweak.errors import InputError
 
 
 class Event(NamedTuple):
-    """One sound event: class index, onset and offset in seconds from the clip's start."""
+    """One sound event: class index, onset and offset in seconds in the clip."""
 
     label: int
     onset_seconds: float

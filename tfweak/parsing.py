@@ -71,7 +71,7 @@ class Parser:
       num_classes: C.
       num_frames: pad or cut every clip to so many rows; None pads to the longest.
       grid: the model's segments, for strong labels; None leaves them out.
-      num_segments: rows of input -> segments.
+      num_segments: rows of input -> segments; one a row if not given.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Parser:
         num_classes: int,
         num_frames: int | None = None,
         grid: SegmentGrid | None = None,
-        num_segments: Callable[[Any], Any] | None = None,
+        num_segments: Callable[[Any], Any] = lambda rows: rows,
     ) -> None:
         self._payload = payload
         self._num_classes = num_classes
@@ -94,8 +94,8 @@ class Parser:
         x = self._features(raw)
         y = {"weak": self._multi_hot(context["labels"]), "clip_id": context["video_id"]}
         if self._grid:
-            segments = self._num_segments(tf.shape(x["features"])[1])
-            y["strong"] = self._strong(context, segments)
+            rows = tf.shape(x["features"])[1]
+            y["strong"] = self._strong(context, self._grid, self._num_segments(rows))
             y["has_strong"] = context["has_strong"] > 0
         return x, y
 
@@ -144,9 +144,11 @@ class Parser:
         # a label that a record lists twice still counts once
         return tf.minimum(tf.scatter_nd(where, ones, size), 1.0)
 
-    def _strong(self, context: dict[str, Any], segments: tf.Tensor) -> tf.Tensor:
+    def _strong(
+        self, context: dict[str, Any], grid: SegmentGrid, segments: tf.Tensor
+    ) -> tf.Tensor:
         """`SegmentGrid.labels` for a whole batch, (B, T, C) float32."""
-        grid, classes = self._grid, self._num_classes
+        classes = self._num_classes
         labels = context["strong_labels"]
         onsets = context["strong_onsets_seconds"].flat_values[:, tf.newaxis]
         offsets = context["strong_offsets_seconds"].flat_values[:, tf.newaxis]
@@ -168,7 +170,7 @@ class Parser:
 
 
 def features_of_waveform(waveform: tf.Tensor, num_samples: tf.Tensor) -> dict:
-    """VGGish log-mel frames of padded waveforms (B, N), as the input pipeline has them."""
+    """VGGish log-mel frames of padded waveforms (B, N)."""
     from tfweak.features_layer import LogMel
 
     return LogMel()(waveform, num_samples)
@@ -177,7 +179,7 @@ def features_of_waveform(waveform: tf.Tensor, num_samples: tf.Tensor) -> dict:
 def _parse(
     serialized: tf.Tensor, payload: records.Payload, context_features: dict[str, Any]
 ) -> tuple[tf.Tensor, dict[str, Any]]:
-    """Raw payload strings, (B, T) for embeddings and (B,) otherwise, and the context."""
+    """Raw payload strings, (B, T) for embeddings, else (B,), and the context."""
     if payload.kind == "audio_embedding":
         context, sequence, _ = tf.io.parse_sequence_example(
             serialized,

@@ -173,7 +173,7 @@ class WeakModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """The scalar total: mean over clips of the weighted terms, plus regularisers."""
+        """The scalar total: mean over clips of the terms, plus regularisers."""
         terms = self.compute_terms(x, y, y_pred)
         total = terms["loss_pred"]
         if self.supervision.uses_strong:
@@ -242,8 +242,8 @@ class WeightAverage(keras.callbacks.Callback):
     """A moving average of the weights, validated and kept in their stead.
 
     After each step: average += (1 - decay) * (weights - average), with a smaller decay
-    in the first steps, min(decay, (1 + n) / (10 + n)). `swap` puts the averages in place of the
-    weights, and back.
+    in the first steps, min(decay, (1 + n) / (10 + n)). `swap` puts the averages in the
+    place of the weights, and back.
 
     Args:
       decay: per step, in (0, 1).
@@ -252,20 +252,19 @@ class WeightAverage(keras.callbacks.Callback):
     def __init__(self, decay: float) -> None:
         super().__init__()
         self._decay = decay
-        self._averages: list[tf.Variable] | None = None
-        self._steps: tf.Variable | None = None
+        self._averages: list[tf.Variable] = []
+        self._steps = tf.Variable(0.0)
+        self._update = tf.function(self._update_eagerly)
 
     def variables(self, model: keras.Model) -> list[tf.Variable]:
         """The averages and the count of steps, to be stored and put back."""
-        if self._averages is None:
+        if not self._averages:
             self._averages = [tf.Variable(v.value) for v in _averaged(model)]
-            self._steps = tf.Variable(0.0)
-            self._update = tf.function(self._update_eagerly)
         return [*self._averages, self._steps]
 
     def swap(self) -> None:
         """Exchanges the model's weights and the averages; twice changes nothing."""
-        for variable, average in zip(_averaged(self.model), self._averages or ()):
+        for variable, average in zip(_averaged(self.model), self._averages):
             value = tf.identity(variable.value)
             variable.assign(average)
             average.assign(value)

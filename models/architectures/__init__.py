@@ -1,10 +1,11 @@
 """One file an architecture; the file name is the name that `--model` takes.
 
 Such a module defines
-  `Config`       a frozen dataclass with `num_classes` and every other setting;
-  `PAYLOAD`      the payload kind that it reads, `audio_embedding` or `log_mel`;
-  `build(config)`            the Keras model, inputs and outputs as `models.registry` says;
+  `Config`                   frozen dataclass: `num_classes` and all other settings;
+  `PAYLOAD`                  what it reads, `audio_embedding` or `log_mel`;
+  `TRAINING_FRAMES`          rows that training clips are padded or cut to, or None;
+  `build(config)`            the Keras model; `models.registry` says what it takes and
+                             answers;
   `grid(config)`             the `SegmentGrid` of its segments;
-  `num_segments(config, n)`  segments of n rows of input, for ints and tensors;
-  `TRAINING_FRAMES`          rows that training clips are padded or cut to.
+  `num_segments(config, n)`  segments of n rows of input, for ints and tensors.
 """

@@ -19,9 +19,9 @@ Padded frames are set to zero before every convolution, which is what SAME paddi
 beyond the end of a clip, and pooling passes over them, so a padded clip and the clip
 alone get the same answer.
 
-Beyond the paper: `width` scales the filters of L1-L7 for small machines, `batch_norm`
-normalises after each convolution and its pooling, which training from random weights needs, and
-`dropout` acts before L8. All three are off by default.
+Beyond the paper: `width` scales the filters of L1-L7 for small machines; `batch_norm`
+normalises after each convolution and its pooling, which training from random weights
+needs; `dropout` acts before L8. All three are off by default.
 """
 
 from __future__ import annotations

@@ -1,0 +1,268 @@
+"""Folders of shards opened as one data set: checked, counted, split by clip id."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfweak import parsing, records
+from tfweak.errors import InputError
+from tfweak.labels import ClassList
+
+OFFICIAL_NUM_CLASSES = 527
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of the clips, chosen by a hash of the clip id, whatever the file order."""
+
+    valid_fraction: float
+    is_valid: bool
+    seed: int
+
+    def keep(self, clip_ids: Any) -> Any:
+        """(B,) bool for (B,) string clip ids."""
+        share = tf.cast(uniform_hash(clip_ids, self.seed, -1), tf.float64)
+        return (share < self.valid_fraction) == self.is_valid
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ClipData:
+    """Shards that belong together, and what one pass over them told.
+
+    Attributes:
+      files: the shards.
+      payload: what they hold.
+      classes: the vocabulary.
+      clip_ids: (N,) the ids of the clips (of this part).
+      label_counts: (C,) clips a class.
+      num_strong: clips with strong labels.
+      part: None for all clips.
+    """
+
+    files: tuple[str, ...]
+    payload: records.Payload
+    classes: ClassList
+    clip_ids: np.ndarray
+    label_counts: np.ndarray
+    num_strong: int
+    part: Part | None = None
+
+    def __len__(self) -> int:
+        return len(self.clip_ids)
+
+    def split(self, valid_fraction: float, seed: int = 0) -> tuple[ClipData, ClipData]:
+        """Training and validation parts, disjoint by clip id.
+
+        Raises:
+          InputError: when the fraction leaves one of them empty.
+        """
+        if not 0 < valid_fraction < 1:
+            raise InputError(
+                f"validation fraction {valid_fraction}: a number between 0"
+                " and 1 is needed"
+            )
+        return self._take(Part(valid_fraction, False, seed)), self._take(
+            Part(valid_fraction, True, seed)
+        )
+
+    def _take(self, part: Part) -> ClipData:
+        taken = _scan(self.files, self.payload, self.classes, part)
+        if not len(taken):
+            raise InputError(
+                f"a validation fraction of {part.valid_fraction} of"
+                f" {len(self)} clips leaves none for"
+                f" {'validation' if part.is_valid else 'training'}"
+            )
+        return taken
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What a run notes of its data: counts, payload, vocabulary, clip ids."""
+        digest = np.bitwise_xor.reduce(_hash_int(tf.constant(self.clip_ids)).numpy())
+        return {
+            "num_clips": len(self),
+            "num_strong": self.num_strong,
+            "clip_ids": f"{int(digest):016x}",
+            "classes": self.classes.digest,
+            "payload": dataclasses.asdict(self.payload),
+        }
+
+    def open_serialized(self) -> tf.data.Dataset:
+        """The serialised records, file after file."""
+        dataset = tf.data.TFRecordDataset(list(self.files))
+        return keep_part(dataset, self.part)
+
+
+def open_data(
+    folders: Sequence[str | os.PathLike], classes: ClassList | None = None
+) -> ClipData:
+    """Opens prepared records or official shards; reads them once to check and count.
+
+    Args:
+      folders: each with shards; all must hold the same payload and classes.
+      classes: names for official shards, which carry none; for data that has its own
+        it must be the same list.
+
+    Raises:
+      InputError: a missing or unfinished folder, a broken shard or record, folders
+        that do not go together, a clip that stands twice, a label out of range.
+    """
+    if not folders:
+        raise InputError("no data folder given")
+    infos = [records.DatasetInfo.read(folder) for folder in folders]
+    for folder, info in zip(folders[1:], infos[1:]):
+        if info.payload != infos[0].payload:
+            raise InputError(
+                f"{folder} and {folders[0]} cannot be read together:"
+                f" {difference(info.payload, infos[0].payload)}"
+            )
+    for folder, info in zip(folders, infos):
+        known = info.classes
+        if known is None:
+            continue
+        if classes is None:
+            classes = known
+        elif classes.mids != known.mids:
+            raise InputError(
+                f"{folder}: its {len(known)} classes are not the"
+                f" {len(classes)} of the list given or of the other data"
+            )
+    if classes is None:
+        classes = ClassList.indices(OFFICIAL_NUM_CLASSES)
+    files = tuple(path for folder in folders for path in records.shards(folder))
+    data = _scan(files, infos[0].payload, classes, None)
+    if not len(data):
+        raise InputError(f"{', '.join(map(str, folders))}: the shards hold no clips")
+    unique, counts = np.unique(data.clip_ids, return_counts=True)
+    if len(unique) < len(data):
+        twice = unique[counts > 1][0].decode(errors="replace")
+        raise InputError(
+            f"clip {twice!r} stands {counts.max()} times in"
+            f" {', '.join(map(str, folders))}"
+        )
+    return data
+
+
+def difference(one: records.Payload, other: records.Payload) -> str:
+    """Says in which settings two payloads differ."""
+    parts = [
+        f"{name} is {getattr(one, name)!r}, not {getattr(other, name)!r}"
+        for name in ("kind", "dtype")
+        if getattr(one, name) != getattr(other, name)
+    ]
+    keys = sorted(set(one.parameters) | set(other.parameters))
+    parts += [
+        f"{key} is {one.parameters.get(key)!r}, not {other.parameters.get(key)!r}"
+        for key in keys
+        if one.parameters.get(key) != other.parameters.get(key)
+    ]
+    return "; ".join(parts)
+
+
+def keep_part(dataset: tf.data.Dataset, part: Part | None) -> tf.data.Dataset:
+    """The serialised clips of a part; all where it is None."""
+    if part is None:
+        return dataset
+
+    def keep(serialized: tf.Tensor) -> tf.Tensor:
+        return tf.boolean_mask(serialized, part.keep(parsing.clip_ids(serialized)))
+
+    return (
+        dataset.batch(256)
+        .map(keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .unbatch()
+    )
+
+
+def _hash_int(clip_ids: Any, seed: int = 0, epoch: int = 0) -> Any:
+    key = [seed & 0x7FFFFFFF, epoch & 0x7FFFFFFF]
+    return tf.strings.to_hash_bucket_strong(clip_ids, (1 << 62), key)
+
+
+def uniform_hash(clip_ids: Any, seed: int, epoch: int) -> Any:
+    """Uniform numbers in [0, 1) that follow from id, seed and epoch."""
+    return tf.cast(_hash_int(clip_ids, seed, epoch), tf.float64) / float(1 << 62)
+
+
+def _scan(
+    files: Sequence[str],
+    payload: records.Payload,
+    classes: ClassList,
+    part: Part | None,
+) -> ClipData:
+    """One pass: ids, label counts, and whether every record can be used."""
+    counts = np.zeros(len(classes), np.int64)
+    ids, num_strong = [], 0
+    dataset = tf.data.TFRecordDataset(list(files)).batch(512)
+    dataset = dataset.map(
+        lambda batch: parsing.check(batch, payload),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    try:
+        for clip_ids, labels, has_strong, num_frames in dataset.prefetch(2):
+            if np.any(num_frames < 1):
+                name = clip_ids[int(np.argmin(num_frames))].numpy().decode()
+                raise InputError(
+                    f"clip {name!r} in {_shard_of(files, name)}: no rows of"
+                    f" {payload.kind}"
+                )
+            values = labels.flat_values.numpy()
+            rows = labels.value_rowids().numpy()
+            outside = np.flatnonzero((values < 0) | (values >= len(classes)))
+            if len(outside):
+                name = clip_ids[rows[outside[0]]].numpy().decode()
+                raise InputError(
+                    f"clip {name!r} in {_shard_of(files, name)}: label"
+                    f" {values[outside[0]]}, but there are {len(classes)} classes, 0 to"
+                    f" {len(classes) - 1}; give the class list that the data was made"
+                    " with"
+                )
+            keep = (
+                np.ones(len(clip_ids), bool)
+                if part is None
+                else part.keep(clip_ids).numpy()
+            )
+            pairs = np.unique(np.stack([rows, values])[:, keep[rows]], axis=1)
+            counts += np.bincount(pairs[1], minlength=len(classes))
+            ids.append(clip_ids.numpy()[keep])
+            num_strong += int(has_strong.numpy()[keep].sum())
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        raise InputError(_blame(files, payload, error)) from error
+    return ClipData(
+        tuple(files),
+        payload,
+        classes,
+        np.concatenate(ids) if ids else np.array([], object),
+        counts,
+        num_strong,
+        part,
+    )
+
+
+def _blame(files: Sequence[str], payload: records.Payload, error: Exception) -> str:
+    """Finds the broken shard and record behind an error of a whole-data pass."""
+    advice = "; remove the file, or prepare the data again"
+    for path in files:
+        try:
+            for number, item in enumerate(tf.data.TFRecordDataset(path)):
+                try:
+                    records.parse_clip(item.numpy(), payload)
+                except InputError as cause:
+                    return f"{path}, record {number}: {cause}{advice}"
+        except tf.errors.DataLossError as cause:
+            return f"{path}: broken or truncated ({cause.message}){advice}"
+    return f"{error}"
+
+
+def _shard_of(files: Sequence[str], clip_id: str) -> str:
+    for path in files:
+        for item in tf.data.TFRecordDataset(path).batch(512):
+            if clip_id.encode() in parsing.clip_ids(item).numpy():
+                return path
+    return "the data"

@@ -8,7 +8,7 @@ Datasets:
                        of clips by class, or, without --source, from built-in sounds
 
 The same command goes on after an interruption. Files that cannot be used are listed in
-OUT/manifest.csv with the reason, and the rest is written.
+OUT/manifest.csv with the reason, the rest is written, and the exit status is 3.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     return console.run(_FLAGS, __doc__ or "", _main, argv, program=PROGRAM)
 
 
-def _main(_: list[str]) -> None:
+def _main(_: list[str]) -> int:
     name = _DATASET.value
     if name is None:
         raise InputError(f"--dataset is needed: one of {', '.join(datasets.names())}")
@@ -161,6 +161,9 @@ def _main(_: list[str]) -> None:
     )
     for line in _summary(results):
         print(line)
+    # a file that nobody listed was not asked for
+    bad = any(set(result.left_out) - {"not listed"} for result in results)
+    return console.SOME_FILES_UNUSABLE if bad else 0
 
 
 def _require_known(name: str, given: dict[str, Any]) -> None:

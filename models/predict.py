@@ -81,7 +81,7 @@ def _main(paths: list[str]) -> int:
             print(f"  {path}: {reason}", file=sys.stderr)
     if not found:
         raise InputError("none of the files could be used")
-    return 3 if bad else 0
+    return console.SOME_FILES_UNUSABLE if bad else 0
 
 
 if __name__ == "__main__":

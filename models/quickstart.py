@@ -16,6 +16,7 @@ import shlex
 import subprocess
 import sys
 import time
+from typing import Any
 
 from absl import flags
 
@@ -104,7 +105,7 @@ def _echo(program: str, arguments: list[str]) -> None:
     print(f"$ {program} {shlex.join(arguments)}", flush=True)
 
 
-def _call(program: str, binary: object, arguments: list[str]) -> None:
+def _call(program: str, binary: Any, arguments: list[str]) -> None:
     """Runs another command in this process, as a shell would."""
     _echo(program, arguments)
     if binary.main(arguments):

@@ -81,7 +81,7 @@ def test_no_file_is_too_long():
     for package in (*PACKAGES, "tests"):
         for path in files(package):
             lines = len(path.read_text(encoding="utf-8").splitlines())
-            assert lines <= (600 if package == "tests" else 450), (path, lines)
+            assert lines <= (700 if package == "tests" else 450), (path, lines)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 from conftest import CLASSES, make_embeddings
 
-from tfweak import features, parsing, pipelines, records, sources
+from tfweak import audio, features, parsing, pipelines, records, sources
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event, SegmentGrid
 from tfweak.pipelines import InputConfig
@@ -281,3 +282,30 @@ def test_official_shards_count_as_documented(shared_data):
         ]
     )
     assert (lengths < 10).sum() == 378 and lengths.min() >= 1 and lengths.max() == 10
+
+
+def test_batches_from_audio_files_are_those_of_prepared_ones(tmp_path):
+    rng = np.random.default_rng(0)
+    paths, expected = [], []
+    for i, (suffix, count) in enumerate((("wav", 16000), ("flac", 9000), ("wav", 300))):
+        path = tmp_path / f"{i}.{suffix}"
+        soundfile.write(path, rng.uniform(-0.5, 0.5, count), 16000)
+        wave = audio.pad_or_cut(audio.read_audio(path), max(400, count))
+        paths.append(path)
+        expected.append(features.log_mel(wave))
+    weak = np.eye(3)
+    seen = 0
+    for x, y in pipelines.audio_file_batches(paths, weak, 2):
+        for i in range(len(y["weak"])):
+            rows = len(expected[seen])
+            assert x["num_frames"][i] == rows
+            np.testing.assert_allclose(
+                x["features"][i, :rows], expected[seen], atol=1e-3
+            )
+            np.testing.assert_array_equal(y["weak"][i], weak[seen])
+            seen += 1
+    assert seen == 3
+    (x, _) = next(iter(pipelines.audio_file_batches(paths, weak, 3, num_frames=20)))
+    assert x["features"].shape == (3, 20, 64)
+    with pytest.raises(InputError, match="3 files but labels of shape"):
+        pipelines.audio_file_batches(paths, weak[:2], 2)

@@ -39,14 +39,14 @@ def test_prepares_and_says_what_comes_next(source, tmp_path, capsys):
         f"out={out}",
         "workers=1",
     ]
-    assert run(*argv) == 0
+    assert run(*argv) == 3
     assert capsys.readouterr().out.splitlines() == [
         f"{out}: 2 clips, 1 shard",
         f"  LEFT OUT 2 (1 audio, 1 missing): {out / 'manifest.csv'} says why",
         f"next: tfweak-train --data={out} --out=RUN",
     ]
     assert records.DatasetInfo.read(out).num_clips == 2
-    assert run(*argv) == 0
+    assert run(*argv) == 3
     assert f"{out}: already complete, 2 clips, 1 shard" in capsys.readouterr().out
     assert run(*argv, "seed=1") == 1
     error = capsys.readouterr().err

@@ -32,6 +32,7 @@ _PUBLIC = {
     "TrainingInput": "pipelines",
     "WeakModel": "training",
     "WeightAverage": "training",
+    "audio_file_batches": "pipelines",
     "decode_events": "events",
     "evaluation_batches": "pipelines",
     "log_mel": "features",

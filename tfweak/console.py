@@ -18,6 +18,8 @@ from absl import flags
 
 from tfweak.errors import InputError
 
+SOME_FILES_UNUSABLE = 3
+
 
 def run(
     flag_values: flags.FlagValues,

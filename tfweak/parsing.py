@@ -100,7 +100,7 @@ class Parser:
         return x, y
 
     def _features(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        payload, wanted = self._payload, self._num_frames
+        payload = self._payload
         rows = _num_rows(raw, payload)
         dtype = _DTYPES[payload.dtype]
         if payload.kind == "audio_embedding":
@@ -128,14 +128,7 @@ class Parser:
                 values = values * step + low
         else:
             values = tf.cast(values, tf.float32)
-        if wanted is not None:
-            values = values[:, :wanted]
-            missing = wanted - tf.shape(values)[1]
-            values = tf.pad(values, [[0, 0], [0, missing], [0, 0]])
-            values = tf.ensure_shape(values, [None, wanted, values.shape[2]])
-            rows = tf.minimum(rows, wanted)
-        valid = tf.sequence_mask(rows, tf.shape(values)[1])[..., tf.newaxis]
-        return {"features": tf.where(valid, values, 0.0), "num_frames": rows}
+        return fit_frames(values, rows, self._num_frames)
 
     def _multi_hot(self, labels: tf.RaggedTensor) -> tf.Tensor:
         where = tf.stack([labels.value_rowids(), labels.flat_values], axis=1)
@@ -167,6 +160,29 @@ class Parser:
         )
         maps = tf.reshape(tf.maximum(maps, 0.0), [clips, classes, -1])
         return tf.transpose(maps, [0, 2, 1])
+
+
+def fit_frames(
+    values: tf.Tensor, rows: tf.Tensor, wanted: int | None
+) -> dict[str, tf.Tensor]:
+    """Zeroes what is padded; with `wanted`, pads or cuts to so many rows.
+
+    Args:
+      values: (B, T, F) float32.
+      rows: (B,) int32, how many of T are valid.
+      wanted: rows of the result; None leaves T.
+
+    Returns:
+      `features` and `num_frames`, a model's input.
+    """
+    if wanted is not None:
+        values = values[:, :wanted]
+        missing = wanted - tf.shape(values)[1]
+        values = tf.pad(values, [[0, 0], [0, missing], [0, 0]])
+        values = tf.ensure_shape(values, [None, wanted, values.shape[2]])
+        rows = tf.minimum(rows, wanted)
+    valid = tf.sequence_mask(rows, tf.shape(values)[1])[..., tf.newaxis]
+    return {"features": tf.where(valid, values, 0.0), "num_frames": rows}
 
 
 def features_of_waveform(waveform: tf.Tensor, num_samples: tf.Tensor) -> dict:

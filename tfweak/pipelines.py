@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfweak import parsing
+from tfweak import audio, parsing
 from tfweak.errors import InputError
+from tfweak.features_layer import LogMel
 from tfweak.labels import SegmentGrid
 from tfweak.sources import ClipData, keep_part, uniform_hash
 
@@ -129,6 +130,51 @@ def evaluation_batches(data: ClipData, config: InputConfig) -> tf.data.Dataset:
         dataset = dataset.cache()
     # stays on the host, for clip ids are strings
     return _batches(dataset, data, config, None).prefetch(tf.data.AUTOTUNE)
+
+
+def audio_file_batches(
+    paths: Sequence[str | os.PathLike],
+    weak: np.ndarray,
+    batch_size: int,
+    num_frames: int | None = None,
+) -> tf.data.Dataset:
+    """Batches straight from audio files, decoded and framed inside the pipeline.
+
+    For a look at some files or a set too small to prepare; preparing records is several
+    times as fast from the second epoch on.
+
+    Args:
+      paths: (N,) files of any format, rate and length.
+      weak: (N, C) labels in {0, 1}.
+      batch_size: clips a batch.
+      num_frames: pad or cut to so many frames; None pads each batch to its longest.
+
+    Returns:
+      `(x, y)` batches in the order of the paths, as from records.
+
+    Raises:
+      InputError: labels that do not fit the paths.
+    """
+    labels = np.asarray(weak, np.float32)
+    if labels.ndim != 2 or len(labels) != len(paths):
+        raise InputError(f"{len(paths)} files but labels of shape {labels.shape}")
+    front_end = LogMel()
+
+    def load(path: tf.Tensor, label: tf.Tensor) -> tuple[Any, Any, Any]:
+        waveform = audio.read_audio_in_graph(path)
+        return waveform, tf.shape(waveform)[0], label
+
+    def frame(
+        waveform: tf.Tensor, num_samples: tf.Tensor, label: tf.Tensor
+    ) -> tuple[dict, dict]:
+        found = front_end(waveform, num_samples)
+        x = parsing.fit_frames(found["features"], found["num_frames"], num_frames)
+        return x, {"weak": label}
+
+    dataset = tf.data.Dataset.from_tensor_slices(([str(p) for p in paths], labels))
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.padded_batch(batch_size, ([None], [], [None]))
+    return _to_device(dataset.map(frame, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def mix(

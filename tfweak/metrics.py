@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import norm
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tfweak.errors import InputError
 
@@ -90,7 +91,7 @@ def threshold_counts(
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     """Area under the precision-recall curve: sum_k (R_k - R_{k-1}) P_k.
 
-    No interpolation, as `sklearn.metrics.average_precision_score`.
+    scikit-learn's, without interpolation.
 
     Args:
       labels: (N,) of 0 and 1.
@@ -99,11 +100,13 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     Returns:
       A value in (0, 1]; NaN without positives.
     """
-    return _average_precision(*threshold_counts(labels, scores)[1:])
+    if not np.any(labels):
+        return math.nan
+    return float(average_precision_score(labels, scores))
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve, as `sklearn.metrics.roc_auc_score`.
+    """Area under the ROC curve, scikit-learn's.
 
     The probability that a positive clip scores higher than a negative one, a tie
     counting one half.
@@ -115,7 +118,9 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     Returns:
       A value in [0, 1]; NaN without positives or without negatives.
     """
-    return _auc(*threshold_counts(labels, scores)[1:])
+    if np.all(labels) or not np.any(labels):
+        return math.nan
+    return float(roc_auc_score(labels, scores))
 
 
 def d_prime(area: float) -> float:
@@ -142,7 +147,16 @@ def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
     Returns:
       A value in [0, 1]; NaN without positives or without negatives.
     """
-    return _equal_error_rate(*threshold_counts(labels, scores)[1:])
+    _, hits, alarms = threshold_counts(labels, scores)
+    if not hits[-1] or not alarms[-1]:
+        return math.nan
+    false_positive_rate = np.append(0, alarms) / alarms[-1]
+    miss_rate = 1 - np.append(0, hits) / hits[-1]
+    excess = false_positive_rate - miss_rate  # rises from -1 at (0, 0) to 1
+    after = int(np.argmax(excess >= 0))
+    share = -excess[after - 1] / (excess[after] - excess[after - 1])
+    before, reached = false_positive_rate[after - 1 : after + 1]
+    return float(before + share * (reached - before))
 
 
 def lwlrap(labels: np.ndarray, scores: np.ndarray) -> tuple[float, np.ndarray]:
@@ -212,14 +226,13 @@ def evaluate(
     overall_lwlrap, class_lwlrap = lwlrap(labels, scores)
     table = np.full((len(class_names), len(METRICS)), np.nan)
     for i in np.flatnonzero(num_positives):
-        _, hits, alarms = threshold_counts(labels[:, i], scores[:, i])
-        area = _auc(hits, alarms)
+        area = auc(labels[:, i], scores[:, i])
         table[i] = (
-            _average_precision(hits, alarms),
+            average_precision(labels[:, i], scores[:, i]),
             area,
             d_prime(area),
             class_lwlrap[i],
-            _equal_error_rate(hits, alarms),
+            equal_error_rate(labels[:, i], scores[:, i]),
         )
     means = {name: _mean(table[:, k]) for k, name in enumerate(METRICS)}
     means["d_prime"] = d_prime(means["AUC"])
@@ -270,28 +283,6 @@ def format_table(result: Mapping[str, Any]) -> str:
             *(line(name, row, row["num_positives"]) for name, row in classes.items()),
         ]
     )
-
-
-def _average_precision(hits: np.ndarray, alarms: np.ndarray) -> float:
-    return _ratio(np.dot(np.diff(hits, prepend=0), hits / (hits + alarms)), hits[-1])
-
-
-def _auc(hits: np.ndarray, alarms: np.ndarray) -> float:
-    # Twice the area in units of clip pairs, by trapezoids: exact in integers.
-    doubled = np.dot(np.diff(alarms, prepend=0), hits + np.append(0, hits[:-1]))
-    return _ratio(doubled, 2 * hits[-1] * alarms[-1])
-
-
-def _equal_error_rate(hits: np.ndarray, alarms: np.ndarray) -> float:
-    if not hits[-1] or not alarms[-1]:
-        return math.nan
-    false_positive_rate = np.append(0, alarms) / alarms[-1]
-    miss_rate = 1 - np.append(0, hits) / hits[-1]
-    excess = false_positive_rate - miss_rate  # rises from -1 at (0, 0) to 1
-    after = int(np.argmax(excess >= 0))
-    share = -excess[after - 1] / (excess[after] - excess[after - 1])
-    before, reached = false_positive_rate[after - 1 : after + 1]
-    return float(before + share * (reached - before))
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -131,6 +131,9 @@ def _train(out: pathlib.Path, name: str, pooling: str, supervision: str) -> None
     from tfweak.models import train
 
     print(f"-- {name}")
+    how = [f"--supervision={supervision}"]
+    if supervision != "none":
+        how += [f"--attention_target={TARGET}", f"--attention_weight={WEIGHT}"]
     _call(
         "tfweak-train",
         train,
@@ -139,9 +142,7 @@ def _train(out: pathlib.Path, name: str, pooling: str, supervision: str) -> None
             f"--valid_data={out / 'valid'}",
             "--model=attention_fcn",
             f"--set=pooling={pooling},width={WIDTH},batch_norm=true",
-            f"--supervision={supervision}",
-            f"--attention_target={TARGET}",
-            f"--attention_weight={WEIGHT}",
+            *how,
             f"--epochs={_EPOCHS.value}",
             f"--batch_size={BATCH_SIZE}",
             "--average_weights=0.98",

@@ -14,6 +14,7 @@ import sys
 from absl import flags
 
 from tfweak import console
+from tfweak.errors import InputError
 
 _FLAGS = flags.FlagValues()
 
@@ -151,6 +152,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(_: list[str]) -> None:
+    _refuse_contradictions()
     from tfweak.models import fitting
 
     fitting.train(
@@ -178,6 +180,18 @@ def _main(_: list[str]) -> None:
             resume=_RESUME.value,
         )
     )
+
+
+def _refuse_contradictions() -> None:
+    if _VALID_DATA.value and _FLAGS["valid_fraction"].present:
+        raise InputError("--valid_data and --valid_fraction: give one of them")
+    if _SUPERVISION.value == "none":
+        for name in ("attention_weight", "attention_target"):
+            if _FLAGS[name].present:
+                raise InputError(
+                    f"--{name} has no effect without supervision; add --supervision=self"
+                    " or another"
+                )
 
 
 if __name__ == "__main__":

@@ -230,6 +230,18 @@ def test_wrong_flags_are_refused_before_any_work(name, wrong, capsys):
         ),
         ("tfweak-train", ["--data={data}", "--out={data}"], 1, "not empty"),
         (
+            "tfweak-train",
+            ["--data={data}", "--out={}", "--valid_data=x", "--valid_fraction=0.2"],
+            1,
+            "give one of them",
+        ),
+        (
+            "tfweak-train",
+            ["--data={data}", "--out={}", "--attention_weight=0.1"],
+            1,
+            "--attention_weight has no effect",
+        ),
+        (
             "tfweak-evaluate",
             ["--run=/nowhere", "--data=x", "--out={}/m"],
             1,

@@ -316,6 +316,11 @@ class ClipScores(keras.callbacks.Callback):
             self._average.swap()
         result = metrics.evaluate(weak, scores, [str(i) for i in range(weak.shape[1])])
         loss = float(np.mean(losses.prediction_loss(weak, scores)))
+        if result["mAP"] is None:
+            raise InputError(
+                "no validation clip has a label, so no epoch can be called the best;"
+                " validate on other clips"
+            )
         if logs is not None:
             logs.update(
                 val_mAP=result["mAP"], val_AUC=result["AUC"], val_loss_pred=loss

@@ -189,8 +189,8 @@ def _refuse_contradictions() -> None:
         for name in ("attention_weight", "attention_target"):
             if _FLAGS[name].present:
                 raise InputError(
-                    f"--{name} has no effect without supervision; add --supervision=self"
-                    " or another"
+                    f"--{name} has no effect without supervision; add"
+                    " --supervision=self or another"
                 )
 
 

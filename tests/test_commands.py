@@ -218,7 +218,12 @@ def test_wrong_flags_are_refused_before_any_work(name, wrong, capsys):
         ),
         (
             "tfweak-train",
-            ["--data={data}", "--out={}", "--attention_weight=1,2,3"],
+            [
+                "--data={data}",
+                "--out={}",
+                "--supervision=self",
+                "--attention_weight=1,2,3",
+            ],
             1,
             "--attention_weight=1,2,3",
         ),

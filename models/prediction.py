@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import dataclasses
 import itertools
@@ -27,7 +28,7 @@ class Answer:
     """What a model says of one clip.
 
     Attributes:
-      filename: the file, or the clip id in a shard.
+      filename: the file's name within what was given, or the clip id in a shard.
       clip_probs: (C,).
       segment_probs, attention: (T, C).
       events: under the run's thresholds, by onset.
@@ -60,7 +61,7 @@ def predict_files(
       InputError: a path that is not there, or a folder without usable files.
     """
     embeddings = run.architecture.payload_kind == "audio_embedding"
-    files = list(_expand(paths, embeddings))
+    files = _expand(paths, embeddings)
     bad: list[tuple[str, str]] = []
     clips = (
         _clips_of_shards(files, run, bad) if embeddings else _clips_of_audio(files, bad)
@@ -142,31 +143,38 @@ def write_tables(
     return written
 
 
-def _expand(paths: Sequence[str | os.PathLike], embeddings: bool) -> Iterator[str]:
+def _expand(
+    paths: Sequence[str | os.PathLike], embeddings: bool
+) -> list[tuple[str, str]]:
+    """(name, path) of each file: relative to the folder given, or the file's own name.
+
+    Where two would have the same name, both go by their path.
+    """
+    found: list[tuple[str, str]] = []
     for path in map(pathlib.Path, paths):
         if path.is_dir():
-            inside = (
-                records.shards(path)
-                if embeddings
-                else list(map(str, audio.find_audio(path)))
-            )
+            inside = records.shards(path) if embeddings else audio.find_audio(path)
             if not inside:
                 raise InputError(f"{path}: no audio files in this folder")
-            yield from inside
+            found += [
+                (pathlib.Path(p).relative_to(path).as_posix(), str(p)) for p in inside
+            ]
         elif path.exists():
-            yield str(path)
+            found.append((path.name, str(path)))
         else:
             raise InputError(f"{path}: no such file or folder")
+    count = collections.Counter(name for name, _ in found)
+    return [(path if count[name] > 1 else name, path) for name, path in found]
 
 
 def _clips_of_audio(
-    files: Sequence[str], bad: list[tuple[str, str]]
+    files: Sequence[tuple[str, str]], bad: list[tuple[str, str]]
 ) -> Iterator[tuple[str, np.ndarray]]:
     config = features.LogMelConfig()
 
-    def load(path: str) -> Any:
+    def load(file: tuple[str, str]) -> Any:
         try:
-            waveform = audio.read_audio(path, config.sample_rate_hz)
+            waveform = audio.read_audio(file[1], config.sample_rate_hz)
         except InputError as error:
             return error
         if len(waveform) < config.window_samples:
@@ -175,17 +183,17 @@ def _clips_of_audio(
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for group in _batched(files, 32 * _AHEAD):
-            for path, result in zip(group, pool.map(load, group)):
+            for (name, _), result in zip(group, pool.map(load, group)):
                 if isinstance(result, InputError):
-                    bad.append((path, str(result)))
+                    bad.append((name, str(result)))
                 else:
-                    yield path, result
+                    yield name, result
 
 
 def _clips_of_shards(
-    files: Sequence[str], run: runs.Run, bad: list[tuple[str, str]]
+    files: Sequence[tuple[str, str]], run: runs.Run, bad: list[tuple[str, str]]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    for path in files:
+    for _, path in files:
         if not path.endswith(records.SHARD_SUFFIX):
             bad.append(
                 (

@@ -134,8 +134,7 @@ def test_predict_writes_events_and_lists_what_it_cannot_read(
     assert status == 3
     classes = ClassList.read_csv(run[0] / "classes.csv")
     found = events.read_events(out, classes)
-    names = {name.rsplit("/", 1)[-1] for name in found}
-    assert {"00.wav", "tiny.wav", "stereo.flac"} <= names and len(names) == 42
+    assert {"00.wav", "tiny.wav", "stereo.flac"} <= set(found) and len(found) == 42
     bad = (tmp_path / "events.bad.tsv").read_text()
     for name in ("text.wav", "nan.wav", "empty.wav"):
         assert name in bad and name in capsys.readouterr().err + bad
@@ -144,13 +143,25 @@ def test_predict_writes_events_and_lists_what_it_cannot_read(
     assert len(tags) == 1 + 2 * 42
     truth = events.read_events(audio[1], classes)
     durations = dict.fromkeys(truth, 4.0)
-    estimated = {
-        name.rsplit("/", 1)[-1]: rows
-        for name, rows in found.items()
-        if name.rsplit("/", 1)[-1] in truth
-    }
+    estimated = {name: rows for name, rows in found.items() if name in truth}
     scores = detection.segment_f1(truth, estimated, durations, 2)
     assert scores["micro_f1"] > 0.6
+
+
+def test_files_of_the_same_name_go_by_their_path(run, audio, tmp_path):
+    from tfweak.models import prediction, runs
+
+    paths = []
+    for name in ("a/x.wav", "b/x.wav", "b/y.wav"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(audio[0] / "00.wav", path)
+        paths.append(path)
+    answers, bad = prediction.predict_files(runs.load(run[0]), paths, batch_size=2)
+    assert [a.filename for a in answers] == [str(paths[0]), str(paths[1]), "y.wav"]
+    assert not bad
+    whole, _ = prediction.predict_files(runs.load(run[0]), [tmp_path])
+    assert [a.filename for a in whole] == ["a/x.wav", "b/x.wav", "b/y.wav"]
 
 
 def test_export_answers_as_predict(run, audio, tmp_path):

@@ -21,7 +21,7 @@ def test_quickstart_makes_everything_it_says(tmp_path, capsys):
         folder = out / name.replace(" ", "-")
         assert runs.load(folder).network is not None
         assert 0 <= json.loads((folder / "metrics.json").read_text())["mAP"] <= 1
-    for name, clips in (("train", 40), ("valid", 20), ("test", 20)):
+    for name, clips in (("train", 40), ("valid", 5), ("test", 10)):
         assert records.DatasetInfo.read(out / name).num_clips == clips
     pictures = sorted((out / "pictures").glob("*.png"))
     assert len(pictures) == 3 + 2 * quickstart.PICTURES

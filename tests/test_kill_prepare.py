@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-NUM_CLIPS = 54
+NUM_CLIPS = 180
 CLIPS_PER_SHARD = 3
 
 
@@ -23,16 +23,16 @@ def source(tmp_path_factory):
     """Many names for one long recording, two of which are broken."""
     folder = tmp_path_factory.mktemp("audio")
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 44100 * 30)
-    sf.write(folder / "00.wav", noise, 44100)
+    sf.write(folder / "000.wav", noise, 44100)
     for number in range(1, NUM_CLIPS):
-        os.link(folder / "00.wav", folder / f"{number:02d}.wav")
-    (folder / "07.wav").unlink()
-    (folder / "11.wav").unlink()
-    (folder / "11.wav").write_bytes(b"")
+        os.link(folder / "000.wav", folder / f"{number:03d}.wav")
+    (folder / "007.wav").unlink()
+    (folder / "011.wav").unlink()
+    (folder / "011.wav").write_bytes(b"")
     (folder / "tags.csv").write_text(
         "filename,labels\n"
         + "".join(
-            f"{number:02d}.wav,class{number % 3}\n" for number in range(NUM_CLIPS)
+            f"{number:03d}.wav,class{number % 3}\n" for number in range(NUM_CLIPS)
         )
     )
     return folder
@@ -103,7 +103,7 @@ def test_killed_and_started_again(source, tmp_path):
         capture_output=True,
     )
     assert undisturbed.returncode == 3  # done, and one of the files is unusable
-    assert len(finished(whole)) == 18  # 53 files, three a shard
+    assert len(finished(whole)) == 60  # three files a shard
     draw = random.Random(4)
     stamps = {}
     for _ in range(3):
@@ -129,7 +129,7 @@ def test_killed_and_started_again(source, tmp_path):
         for path, stamp in stamps.items():  # finished shards were not made again
             assert path.stat().st_mtime_ns == stamp
         stamps = {path: path.stat().st_mtime_ns for path in finished(killed)}
-    assert 3 <= len(stamps) < 18
+    assert 3 <= len(stamps) < 60
     done = subprocess.run(
         command(source, killed, workers=2),
         env=environment(),

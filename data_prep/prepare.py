@@ -94,7 +94,7 @@ flags.DEFINE_enum(
 _string(
     "tags",
     "folder: CSV or TSV with the columns filename and labels (several"
-    " separated by commas).",
+    " separated by commas); if no table is given, those in --source are taken.",
 )
 _string(
     "events",

@@ -633,3 +633,21 @@ def test_every_dataset_keeps_the_contract():
         assert callable(module.plan) and callable(module.load)
     with pytest.raises(InputError, match="no dataset '_audio'"):
         datasets.find("_audio")
+
+
+def test_tables_in_the_source_folder_are_found(tmp_path):
+    source = tmp_path / "audio"
+    tone(source / "a.wav")
+    tone(source / "b.wav")
+    write(source / "notes.csv", "who,when\nme,today\n")
+    with pytest.raises(InputError, match="no label table: give --tags"):
+        prepare("folder", tmp_path / "none", source=source)
+    write(source / "tags.csv", 'filename,labels\na.wav,"dog,horn"\n')
+    write(
+        source / "events.tsv",
+        "filename\tonset\toffset\tevent_label\nb.wav\t0.2\t0.7\tdog\n",
+    )
+    prepare("folder", tmp_path / "out", source=source)
+    found = clips(tmp_path / "out")
+    assert found["a.wav"].labels == (0, 1) and found["a.wav"].events is None
+    assert found["b.wav"].labels == (0,) and len(found["b.wav"].events) == 1

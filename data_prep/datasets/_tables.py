@@ -96,6 +96,15 @@ def read(path: pathlib.Path) -> list[Row]:
     ]
 
 
+def is_label_table(path: pathlib.Path) -> bool:
+    """Whether a file has a header that `read` takes."""
+    try:
+        read(path)
+    except InputError:
+        return False
+    return True
+
+
 def split_labels(field: str, known: Container[str]) -> list[str]:
     """The labels of a comma list; a known one that holds commas itself stays whole.
 

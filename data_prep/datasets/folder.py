@@ -2,7 +2,7 @@
 
 A row of `--tags` names a file and its labels; a row of `--events` a file, one label,
 and its onset and offset. Either table may be of either kind, one is enough, and a file
-may stand in both. A clip with event rows has strong labels; its tags are those of its
+may stand in both; where no table is named, those in the source folder are taken. A clip with event rows has strong labels; its tags are those of its
 events and those of the tags table. An event row that holds only the file name says that
 nothing happens in the clip. A clip with a row that cannot be used is left out, since a
 label that is missing would count as a label that is absent.
@@ -56,10 +56,7 @@ def plan(options: Options) -> Plan:
         if path is not None
     }
     if not tables:
-        raise InputError(
-            "--tags (columns filename and labels) or --events (filename,"
-            " onset, offset, event_label) is needed"
-        )
+        tables = _tables_in(source)
     rows = [row for path in tables.values() for row in _tables.read(path)]
     classes = None if options.classes is None else ClassList.read_csv(options.classes)
     # labels that hold commas are known from the class list or from the event rows
@@ -137,6 +134,22 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
         events,
         end_seconds=seconds,
     )
+
+
+def _tables_in(source: pathlib.Path) -> dict[str, pathlib.Path]:
+    """The label tables that lie in the source folder itself, by file name."""
+    found = {
+        path.name: path
+        for path in sorted([*source.glob("*.csv"), *source.glob("*.tsv")])
+        if _tables.is_label_table(path)
+    }
+    if not found:
+        raise InputError(
+            f"no label table: give --tags (columns filename and labels) or --events"
+            f" (filename, onset, offset, event_label), or put such a CSV or TSV into"
+            f" {source}"
+        )
+    return found
 
 
 def _add(file: _File, row: _tables.Row, known: Any) -> None:

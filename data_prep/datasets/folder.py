@@ -2,10 +2,12 @@
 
 A row of `--tags` names a file and its labels; a row of `--events` a file, one label,
 and its onset and offset. Either table may be of either kind, one is enough, and a file
-may stand in both; where no table is named, those in the source folder are taken. A clip with event rows has strong labels; its tags are those of its
-events and those of the tags table. An event row that holds only the file name says that
-nothing happens in the clip. A clip with a row that cannot be used is left out, since a
-label that is missing would count as a label that is absent.
+may stand in both; where no table is named, those in the source folder are taken.
+
+A clip with event rows has strong labels; its tags are those of its events and those of
+the tags table. An event row that holds only the file name says that nothing happens in
+the clip. A clip with a row that cannot be used is left out, since a label that is
+missing would count as a label that is absent.
 """
 
 from __future__ import annotations

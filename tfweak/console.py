@@ -45,6 +45,8 @@ def run(
       The exit status: 0 done, 1 wrong input (`InputError`) or a file system that
       refuses, 2 wrong flags, 3 done but some files could not be used, 130 interrupted.
     """
+    # TensorFlow greets with lines about GPU libraries that read like errors
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
         print(_help(flag_values, doc, program, positional))
@@ -73,18 +75,6 @@ def run(
             file=sys.stderr,
         )
         return 130
-
-
-def existing_file(flag: str, value: str) -> pathlib.Path:
-    """The path of a file named by a flag.
-
-    Raises:
-      InputError: when it is not there.
-    """
-    path = pathlib.Path(value)
-    if not path.is_file():
-        raise InputError(f"--{flag}={value}: no such file")
-    return path
 
 
 def output_file(flag: str, value: str) -> pathlib.Path:

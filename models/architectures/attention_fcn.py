@@ -20,8 +20,8 @@ beyond the end of a clip, and pooling passes over them, so a padded clip and the
 alone get the same answer.
 
 Beyond the paper: `width` scales the filters of L1-L7 for small machines; `batch_norm`
-normalises after each convolution and its pooling, which training from random weights
-needs; `dropout` acts before L8. All three are off by default.
+normalises after each convolution and its pooling, which helps training from random
+weights; `dropout` acts before L8. All three are off by default.
 """
 
 from __future__ import annotations

@@ -33,6 +33,9 @@ class ClassList:
 
     names: tuple[str, ...]
     mids: tuple[str, ...] = ()
+    _lookup: dict[str, int] = dataclasses.field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -47,13 +50,13 @@ class ClassList:
                 raise InputError(f"class listed twice: {', '.join(twice[:5])}")
         lookup = {name: i for i, name in enumerate(self.names)}
         lookup.update({mid: i for i, mid in enumerate(self.mids)})
-        object.__setattr__(self, "_lookup", lookup)
+        self._lookup.update(lookup)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __contains__(self, label: str) -> bool:
-        return label in self._lookup  # type: ignore[attr-defined]
+        return label in self._lookup
 
     def index(self, label: str) -> int:
         """The index of a class given by display name or by mid.
@@ -62,7 +65,7 @@ class ClassList:
           InputError: when the class is unknown.
         """
         try:
-            return self._lookup[label]  # type: ignore[attr-defined]
+            return self._lookup[label]
         except KeyError:
             raise InputError(
                 f"unknown class {label!r}; the list has {len(self)}"

@@ -234,7 +234,8 @@ def evaluate(
             class_lwlrap[i],
             equal_error_rate(labels[:, i], scores[:, i]),
         )
-    means = {name: _mean(table[:, k]) for k, name in enumerate(METRICS)}
+    averaged = [(k, name) for k, name in enumerate(METRICS) if name != "d_prime"]
+    means = {name: _mean(table[:, k]) for k, name in averaged}
     means["d_prime"] = d_prime(means["AUC"])
     means["lwlrap"] = overall_lwlrap
     return {

@@ -55,7 +55,7 @@ def run(jobs: Sequence[Job], workers: int, total: int) -> None:
     """
     left = sum(job.num_clips for job in jobs)
     with _Progress(total, total - left) as progress:
-        if workers == 1:
+        if min(workers, len(jobs)) == 1:
             for job in jobs:
                 job.write(progress.add, lambda: False)
         elif jobs:

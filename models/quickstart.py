@@ -29,7 +29,7 @@ _OUT = flags.DEFINE_string(
     "out", "quickstart", "folder for everything that is made", flag_values=_FLAGS
 )
 _CLIPS = flags.DEFINE_integer(
-    "clips", 480, "soundscapes of 10 s to train on", lower_bound=40, flag_values=_FLAGS
+    "clips", 400, "soundscapes of 10 s to train on", lower_bound=40, flag_values=_FLAGS
 )
 _EPOCHS = flags.DEFINE_integer(
     "epochs", 10, "passes over them for each model", lower_bound=1, flag_values=_FLAGS
@@ -118,6 +118,8 @@ def _prepare(out: pathlib.Path, clips: int, seed: int, *more: str) -> None:
         "--dataset=soundscapes",
         f"--num_clips={clips}",
         f"--seed={seed}",
+        # few clips are written before a second process has started
+        *(["--workers=1"] if clips <= 60 else []),
         *more,
         f"--out={out}",
     ]

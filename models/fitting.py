@@ -370,5 +370,7 @@ def _open_run(
                     f" now it is {now.get(key)!r}; choose another --out, or give the"
                     " settings of the run to go on with it"
                 )
+    for leftover in out.glob(f"{runs.TEMPORARY_PREFIX}*"):  # of a killed run
+        leftover.unlink()
     runs.write_config(out, {**before, "training": document["training"]})
     return runs.ResumePoint(out).load()

@@ -30,6 +30,7 @@ from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.models import registry
 
+TEMPORARY_PREFIX = "tmp."
 PACKAGES = (
     "tfweak",
     "tensorflow",
@@ -161,7 +162,7 @@ def versions() -> dict[str, str]:
 
 def save_model(network: keras.Model, path: pathlib.Path) -> None:
     """Saves a Keras model whole or not at all."""
-    temporary = path.with_name(f"tmp.{os.getpid()}.{path.name}")
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}.{path.name}")
     network.save(temporary)
     os.replace(temporary, path)
 

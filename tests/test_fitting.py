@@ -109,8 +109,10 @@ def test_stopped_and_resumed_is_the_undisturbed_run(finished, embeddings, tmp_pa
         finally:
             runs.ResumePoint.save = original
         assert calls[-1] == stop_after
+    (out / f"{runs.TEMPORARY_PREFIX}1.model.keras").write_text("half a model")
     fitting.train(config(embeddings, out))
     assert_same_run(out, finished)
+    assert not list(out.glob(f"{runs.TEMPORARY_PREFIX}*"))
 
 
 def test_more_epochs_go_on_from_a_finished_run(finished, embeddings, tmp_path):

@@ -47,8 +47,11 @@ def test_all_jobs_run_in_other_processes_with_one_thread_each(tmp_path, monkeypa
 
 
 def test_one_worker_is_this_process(tmp_path):
+    # and so is that of a single job, whatever the number of workers
     pool.run([Touch(tmp_path / "a")], workers=1, total=2)
-    assert (tmp_path / "a").read_text().split()[0] == str(os.getpid())
+    pool.run([Touch(tmp_path / "b")], workers=2, total=2)
+    for name in "ab":
+        assert (tmp_path / name).read_text().split()[0] == str(os.getpid())
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,8 @@ def test_one_worker_is_this_process(tmp_path):
 )
 def test_a_failing_job_ends_the_run(tmp_path, how, error, text):
     with pytest.raises(error, match=text):
-        pool.run([Fail(tmp_path / "x", how=how)], workers=2, total=2)
+        jobs = [Fail(tmp_path / name, how=how) for name in "xy"]
+        pool.run(jobs, workers=2, total=4)
 
 
 def test_a_log_gets_a_line_now_and_then(tmp_path, capsys, monkeypatch):

@@ -115,9 +115,11 @@ def export(
         )
         module = _Served(network, grid, assets)
         target = pathlib.Path(name) / "model"
-        tf.saved_model.save(
-            module, str(target), signatures=_signatures(module, payload_kind)
-        )
+        signatures = _signatures(module, payload_kind)
+        try:
+            tf.saved_model.save(module, str(target), signatures=signatures)
+        except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as e:
+            raise InputError(f"{folder}: cannot be written ({e.message})") from e
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(target, folder)
 

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import concurrent.futures
 import concurrent.futures.process
-import contextlib
 import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import tqdm
 
+from tfweak import processes
 from tfweak.errors import InputError
 
-_PARENT_POLL_SECONDS = 0.5
 _PROGRESS_SECONDS = 0.5
 _LOG_SECONDS = 30.0
-# One thread a worker: the workers are the parallelism. What TensorFlow says when it is
-# loaded is said once, by the parent.
-_WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}
 
 
 class Job(Protocol):
@@ -66,10 +54,10 @@ def _run_in_processes(jobs: Sequence[Job], workers: int, progress: _Progress) ->
     context = multiprocessing.get_context("spawn")
     counter, stop = context.Value("q", 0), context.Event()
     pool = concurrent.futures.ProcessPoolExecutor(
-        min(workers, len(jobs)), context, _start_worker, (counter, stop, os.getpid())
+        min(workers, len(jobs)), context, _start_worker, (counter, stop)
     )
     try:
-        with _for_new_processes():
+        with processes.for_children():
             waiting = {pool.submit(_work, job) for job in jobs}
         shown = 0
         while waiting:
@@ -97,16 +85,9 @@ def _run_in_processes(jobs: Sequence[Job], workers: int, progress: _Progress) ->
 _shared: dict[str, Any] = {}
 
 
-def _start_worker(counter: Any, stop: Any, parent: int) -> None:
+def _start_worker(counter: Any, stop: Any) -> None:
     _shared.update(counter=counter, stop=stop)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """Ends this process when its parent is gone, even if that was killed."""
-    while os.getppid() == parent:
-        time.sleep(_PARENT_POLL_SECONDS)
-    os._exit(1)
+    processes.end_with_parent()
 
 
 def _work(job: Job) -> None:
@@ -119,25 +100,6 @@ def _count(clips: int) -> None:
 
 
 # --- around them ---------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _for_new_processes() -> Iterator[None]:
-    """Children started in here use one thread and leave Ctrl-C to their parent."""
-    before = {name: os.environ.get(name) for name in _WORKER_ENVIRONMENT}
-    os.environ.update(_WORKER_ENVIRONMENT)
-    in_main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
-    try:
-        yield
-    finally:
-        if in_main:
-            signal.signal(signal.SIGINT, handler)
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 class _Progress:

@@ -6,6 +6,15 @@ Datasets:
   esc                  ESC-10 and ESC-50 as folders of classes; one output a fold
   soundscapes          scenes mixed from single sounds, with exact times: from a folder
                        of clips by class, or, without --source, from built-in sounds
+  sl_dcase17           SL-DCASE-17's lists: strong (training), weak (validation, test)
+  dcase2017_task4      DCASE 2017 task 4's ground truth, weak or strong
+  audioset_segments    AudioSet's segment lists: weak labels
+  audioset_strong      AudioSet's strong labels
+
+The last four join a label list (--labels) by clip id with --source: a folder of audio
+named YTID, YTID_start_end or YTID_startms, each also with a Y in front, or one below
+which lie embedding shards, official ones or this command's. Listed clips that are not
+there are in the manifest.
 
 The same command goes on after an interruption. Files that cannot be used are listed in
 OUT/manifest.csv with the reason, the rest is written, and the exit status is 3.
@@ -57,12 +66,20 @@ _CLIPS_PER_SHARD = _integer(
     lower_bound=1,
 )
 
+# Kinds of manifest entries that are no failure: files that nobody listed, and what the
+# class list that was chosen has no class for.
+_NOT_ASKED_FOR = {"not listed", "unused label", "no label"}
+# Kinds that leave out no clip.
+_NOTES = {"unused label", "kept other segment"}
+
 # The flags that are fields of datasets.Options: name -> conversion of a given value.
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "source": pathlib.Path,
     "seed": int,
-    "payload": str,
+    "features": str,
     "payload_dtype": str,
+    "vggish": str,
+    "pca": pathlib.Path,
     "tags": pathlib.Path,
     "events": pathlib.Path,
     "classes": pathlib.Path,
@@ -70,6 +87,10 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "num_clips": int,
     "clip_seconds": float,
     "weak_only_fraction": float,
+    "labels": pathlib.Path,
+    "label_kind": str,
+    "inaudible": str,
+    "other_segment": str,
 }
 _string("source", "The folder of source files.")
 _integer(
@@ -78,10 +99,11 @@ _integer(
     lower_bound=0,
 )
 flags.DEFINE_enum(
-    "payload",
+    "features",
     None,
-    ["log_mel", "waveform"],
-    "What to store of a clip; log_mel if not given.",
+    ["log_mel", "waveform", "embeddings"],
+    "What to store of a clip; log_mel if not given. embeddings are VGGish's, a row for"
+    " 0.96 s; a clip shorter than 0.975 s is padded to one row.",
     flag_values=_FLAGS,
 )
 flags.DEFINE_enum(
@@ -90,6 +112,16 @@ flags.DEFINE_enum(
     ["float16", "uint8"],
     "How log-mel values are stored; float16 if not given.",
     flag_values=_FLAGS,
+)
+_string(
+    "vggish",
+    "--features=embeddings: where VGGish is from: hub, hub:HANDLE_OR_PATH (a local"
+    " SavedModel) or checkpoint:PATH (vggish_model.ckpt); hub if not given.",
+)
+_string(
+    "pca",
+    "--features=embeddings: vggish_pca_params.npz, published with VGGish, to store"
+    " 128 bytes a row as AudioSet's released embeddings are; raw float32 if not given.",
 )
 _string(
     "tags",
@@ -103,8 +135,9 @@ _string(
 )
 _string(
     "classes",
-    "folder, audioset_embeddings: CSV of the classes, with the header"
-    " index,mid,display_name; if not given, the labels that occur.",
+    "folder, audioset_embeddings and the datasets by clip id: CSV of the classes, with"
+    " the header index,mid,display_name; if not given, the labels that occur (the 17 of"
+    " DCASE 2017 for its two datasets).",
 )
 flags.DEFINE_list(
     "folds",
@@ -129,6 +162,34 @@ flags.DEFINE_float(
     " are stored without strong labels; 0 if not given.",
     lower_bound=0.0,
     upper_bound=1.0,
+    flag_values=_FLAGS,
+)
+_string("labels", "the datasets by clip id: the label list.")
+flags.DEFINE_enum(
+    "label_kind",
+    None,
+    ["weak", "strong"],
+    "dcase2017_task4: which ground truth --labels is.",
+    flag_values=_FLAGS,
+)
+flags.DEFINE_enum(
+    "inaudible",
+    None,
+    ["tag", "weak", "drop", "exclude"],
+    "strong label lists: what a row with the times 0 0 (labelled in AudioSet, but not"
+    " audible) leads to. tag: the clip keeps the tag, and its strong labels say that"
+    " the class sounds nowhere. weak: it keeps the tag, and counts as having no strong"
+    " labels. drop: the tag goes away, even if it is the only one. exclude: the clip is"
+    " left out. tag if not given; an audible event of the class outweighs the row.",
+    flag_values=_FLAGS,
+)
+flags.DEFINE_enum(
+    "other_segment",
+    None,
+    ["keep", "exclude"],
+    "the datasets by clip id: what to do with a clip whose audio or record is of"
+    " another part of the video than the list means, so that the labels may not fit; in"
+    " the manifest either way. keep if not given.",
     flag_values=_FLAGS,
 )
 
@@ -161,8 +222,7 @@ def _main(_: list[str]) -> int:
     )
     for line in _summary(results):
         print(line)
-    # a file that nobody listed was not asked for
-    bad = any(set(result.left_out) - {"not listed"} for result in results)
+    bad = any(set(result.left_out) - _NOT_ASKED_FOR for result in results)
     return console.SOME_FILES_UNUSABLE if bad else 0
 
 
@@ -176,11 +236,15 @@ def _require_known(name: str, given: dict[str, Any]) -> None:
                 f"--{flag} does not apply to --dataset={name}, which takes"
                 f" {', '.join('--' + o for o in sorted(known))}"
             )
-    if given.get("payload") == "waveform" and "payload_dtype" in given:
+    features = given.get("features", "log_mel")
+    if features != "log_mel" and "payload_dtype" in given:
         raise InputError(
-            "--payload_dtype is for --payload=log_mel; a waveform is"
-            " always stored as int16"
+            "--payload_dtype is for --features=log_mel; a waveform is always stored as"
+            " int16, embeddings as float32 or, with --pca, as uint8"
         )
+    for flag in ("vggish", "pca"):
+        if flag in given and features != "embeddings":
+            raise InputError(f"--{flag} is for --features=embeddings; add that")
 
 
 def _folds(values: list[str]) -> tuple[int, ...]:
@@ -198,12 +262,17 @@ def _summary(results: list[Result]) -> list[str]:
                 f"{result.folder}: {done}{result.num_clips} clips,"
                 f" {result.num_shards} shard{'s' * (result.num_shards != 1)}"
             )
-        if result.left_out:
-            kinds = ", ".join(f"{n} {kind}" for kind, n in result.left_out.items())
-            lines.append(
-                f"  LEFT OUT {sum(result.left_out.values())} ({kinds}):"
-                f" {result.folder / 'manifest.csv'} says why"
-            )
+        for title, kinds in (
+            ("LEFT OUT", set(result.left_out) - _NOTES),
+            ("NOTE", set(result.left_out) & _NOTES),
+        ):
+            counts = {kind: result.left_out[kind] for kind in sorted(kinds)}
+            if counts:
+                text = ", ".join(f"{n} {kind}" for kind, n in counts.items())
+                lines.append(
+                    f"  {title} {sum(counts.values())} ({text}):"
+                    f" {result.folder / 'manifest.csv'} says why"
+                )
     folders = ",".join(str(r.folder) for r in results if r.num_clips)
     lines.append(f"next: tfweak-train --data={folders} --out=RUN")
     return lines

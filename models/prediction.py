@@ -8,19 +8,24 @@ import dataclasses
 import itertools
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfweak import audio, events, features, progress, records
+from tfweak import audio, events, features, progress, records, vggish
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
 from tfweak.models import compatibility, runs, scoring
 
 # Files decoded ahead of the network, in batches.
 _AHEAD = 2
+_WANTS_EMBEDDINGS = (
+    "the model reads VGGish embeddings: give shards (*.tfrecord) or, to extract them"
+    " from audio, --vggish=hub or --vggish=checkpoint:vggish_model.ckpt, and --pca if"
+    " the training data had it"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,14 +49,20 @@ class Answer:
 
 
 def predict_files(
-    run: runs.Run, paths: Sequence[str | os.PathLike], batch_size: int = 16
+    run: runs.Run,
+    paths: Sequence[str | os.PathLike],
+    batch_size: int = 16,
+    extractor: vggish.Extractor | None = None,
 ) -> tuple[list[Answer], list[tuple[str, str]]]:
     """Answers for files and the contents of folders, several a batch.
 
     Args:
       run: a trained model.
-      paths: audio files or folders of them; for a model on embeddings shards.
-      batch_size: clips a step; files of similar size share one.
+      paths: audio files or folders of them; for a model on embeddings, without an
+        extractor, shards.
+      batch_size: clips a step.
+      extractor: for a model on embeddings, makes them of audio; whether it fits the
+        run, `compatibility.check_extractor` tells.
 
     Returns:
       The answers in the order of the paths, and (file, reason) for those that could not
@@ -60,14 +71,16 @@ def predict_files(
     Raises:
       InputError: a path that is not there, or a folder without usable files.
     """
-    embeddings = run.architecture.payload_kind == "audio_embedding"
-    files = _expand(paths, embeddings)
+    shards = run.architecture.payload_kind == "audio_embedding" and extractor is None
+    files = _expand(paths, shards)
     bad: list[tuple[str, str]] = []
     clips = (
-        _clips_of_shards(files, run, bad) if embeddings else _clips_of_audio(files, bad)
+        _clips_of_shards(files, run, bad)
+        if shards
+        else _clips_of_audio(files, bad, extractor or _log_mel)
     )
     found = []
-    total = None if embeddings else len(files)
+    total = None if shards else len(files)
     for batch in _batched(progress.bar(clips, total=total, unit="clip"), batch_size):
         found += predict_features(run, batch)
     return found, bad
@@ -143,9 +156,7 @@ def write_tables(
     return written
 
 
-def _expand(
-    paths: Sequence[str | os.PathLike], embeddings: bool
-) -> list[tuple[str, str]]:
+def _expand(paths: Sequence[str | os.PathLike], shards: bool) -> list[tuple[str, str]]:
     """(name, path) of each file: relative to the folder given, or the file's own name.
 
     Where two would have the same name, both go by their path.
@@ -153,7 +164,9 @@ def _expand(
     found: list[tuple[str, str]] = []
     for path in map(pathlib.Path, paths):
         if path.is_dir():
-            inside = records.shards(path) if embeddings else audio.find_audio(path)
+            if shards and audio.find_audio(path) and not _has_shards(path):
+                raise InputError(f"{path}: {_WANTS_EMBEDDINGS}")
+            inside = records.shards(path) if shards else audio.find_audio(path)
             if not inside:
                 raise InputError(f"{path}: no audio files in this folder")
             found += [
@@ -167,19 +180,30 @@ def _expand(
     return [(path if count[name] > 1 else name, path) for name, path in found]
 
 
-def _clips_of_audio(
-    files: Sequence[tuple[str, str]], bad: list[tuple[str, str]]
-) -> Iterator[tuple[str, np.ndarray]]:
+def _has_shards(folder: pathlib.Path) -> bool:
+    return any(p.name.endswith(records.SHARD_SUFFIX) for p in folder.iterdir())
+
+
+def _log_mel(waveform: np.ndarray) -> np.ndarray:
+    """(frames, F) of a waveform, of at least one frame."""
     config = features.LogMelConfig()
+    if len(waveform) < config.window_samples:
+        waveform = audio.pad_or_cut(waveform, config.window_samples)
+    return features.log_mel(waveform, config)
+
+
+def _clips_of_audio(
+    files: Sequence[tuple[str, str]],
+    bad: list[tuple[str, str]],
+    features_of: Callable[[np.ndarray], np.ndarray],
+) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, (rows, F)) of each file; `features_of` gets 16 kHz waveforms."""
 
     def load(file: tuple[str, str]) -> Any:
         try:
-            waveform = audio.read_audio(file[1], config.sample_rate_hz)
+            return features_of(audio.read_audio(file[1], audio.SAMPLE_RATE_HZ))
         except InputError as error:
             return error
-        if len(waveform) < config.window_samples:
-            waveform = audio.pad_or_cut(waveform, config.window_samples)
-        return features.log_mel(waveform, config)
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for group in _batched(files, 32 * _AHEAD):
@@ -195,12 +219,7 @@ def _clips_of_shards(
 ) -> Iterator[tuple[str, np.ndarray]]:
     for _, path in files:
         if not path.endswith(records.SHARD_SUFFIX):
-            bad.append(
-                (
-                    path,
-                    "the model reads VGGish embeddings: shards (*.tfrecord), no audio",
-                )
-            )
+            bad.append((path, _WANTS_EMBEDDINGS))
             continue
         payload = records.DatasetInfo.read(pathlib.Path(path).parent).payload
         compatibility.check_data(run.payload, payload, path)

@@ -68,7 +68,7 @@ def _main(_: list[str]) -> None:
     }
     for i, (part, clips) in enumerate(sizes.items()):
         _prepare(out / part, clips, 10 * _SEED.value + i)
-    _prepare(out / "audio", 4, 10 * _SEED.value + 2, "--payload=waveform")
+    _prepare(out / "audio", 4, 10 * _SEED.value + 2, "--features=waveform")
 
     _title("2 of 5: three models, trained from the tags alone")
     for name, (pooling, supervision) in SYSTEMS.items():

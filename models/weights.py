@@ -1,49 +1,21 @@
 """Weights from elsewhere: VGGish from TensorFlow Hub or a checkpoint, or a run.
 
-VGGish's six convolutions become L1 to L6. They are found by variable name, else (the
-kernels, whose shapes all differ) by shape; then the transplant is proved: our layers,
+VGGish's six convolutions become L1 to L6; then the transplant is proved: our layers,
 with the fully connected ones of the same source behind them, must reproduce the
 source's own embeddings.
 """
 
 from __future__ import annotations
 
-import pathlib
-import time
-from typing import Any
-
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfweak import features
+from tfweak import features, vggish
 from tfweak.errors import InputError
 from tfweak.models import registry, runs
 
-HUB_HANDLE = "https://tfhub.dev/google/vggish/1"
-VGGISH_LAYERS = {
-    "L1": "conv1",
-    "L2": "conv2",
-    "L3": "conv3/conv3_1",
-    "L4": "conv3/conv3_2",
-    "L5": "conv4/conv4_1",
-    "L6": "conv4/conv4_2",
-}
-FULLY_CONNECTED = ("fc1/fc1_1", "fc1/fc1_2", "fc2")
-SHAPES = {
-    "conv1": (3, 3, 1, 64),
-    "conv2": (3, 3, 64, 128),
-    "conv3/conv3_1": (3, 3, 128, 256),
-    "conv3/conv3_2": (3, 3, 256, 256),
-    "conv4/conv4_1": (3, 3, 256, 512),
-    "conv4/conv4_2": (3, 3, 512, 512),
-    "fc1/fc1_1": (12288, 4096),
-    "fc1/fc1_2": (4096, 4096),
-    "fc2": (4096, 128),
-}
-PATCH_FRAMES = 96
-TOLERANCE = 1e-4
-_ATTEMPTS = 3
+VGGISH_LAYERS = {f"L{i}": name for i, name in enumerate(vggish.CONVOLUTIONS, start=1)}
 
 
 def check(init: str, architecture: registry.Architecture) -> None:
@@ -71,16 +43,10 @@ def check(init: str, architecture: registry.Architecture) -> None:
                 f"--init={init}: VGGish's convolutions fit attention_fcn of"
                 f" width 1, not {architecture.name} of width {width}"
             )
-    if (
-        kind == "checkpoint"
-        and not tf.train.latest_checkpoint(where)
-        and not (
-            pathlib.Path(where + ".index").exists() or pathlib.Path(where).exists()
-        )
-    ):
-        raise InputError(
-            f"--init={init}: no checkpoint there (expected vggish_model.ckpt)"
-        )
+        try:
+            vggish.parse(init)
+        except InputError as error:
+            raise InputError(f"--init={error}") from error
 
 
 def initialise(
@@ -99,19 +65,12 @@ def initialise(
         return []
     if kind == "run":
         return _from_run(network, where)
-    if kind == "hub":
-        source = _load_hub(where or HUB_HANDLE)
-        arrays = _by_name_or_shape(
-            {v.name: v.numpy() for v in _variables(source)}, where or HUB_HANDLE
-        )
-    else:
-        source = None
-        arrays = _read_checkpoint(where)
+    source = vggish.Vggish.load(init)
+    arrays = source.layers
     for layer, name in VGGISH_LAYERS.items():
         network.get_layer(layer).set_weights(arrays[name])
-    if source is not None:
-        _prove(_in_float32(network, architecture), arrays, source, where or HUB_HANDLE)
-    print(f"L1 to L6 are VGGish's, from {where or HUB_HANDLE}", flush=True)
+    _prove(_in_float32(network, architecture), source)
+    print(f"L1 to L6 are VGGish's, from {source.name}", flush=True)
     return list(VGGISH_LAYERS)
 
 
@@ -171,87 +130,6 @@ def _from_run(network: keras.Model, path: str) -> list[str]:
     return taken
 
 
-def _load_hub(handle: str) -> Any:
-    import tensorflow_hub as hub
-
-    for attempt in range(_ATTEMPTS):
-        try:
-            return hub.load(handle)
-        except Exception as error:  # whatever the network or the file system says
-            problem = error
-            if pathlib.Path(handle).exists() or "://" not in handle:
-                break
-            if attempt + 1 < _ATTEMPTS:
-                print(f"{handle}: {type(error).__name__}, trying again", flush=True)
-                time.sleep(2**attempt)
-    raise InputError(
-        f"{handle}: cannot be loaded ({type(problem).__name__}: {problem}). To go on"
-        " offline, download the VGGish model where there is a network, unpack it and"
-        " give --init=hub:FOLDER, or set TFHUB_CACHE_DIR to a cache that holds it;"
-        " --init=checkpoint:vggish_model.ckpt works as well"
-    ) from problem
-
-
-def _variables(source: Any) -> list[Any]:
-    for name in ("variables", "_variables"):
-        found = list(getattr(source, name, ()))
-        if found:
-            return found
-    raise InputError("the hub module exposes no variables; it is no VGGish")
-
-
-def _by_name_or_shape(
-    arrays: dict[str, np.ndarray], where: str
-) -> dict[str, list[np.ndarray]]:
-    """{layer: [kernel, bias]} from variables by name, kernels else by shape."""
-    plain = {
-        name.split(":")[0].removeprefix("vggish/"): value
-        for name, value in arrays.items()
-    }
-    found = {}
-    for layer, shape in SHAPES.items():
-        kernel = plain.get(f"{layer}/weights")
-        bias = plain.get(f"{layer}/biases")
-        if kernel is None:
-            named = [name for name, value in plain.items() if value.shape == shape]
-            if len(named) != 1:
-                raise InputError(
-                    f"{where}: no variable vggish/{layer}/weights, and"
-                    f" {len(named)} of shape {shape}; it is no VGGish"
-                )
-            kernel = plain[named[0]]
-            bias = _bias_beside(plain, named[0], shape[-1])
-        if bias is None or kernel.shape != shape or bias.shape != shape[-1:]:
-            raise InputError(
-                f"{where}: vggish/{layer} has shapes {kernel.shape} and"
-                f" {None if bias is None else bias.shape}, expected {shape}"
-                f" and {shape[-1:]}"
-            )
-        found[layer] = [kernel, bias]
-    return found
-
-
-def _bias_beside(plain: dict[str, np.ndarray], kernel: str, size: int) -> Any:
-    """The bias that follows a kernel in the list, where names do not help."""
-    names = list(plain)
-    after = names[names.index(kernel) + 1 :]
-    return next((plain[name] for name in after if plain[name].shape == (size,)), None)
-
-
-def _read_checkpoint(path: str) -> dict[str, list[np.ndarray]]:
-    prefix = tf.train.latest_checkpoint(path) or path
-    try:
-        reader = tf.train.load_checkpoint(prefix)
-    except (tf.errors.OpError, ValueError) as error:
-        raise InputError(
-            f"--init=checkpoint:{path}: cannot be read ({error})"
-        ) from error
-    names = reader.get_variable_to_shape_map()
-    return _by_name_or_shape(
-        {name: reader.get_tensor(name) for name in sorted(names)}, path
-    )
-
-
 def _in_float32(
     network: keras.Model, architecture: registry.Architecture
 ) -> keras.Model:
@@ -263,42 +141,17 @@ def _in_float32(
     return copy
 
 
-def _prove(
-    network: keras.Model, arrays: dict[str, list[np.ndarray]], source: Any, where: str
-) -> None:
+def _prove(network: keras.Model, source: vggish.Vggish) -> None:
     """Our trunk and the source must give the same embeddings of a test waveform."""
-    waveform = (
-        (0.3 * np.random.default_rng(0).standard_normal(3 * 16000))
-        .clip(-1, 1)
-        .astype(np.float32)
-    )
-    theirs = np.asarray(source(tf.constant(waveform)))
-    frames = features.log_mel(waveform)
-    count = len(frames) // PATCH_FRAMES
+    frames = features.log_mel(vggish.probe())
+    length = vggish.PATCH_FRAMES
+    count = len(frames) // length
     trunk = keras.Model(network.input, network.get_layer("L6_valid").output)
     hidden = trunk(
         {
-            "features": frames[: count * PATCH_FRAMES].reshape(count, PATCH_FRAMES, -1),
-            "num_frames": np.full(count, PATCH_FRAMES, np.int32),
+            "features": frames[: count * length].reshape(count, length, -1),
+            "num_frames": np.full(count, length, np.int32),
         }
     )
-    hidden = tf.reshape(hidden, [count, -1])  # time, mel, channel
-    for name in FULLY_CONNECTED:
-        kernel, bias = arrays[name]
-        hidden = hidden @ kernel + bias
-        if name != FULLY_CONNECTED[-1]:
-            hidden = tf.nn.relu(hidden)
-    ours = hidden.numpy()
-    if theirs.shape != ours.shape:
-        raise InputError(
-            f"{where}: gives embeddings of shape {theirs.shape} for 3 s,"
-            f" expected {ours.shape}; it is no VGGish"
-        )
-    # older copies of the definition end in a ReLU
-    error = min(np.abs(ours - theirs).max(), np.abs(np.maximum(ours, 0) - theirs).max())
-    if not error <= TOLERANCE:
-        raise InputError(
-            f"{where}: our layers with its weights give embeddings that"
-            f" differ by up to {error:.2g} from its own (at most {TOLERANCE}"
-            " is allowed); its front end or its layers are others"
-        )
+    ours = vggish.fully_connected(tf.convert_to_tensor(hidden), source.layers)
+    vggish.prove(ours.numpy(), source.reference, source.name)

@@ -9,8 +9,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tfweak import records
+from tfweak import records, vggish
+from tfweak.features_layer import LogMel
 from tfweak.labels import ClassList, Event
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
@@ -70,3 +72,99 @@ def make_embeddings(
 @pytest.fixture(scope="session")
 def embeddings(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return make_embeddings(tmp_path_factory.mktemp("data") / "embeddings")
+
+
+class VggishStandIn(tf.Module):
+    """What `hub.load` gives for VGGish: waveform (N,) -> (patches, 128).
+
+    No model hub can be reached by a test: this has the published variable names,
+    shapes and call signature, and random values.
+    """
+
+    def __init__(self, scale=1.0, rename=False, like=None):
+        super().__init__()
+        rng = np.random.default_rng(0)
+        self._variables, self._layers = [], {}
+        for name, shape in vggish.SHAPES.items():
+            if like is None:
+                fan_in = float(np.prod(shape[:-1]))
+                kernel = rng.standard_normal(shape, np.float32) * np.sqrt(2 / fan_in)
+                bias = rng.standard_normal(shape[-1:], np.float32) * 0.1
+            else:
+                kernel, bias = like.arrays(name)
+            prefix = f"other/{len(self._variables)}" if rename else f"vggish/{name}"
+            pair = (
+                tf.Variable(kernel.astype(np.float32), name=f"{prefix}/weights"),
+                tf.Variable(bias, name=f"{prefix}/biases"),
+            )
+            self._variables += pair
+            self._layers[name] = pair
+        self._scale = scale
+        self._front_end = LogMel()
+
+    def arrays(self, layer):
+        """(kernel, bias) of a layer."""
+        return tuple(variable.numpy() for variable in self._layers[layer])
+
+    def named_arrays(self):
+        """{variable name: values}, as in the published checkpoint."""
+        return {v.name.split(":")[0]: v.numpy() for v in self._variables}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def __call__(self, waveform):
+        frames = self._front_end(waveform[tf.newaxis])["features"][0]
+        count = tf.shape(frames)[0] // 96
+        hidden = tf.reshape(frames[: count * 96], [count, 96, 64, 1]) * self._scale
+        names = list(self._layers)
+        for name, pool in zip(names[:6], (True, True, False, True, False, True)):
+            kernel, bias = self._layers[name]
+            hidden = tf.nn.relu(tf.nn.conv2d(hidden, kernel, 1, "SAME") + bias)
+            if pool:
+                hidden = tf.nn.max_pool2d(hidden, 2, 2, "SAME")
+        hidden = tf.reshape(hidden, [count, 12288])
+        for name in ("fc1/fc1_1", "fc1/fc1_2"):
+            kernel, bias = self._layers[name]
+            hidden = tf.nn.relu(hidden @ kernel + bias)
+        kernel, bias = self._layers["fc2"]
+        return hidden @ kernel + bias
+
+
+def write_vggish_checkpoint(
+    path: pathlib.Path, arrays: dict[str, np.ndarray], version: int
+) -> None:
+    """A TF1 checkpoint, as vggish_model.ckpt is: one file in version 1."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        made = [
+            tf.compat.v1.get_variable(
+                name, shape=value.shape, initializer=tf.zeros_initializer()
+            )
+            for name, value in arrays.items()
+        ]
+        for variable, value in zip(made, arrays.values()):
+            variable.load(value, session)
+        saver = tf.compat.v1.train.Saver(made, write_version=version)
+        saver.save(session, str(path), write_meta_graph=False, write_state=False)
+
+
+@pytest.fixture(scope="session")
+def vggish_stand_in() -> VggishStandIn:
+    return VggishStandIn()
+
+
+@pytest.fixture(scope="session")
+def vggish_saved(
+    vggish_stand_in: VggishStandIn, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
+    """A local SavedModel, as a hub's."""
+    folder = tmp_path_factory.mktemp("hub") / "vggish"
+    tf.saved_model.save(vggish_stand_in, str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vggish_checkpoint(
+    vggish_stand_in: VggishStandIn, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
+    path = tmp_path_factory.mktemp("ckpt") / "vggish_model.ckpt"
+    write_vggish_checkpoint(path, vggish_stand_in.named_arrays(), version=1)
+    return path

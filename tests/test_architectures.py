@@ -182,7 +182,7 @@ def test_grid_of_the_papers_network_is_its_real_receptive_field():
         ({"name": "attention_fcn", "width": 0.0}, "width"),
         ({"name": "attention_fcn", "batch_norm": "maybe"}, "no bool"),
         ({"name": "attention_fcn", "pooling": "max"}, "average, attention"),
-        ({"name": "embedding_attention", "rescaling": "none"}, "centred"),
+        ({"name": "embedding_attention", "rescaling": "bytes"}, "centred"),
     ],
 )
 def test_wrong_settings_are_named(settings, message):

@@ -217,7 +217,7 @@ def test_folder_payloads(tmp_path):
     audio = tmp_path / "audio"
     tone(audio / "a.wav", 0.01)  # 160 samples, less than a window of 400
     tags = write(tmp_path / "t.csv", "filename,labels\na.wav,x\n")
-    prepare("folder", tmp_path / "wave", source=audio, tags=tags, payload="waveform")
+    prepare("folder", tmp_path / "wave", source=audio, tags=tags, features="waveform")
     (clip,) = clips(tmp_path / "wave").values()
     samples, _ = sf.read(audio / "a.wav")
     expected = np.zeros(400)
@@ -428,7 +428,7 @@ def test_soundscapes_weak_only_fraction(tmp_path):
         num_clips=60,
         clip_seconds=1.0,
         weak_only_fraction=0.5,
-        payload="waveform",
+        features="waveform",
     )
     withheld = sum(c.events is None for c in clips(tmp_path).values())
     assert 15 <= withheld <= 45  # binomial(60, 1/2): 4 standard deviations are 15.5
@@ -446,7 +446,7 @@ def test_soundscapes_events_are_where_the_labels_say(tmp_path):
         source=tmp_path / "src",
         num_clips=20,
         clip_seconds=4.0,
-        payload="waveform",
+        features="waveform",
     )
     assert records.DatasetInfo.read(tmp_path / "out").classes.names == ("high", "low")
     assert manifest(tmp_path / "out") == {
@@ -626,7 +626,16 @@ def test_real_eval_embeddings(tmp_path):
 
 
 def test_every_dataset_keeps_the_contract():
-    assert datasets.names() == ["audioset_embeddings", "esc", "folder", "soundscapes"]
+    assert datasets.names() == [
+        "audioset_embeddings",
+        "audioset_segments",
+        "audioset_strong",
+        "dcase2017_task4",
+        "esc",
+        "folder",
+        "sl_dcase17",
+        "soundscapes",
+    ]
     for name in datasets.names():
         module = datasets.find(name)
         assert module.OPTIONS <= set(Options.__dataclass_fields__)

@@ -90,3 +90,19 @@ def test_every_event_inside_marks_a_segment(onset, length, hop, offset):
 
 def test_multi_hot():
     np.testing.assert_array_equal(multi_hot([2, 0, 2], 4), [1, 0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("onset", "offset", "positive"),
+    [(0.6, 2.3, [1]), (0.3, 0.5, [0]), (1.8, 2.1, [2])],
+)
+def test_worked_example_of_the_docs(onset, offset, positive):
+    # slots of 0.96 s; overlaps 0.36, 0.96, 0.38 s of the first event, half a slot is
+    # 0.48 s; the others are shorter than a slot: 0.1 s and 0.15 s are needed
+    from tfweak.models import registry
+
+    grid = registry.create("embedding_attention", num_classes=1).grid
+    labels = grid.labels([Event(0, onset, offset)], 3, 1)[:, 0]
+    assert np.flatnonzero(labels).tolist() == positive
+    fcn = registry.create("attention_fcn", num_classes=1).grid
+    assert fcn.receptive_field_seconds == pytest.approx(0.715)  # docs/labels.md

@@ -56,7 +56,11 @@ def test_prepares_and_says_what_comes_next(source, tmp_path, capsys):
 @pytest.mark.parametrize(
     "argv, status, message",
     [
-        (["out=x"], 1, "--dataset is needed: one of audioset_embeddings, esc, folder"),
+        (
+            ["out=x"],
+            1,
+            "--dataset is needed: one of audioset_embeddings, ",
+        ),
         (["dataset=folder"], 1, "--out is needed"),
         (["dataset=nope", "out=x"], 2, "nope"),
         (["dataset=folder", "out=x", "source=."], 1, "--tags"),
@@ -69,13 +73,18 @@ def test_prepares_and_says_what_comes_next(source, tmp_path, capsys):
         (["dataset=folder", "out=x", "source=.", "tags=no.csv"], 1, "no.csv"),
         (["dataset=esc", "out=x", "num_clips=5"], 1, "--num_clips does not apply"),
         (
-            ["dataset=audioset_embeddings", "out=x", "payload=log_mel"],
+            ["dataset=audioset_embeddings", "out=x", "features=log_mel"],
             1,
-            "--payload does not apply",
+            "--features does not apply",
         ),
         (["dataset=soundscapes", "out=x", "tags=t"], 1, "--tags does not apply"),
         (
-            ["dataset=soundscapes", "out=x", "payload=waveform", "payload_dtype=uint8"],
+            [
+                "dataset=soundscapes",
+                "out=x",
+                "features=waveform",
+                "payload_dtype=uint8",
+            ],
             1,
             "always stored as int16",
         ),

@@ -1,90 +1,15 @@
-"""VGGish weights: transplanted from stand-ins with the real names and shapes.
-
-No model hub can be reached by a test, so they make a SavedModel and a checkpoint with
-the published variable names, shapes and call signature, and random values.
-"""
+"""VGGish weights: transplanted from stand-ins with the real names and shapes."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import VggishStandIn, write_vggish_checkpoint
 
-from tfweak import features
+from tfweak import features, vggish
 from tfweak.errors import InputError
-from tfweak.features_layer import LogMel
 from tfweak.models import registry, weights
-
-
-class StandIn(tf.Module):
-    """What `hub.load` gives for VGGish: waveform (N,) -> (patches, 128)."""
-
-    def __init__(self, scale=1.0, rename=False):
-        super().__init__()
-        rng = np.random.default_rng(0)
-        self._variables, self._layers = [], {}
-        for name, shape in weights.SHAPES.items():
-            fan_in = float(np.prod(shape[:-1]))
-            kernel = rng.standard_normal(shape, np.float32) * np.sqrt(2 / fan_in)
-            bias = rng.standard_normal(shape[-1:], np.float32) * 0.1
-            prefix = f"other/{len(self._variables)}" if rename else f"vggish/{name}"
-            pair = (
-                tf.Variable(kernel.astype(np.float32), name=f"{prefix}/weights"),
-                tf.Variable(bias, name=f"{prefix}/biases"),
-            )
-            self._variables += pair
-            self._layers[name] = pair
-        self._scale = scale
-        self._front_end = LogMel()
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
-    def __call__(self, waveform):
-        frames = self._front_end(waveform[tf.newaxis])["features"][0]
-        count = tf.shape(frames)[0] // 96
-        hidden = tf.reshape(frames[: count * 96], [count, 96, 64, 1]) * self._scale
-        for name, pool in zip(
-            weights.VGGISH_LAYERS.values(), (True, True, False, True, False, True)
-        ):
-            kernel, bias = self._layers[name]
-            hidden = tf.nn.relu(tf.nn.conv2d(hidden, kernel, 1, "SAME") + bias)
-            if pool:
-                hidden = tf.nn.max_pool2d(hidden, 2, 2, "SAME")
-        hidden = tf.reshape(hidden, [count, 12288])
-        for name in ("fc1/fc1_1", "fc1/fc1_2"):
-            kernel, bias = self._layers[name]
-            hidden = tf.nn.relu(hidden @ kernel + bias)
-        kernel, bias = self._layers["fc2"]
-        return hidden @ kernel + bias
-
-
-@pytest.fixture(scope="module")
-def stand_in():
-    return StandIn()
-
-
-@pytest.fixture(scope="module")
-def saved(stand_in, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hub") / "vggish"
-    tf.saved_model.save(stand_in, str(folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def checkpoint(stand_in, tmp_path_factory):
-    """A TF1 checkpoint, as vggish_model.ckpt is."""
-    path = str(tmp_path_factory.mktemp("ckpt") / "vggish_model.ckpt")
-    values = {v.name.split(":")[0]: v.numpy() for v in stand_in._variables}
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        made = [
-            tf.compat.v1.get_variable(
-                name, shape=value.shape, initializer=tf.zeros_initializer()
-            )
-            for name, value in values.items()
-        ]
-        for variable, value in zip(made, values.values()):
-            variable.load(value, session)
-        tf.compat.v1.train.Saver(made).save(session, path)
-    return path
 
 
 def architecture(**settings):
@@ -94,41 +19,69 @@ def architecture(**settings):
 def assert_transplanted(network, stand_in):
     for layer, name in weights.VGGISH_LAYERS.items():
         kernel, bias = network.get_layer(layer).get_weights()
-        np.testing.assert_array_equal(kernel, stand_in._layers[name][0].numpy())
-        np.testing.assert_array_equal(bias, stand_in._layers[name][1].numpy())
+        np.testing.assert_array_equal(kernel, stand_in.arrays(name)[0])
+        np.testing.assert_array_equal(bias, stand_in.arrays(name)[1])
 
 
-def test_from_a_saved_model_under_mixed_precision(saved, stand_in, capsys):
+def test_from_a_saved_model_under_mixed_precision(
+    vggish_saved, vggish_stand_in, capsys
+):
     made = architecture()
     network = made.build("bfloat16")
-    found = weights.initialise(network, made, f"hub:{saved}")
+    found = weights.initialise(network, made, f"hub:{vggish_saved}")
     assert found == ["L1", "L2", "L3", "L4", "L5", "L6"]
-    assert_transplanted(network, stand_in)
+    assert_transplanted(network, vggish_stand_in)
     assert "VGGish's" in capsys.readouterr().out
 
 
-def test_from_a_checkpoint(checkpoint, stand_in):
+def test_from_a_checkpoint(vggish_checkpoint, vggish_stand_in):
     made = architecture()
     network = made.build()
-    weights.check(f"checkpoint:{checkpoint}", made)
-    weights.initialise(network, made, f"checkpoint:{checkpoint}")
-    assert_transplanted(network, stand_in)
+    weights.check(f"checkpoint:{vggish_checkpoint}", made)
+    weights.initialise(network, made, f"checkpoint:{vggish_checkpoint}")
+    assert_transplanted(network, vggish_stand_in)
 
 
-def test_by_shape_where_the_names_are_others():
-    other = StandIn(rename=True)
-    made = architecture()
-    network = made.build()
-    arrays = weights._by_name_or_shape(
-        {v.name: v.numpy() for v in other._variables}, "here"
+def test_the_transplant_from_a_checkpoint_is_proved(vggish_checkpoint, monkeypatch):
+    embed = vggish.Vggish.embed
+    monkeypatch.setattr(
+        vggish.Vggish, "embed", lambda self, waveform: embed(self, waveform) + 0.001
     )
-    for layer, name in weights.VGGISH_LAYERS.items():
-        network.get_layer(layer).set_weights(arrays[name])
-    assert_transplanted(network, other)
+    made = architecture()
+    with pytest.raises(InputError, match="differ by up to 0.001"):
+        weights.initialise(made.build(), made, f"checkpoint:{vggish_checkpoint}")
 
 
-def test_a_source_that_computes_something_else_fails_the_proof(tmp_path):
-    tf.saved_model.save(StandIn(scale=1.5), str(tmp_path / "wrong"))
+def test_by_shape_where_the_names_are_others(vggish_stand_in, tmp_path):
+    arrays = {
+        name.replace("vggish", "other").replace("/fc", "/dense"): value
+        for name, value in vggish_stand_in.named_arrays().items()
+    }
+    path = tmp_path / "renamed.ckpt"
+    write_vggish_checkpoint(path, arrays, version=2)
+    made = architecture()
+    network = made.build()
+    weights.check(f"checkpoint:{path}", made)
+    weights.initialise(network, made, f"checkpoint:{path}")
+    assert_transplanted(network, vggish_stand_in)
+
+
+def test_by_shape_and_order_where_names_say_nothing(vggish_stand_in):
+    plain = {
+        f"v{i}": value
+        for i, value in enumerate(vggish_stand_in.named_arrays().values())
+    }
+    found = vggish._by_name_or_shape(plain, "here")
+    for name in vggish.SHAPES:
+        for one, other in zip(found[name], vggish_stand_in.arrays(name)):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_source_that_computes_something_else_fails_the_proof(
+    vggish_stand_in, tmp_path
+):
+    wrong = VggishStandIn(scale=1.5, like=vggish_stand_in)
+    tf.saved_model.save(wrong, str(tmp_path / "wrong"))
     made = architecture()
     with pytest.raises(InputError, match="differ by up to"):
         weights.initialise(made.build(), made, f"hub:{tmp_path / 'wrong'}")
@@ -145,7 +98,7 @@ def test_what_is_no_vggish(tmp_path):
 
 def test_offline_advice(tmp_path, monkeypatch):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(weights.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(vggish.time, "sleep", lambda seconds: None)
     made = architecture()
     with pytest.raises(InputError, match="go on offline.*TFHUB_CACHE_DIR"):
         weights.initialise(

@@ -20,7 +20,12 @@ _STRONG = {
         tf.float32, row_splits_dtype=tf.int64
     ),
 }
-_DTYPES = {"uint8": tf.uint8, "int16": tf.int16, "float16": tf.float16}
+_DTYPES = {
+    "uint8": tf.uint8,
+    "int16": tf.int16,
+    "float16": tf.float16,
+    "float32": tf.float32,
+}
 
 
 def clip_ids(serialized: tf.Tensor) -> tf.Tensor:
@@ -104,7 +109,8 @@ class Parser:
         rows = _num_rows(raw, payload)
         dtype = _DTYPES[payload.dtype]
         if payload.kind == "audio_embedding":
-            values = tf.io.decode_raw(raw, dtype, fixed_length=records.EMBEDDING_SIZE)
+            length = records.EMBEDDING_SIZE * dtype.size
+            values = tf.io.decode_raw(raw, dtype, fixed_length=length)
         else:
             length = tf.reduce_max(tf.strings.length(raw))
             # TensorFlow has no padded decoder of halves
@@ -221,7 +227,8 @@ def _num_rows(raw: tf.Tensor, payload: records.Payload) -> tf.Tensor:
     """Rows (samples, for a waveform) of each clip, (B,) int32; 0 where not whole."""
     lengths = tf.strings.length(raw)
     if payload.kind == "audio_embedding":
-        whole = tf.reduce_all((lengths == 0) | (lengths == records.EMBEDDING_SIZE), 1)
+        size = records.EMBEDDING_SIZE * _DTYPES[payload.dtype].size
+        whole = tf.reduce_all((lengths == 0) | (lengths == size), 1)
         rows = tf.reduce_sum(tf.cast(lengths > 0, tf.int32), axis=1)
         return tf.where(whole, rows, 0)
     size = _DTYPES[payload.dtype].size

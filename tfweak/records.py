@@ -4,8 +4,9 @@ The schema is a superset of the official AudioSet embedding shards, which are re
 as they are. Context: `video_id` (bytes), `start_time_seconds`, `end_time_seconds`
 (float), `labels` (int64 list), `has_strong` (int64, 0 or 1), `strong_labels` (int64
 list) with `strong_onsets_seconds` and `strong_offsets_seconds` (float lists). One
-payload: the feature list `audio_embedding` (a 128-byte string a row), or the context
-bytes `log_mel` (frames x bins, little endian, row by row) or `waveform` (int16 PCM).
+payload: the feature list `audio_embedding` (a string of 128 values a row: bytes, or
+float32 where they are raw), or the context bytes `log_mel` (frames x bins, row by row)
+or `waveform` (int16 PCM); all little endian.
 `dataset_info.json` beside the shards says which payload and how it was made.
 """
 
@@ -32,7 +33,7 @@ EMBEDDING_SIZE = 128
 
 # Payload kind -> the dtypes it may be stored in.
 PAYLOAD_DTYPES = {
-    "audio_embedding": ("uint8",),
+    "audio_embedding": ("uint8", "float32"),
     "log_mel": ("float16", "uint8"),
     "waveform": ("int16",),
 }
@@ -74,7 +75,7 @@ class Clip:
     Attributes:
       clip_id: unique in its dataset.
       labels: indices of the classes that the clip is tagged with; may be empty.
-      payload: (T, 128) uint8, (T, F) float16 or uint8, or (N,) int16.
+      payload: (T, 128) uint8 or float32, (T, F) float16 or uint8, or (N,) int16.
       events: strong labels in seconds from the clip's start; None where the clip has
         none, an empty sequence where it is known that nothing happens.
       start_seconds, end_seconds: the clip's place in its source.
@@ -121,6 +122,7 @@ def encode(clip: Clip, payload: Payload) -> bytes:
             e.offset_seconds for e in clip.events
         )
     lists = {}
+    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
     if payload.kind == "audio_embedding":
         if values.shape[1] != EMBEDDING_SIZE:
             raise InputError(
@@ -128,10 +130,9 @@ def encode(clip: Clip, payload: Payload) -> bytes:
                 f" expected {EMBEDDING_SIZE}"
             )
         lists["audio_embedding"] = tf.train.FeatureList(
-            feature=[_bytes(row.tobytes()) for row in values]
+            feature=[_bytes(row.tobytes()) for row in little]
         )
     else:
-        little = values.astype(values.dtype.newbyteorder("<"), copy=False)
         context[payload.kind] = _bytes(np.ascontiguousarray(little).tobytes())
     return tf.train.SequenceExample(
         context=tf.train.Features(feature=context),
@@ -300,11 +301,11 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
             _first(feature.bytes_list.value, b"")
             for feature in example.feature_lists.feature_list["audio_embedding"].feature
         ]
+        size = EMBEDDING_SIZE * dtype.itemsize
         for i, row in enumerate(rows):
-            if len(row) != EMBEDDING_SIZE:
+            if len(row) != size:
                 raise InputError(
-                    f"{where}: embedding row {i} has {len(row)} bytes, expected"
-                    f" {EMBEDDING_SIZE}"
+                    f"{where}: embedding row {i} has {len(row)} bytes, expected {size}"
                 )
         values = np.frombuffer(b"".join(rows), dtype).reshape(-1, EMBEDDING_SIZE)
     else:

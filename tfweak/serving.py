@@ -81,7 +81,7 @@ def export(
     takes `num_samples` (B,) int32 beside it, for clips of different length padded to
     one; `log_mel` takes `features` (B, frames, bins) and `num_frames` (B,). For an
     embedding model `serving_default` (also named `embeddings`) takes `features`
-    (B, T, 128), the stored bytes as float32, and `num_frames` (B,).
+    (B, T, 128), the stored values as float32, and `num_frames` (B,).
 
     All answer `clip_probs` (B, C), `segment_probs` (B, T, C), `attention` (B, T, C) and
     `segment_times` (T, 2), each segment's onset and offset in seconds. A clip shorter

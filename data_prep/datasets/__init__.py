@@ -37,20 +37,35 @@ class Options:
     Attributes:
       source: the folder of source files.
       seed: decides the order of the clips, and every random draw.
-      payload: `log_mel` or `waveform`.
+      features: what is stored of a clip: `log_mel`, `waveform` or `embeddings`.
       payload_dtype: how log-mel values are stored, `float16` or `uint8`; a waveform is
         always int16.
+      vggish, pca: what extracts embeddings, see `tfweak.vggish.Extractor.load`; without
+        `pca` they are stored raw.
       tags, events: tables of weak and of strong labels.
       classes: `index,mid,display_name` CSV; None takes the classes that occur.
       folds: the folds to use; empty for all.
       num_clips, clip_seconds: how many scenes to mix, and of which length.
       weak_only_fraction: the share of scenes that are stored without strong labels.
+      labels: a label list by clip id.
+      label_kind: `weak` or `strong`, for lists that do not tell by themselves.
+      inaudible: what a class that a strong list gives to a clip only with the times
+        0 0 (labelled in AudioSet, but not audible) leads to. `tag`: the clip keeps it
+        as tag, and its strong labels say that it sounds nowhere. `weak`: it keeps the
+        tag and counts as having no strong labels at all. `drop`: the tag goes away; a
+        clip may be left without any, and then holds none of the classes. `exclude`: the
+        clip is left out, in the manifest as `inaudible`. None is `tag`.
+      other_segment: `keep` or `exclude` clips whose source is of another part of the
+        video than the list means; they are in the manifest as `kept other segment` or
+        `other segment`. None is `keep`.
     """
 
     source: pathlib.Path | None = None
     seed: int = 0
-    payload: str = "log_mel"
+    features: str = "log_mel"
     payload_dtype: str | None = None
+    vggish: str = "hub"
+    pca: pathlib.Path | None = None
     tags: pathlib.Path | None = None
     events: pathlib.Path | None = None
     classes: pathlib.Path | None = None
@@ -58,6 +73,10 @@ class Options:
     num_clips: int = 1000
     clip_seconds: float = 10.0
     weak_only_fraction: float = 0.0
+    labels: pathlib.Path | None = None
+    label_kind: str | None = None
+    inaudible: str | None = None
+    other_segment: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -11,6 +13,7 @@ import numpy as np
 from tfweak import audio, records
 from tfweak.errors import InputError
 from tfweak.features import LogMelConfig, log_mel, quantise
+from tfweak.vggish import Extractor
 
 from . import Bad, BadFile, Options
 
@@ -18,31 +21,79 @@ SAMPLE_RATE_HZ = audio.SAMPLE_RATE_HZ
 _FRONT_END = LogMelConfig()
 
 # What an audio dataset reads besides its own options.
-OPTIONS = frozenset({"source", "seed", "payload", "payload_dtype"})
+OPTIONS = frozenset({"source", "seed", "features", "payload_dtype", "vggish", "pca"})
 
 
-def payload(options: Options) -> records.Payload:
-    """The payload that the options ask for: 16 kHz, VGGish's front end."""
-    if options.payload == "waveform":
-        return records.Payload("waveform", "int16", {"sample_rate_hz": SAMPLE_RATE_HZ})
-    dtype = options.payload_dtype or "float16"
-    return records.Payload(options.payload, dtype, _FRONT_END.parameters(dtype))
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """What is stored of a waveform; simple values only, for it goes to the workers.
 
-
-def encode(waveform: np.ndarray, kind: records.Payload) -> np.ndarray:
-    """The payload of a waveform, (N,) float32 at 16 kHz; see `records.Clip`.
-
-    A waveform shorter than one 25 ms window is padded to one with zeros.
+    Attributes:
+      payload: kind, dtype and parameters.
+      vggish, pca: where a worker finds what embeddings are extracted with; see
+        `Extractor.load`. Empty for other payloads.
     """
-    missing = _FRONT_END.window_samples - len(waveform)
-    if missing > 0:
-        waveform = np.pad(waveform, (0, missing))
-    if kind.kind == "waveform":
-        return audio.to_int16(waveform)
-    mel = log_mel(waveform, _FRONT_END)
-    if kind.dtype == "uint8":
-        return quantise(mel, _FRONT_END)
-    return mel.astype(np.float16)
+
+    payload: records.Payload
+    vggish: str = ""
+    pca: str = ""
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """The payload of a waveform, (N,) float32 at 16 kHz; see `records.Clip`.
+
+        A waveform shorter than one 25 ms window (0.975 s for embeddings) is padded to
+        one with zeros.
+        """
+        if self.payload.kind == "audio_embedding":
+            return self._extractor()(waveform)
+        waveform = np.pad(
+            waveform, (0, max(0, _FRONT_END.window_samples - len(waveform)))
+        )
+        if self.payload.kind == "waveform":
+            return audio.to_int16(waveform)
+        mel = log_mel(waveform, _FRONT_END)
+        if self.payload.dtype == "uint8":
+            return quantise(mel, _FRONT_END)
+        return mel.astype(np.float16)
+
+    def _extractor(self) -> Extractor:
+        try:
+            extractor = _extractor(self.vggish, self.pca)
+        except InputError as error:
+            # not this clip's fault: the run must end instead of leaving clips out
+            raise RuntimeError(f"cannot be loaded any more: {error}") from error
+        if extractor.payload != self.payload:
+            raise RuntimeError(f"{self.vggish}: changed since the run began")
+        return extractor
+
+
+def encoder(options: Options) -> Encoder:
+    """What the options ask for: 16 kHz, VGGish's front end.
+
+    Raises:
+      InputError: VGGish or its PCA cannot be used.
+    """
+    if options.features == "embeddings":
+        pca = str(options.pca or "")
+        try:
+            made_with = _extractor(options.vggish, pca)
+        except InputError as error:
+            raise InputError(f"--features=embeddings: {error}") from error
+        return Encoder(made_with.payload, options.vggish, pca)
+    if options.features == "waveform":
+        return Encoder(
+            records.Payload("waveform", "int16", {"sample_rate_hz": SAMPLE_RATE_HZ})
+        )
+    dtype = options.payload_dtype or "float16"
+    return Encoder(
+        records.Payload(options.features, dtype, _FRONT_END.parameters(dtype))
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _extractor(source: str, pca: str) -> Extractor:
+    """Loaded once in each process that needs it."""
+    return Extractor.load(source, pca or None)
 
 
 def read(source: str | os.PathLike, name: str) -> np.ndarray:

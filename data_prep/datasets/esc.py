@@ -29,7 +29,7 @@ class Context:
     """Where the files are and what to make of them."""
 
     source: str
-    payload: records.Payload
+    encoder: _audio.Encoder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,13 +58,13 @@ def plan(options: Options) -> Plan:
         splits[f"fold{fold}"] = Split(items)
     if bad:
         splits[""] = Split((), tuple(bad))
-    kind = _audio.payload(options)
+    encoder = _audio.encoder(options)
     return Plan(
         classes,
-        kind,
+        encoder.payload,
         splits,
         {"seed": options.seed},
-        Context(str(source), kind),
+        Context(str(source), encoder),
         options.seed,
     )
 
@@ -75,7 +75,7 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
     yield records.Clip(
         item.name,
         [item.spec[0]],
-        _audio.encode(waveform, context.payload),
+        context.encoder(waveform),
         end_seconds=len(waveform) / _audio.SAMPLE_RATE_HZ,
     )
 

@@ -32,7 +32,7 @@ class Context:
     """Where the files are and what to make of them."""
 
     source: str
-    payload: records.Payload
+    encoder: _audio.Encoder
 
 
 @dataclasses.dataclass
@@ -95,17 +95,17 @@ def plan(options: Options) -> Plan:
         for name in found
         if name not in files
     ]
-    kind = _audio.payload(options)
+    encoder = _audio.encoder(options)
     sums = {
         name: {"file": path.name, "sha256": _audio.checksum(path)}
         for name, path in tables.items()
     }
     return Plan(
         classes,
-        kind,
+        encoder.payload,
         {"": Split(tuple(items), tuple(bad))},
         {"seed": options.seed, "tables": sums},
-        Context(str(source), kind),
+        Context(str(source), encoder),
         options.seed,
     )
 
@@ -132,7 +132,7 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
     yield records.Clip(
         item.name,
         labels,
-        _audio.encode(waveform, context.payload),
+        context.encoder(waveform),
         events,
         end_seconds=seconds,
     )

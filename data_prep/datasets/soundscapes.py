@@ -44,13 +44,13 @@ class Context:
     """How to make a scene.
 
     Attributes:
-      payload: what is stored.
+      encoder: what is stored.
       seed, weak_only_fraction: see `Options`.
       scene: how scenes are mixed.
       sources: where the events come from.
     """
 
-    payload: records.Payload
+    encoder: _audio.Encoder
     seed: int
     weak_only_fraction: float
     scene: SceneConfig
@@ -70,7 +70,7 @@ def plan(options: Options) -> Plan:
         )
     if not 1 <= options.clip_seconds <= 3600:
         raise InputError(f"clip_seconds={options.clip_seconds}: expected 1 to 3600")
-    kind = _audio.payload(options)
+    encoder = _audio.encoder(options)
     scene = SceneConfig(
         duration_seconds=options.clip_seconds, sample_rate_hz=_audio.SAMPLE_RATE_HZ
     )
@@ -107,10 +107,10 @@ def plan(options: Options) -> Plan:
         "weak_only_fraction": options.weak_only_fraction,
         "sources": origin,
     }
-    context = Context(kind, options.seed, options.weak_only_fraction, scene, sources)
+    context = Context(encoder, options.seed, options.weak_only_fraction, scene, sources)
     return Plan(
         ClassList(sources.class_names),
-        kind,
+        encoder.payload,
         {"": Split(items, tuple(bad))},
         settings,
         context,
@@ -129,7 +129,7 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
     yield records.Clip(
         item.name,
         scene.labels,
-        _audio.encode(scene.waveform, context.payload),
+        context.encoder(scene.waveform),
         None if weak_only else scene.events,
         end_seconds=seconds,
     )

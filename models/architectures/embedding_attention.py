@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from tfweak.errors import InputError
+from tfweak.features import LogMelConfig
 from tfweak.labels import SegmentGrid
 from tfweak.models.layers import (
     ApplyMask,
@@ -22,10 +23,15 @@ from tfweak.models.layers import (
     segment_head,
 )
 from tfweak.pooling import POOLINGS
+from tfweak.vggish import PATCH_FRAMES
 
 PAYLOAD = "audio_embedding"
 TRAINING_FRAMES = None
-RESCALINGS = {"centred": (1 / 128, -1.0), "dequantised": (4 / 255, -2.0)}
+RESCALINGS = {
+    "centred": (1 / 128, -1.0),
+    "dequantised": (4 / 255, -2.0),
+    "none": (1.0, 0.0),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +45,8 @@ class Config:
       hidden_layers: how many.
       dropout: share dropped after each.
       rescaling: of the stored bytes: `centred`, (x - 128) / 128 (Kong et al. 2018), or
-        `dequantised`, x * 4 / 255 - 2 (AudioSet's released code).
+        `dequantised`, x * 4 / 255 - 2 (AudioSet's released code). `none` for raw
+        embeddings, which are float32.
     """
 
     num_classes: int
@@ -59,7 +66,7 @@ class Config:
 
 
 def build(config: Config) -> keras.Model:
-    """(B, T, 128) stored bytes -> the output dict, a segment an embedding row."""
+    """(B, T, 128) stored values -> the output dict, a segment an embedding row."""
     features = keras.Input((None, 128), name="features")
     num_frames = keras.Input((), dtype="int32", name="num_frames")
     mask = SequenceMask(name="mask")(num_frames, features)
@@ -80,9 +87,14 @@ def build(config: Config) -> keras.Model:
 
 
 def grid(config: Config) -> SegmentGrid:
-    """A segment is one VGGish window: 96 frames of 10 ms, the last 25 ms long."""
+    """A segment is one patch of VGGish, of frames that lie side by side but overlap."""
     del config  # the same for all
-    return SegmentGrid(hop_seconds=0.96, receptive_field_seconds=0.975)
+    front_end = LogMelConfig()
+    hop, window = front_end.hop_seconds, front_end.window_seconds
+    return SegmentGrid(
+        hop_seconds=PATCH_FRAMES * hop,
+        receptive_field_seconds=(PATCH_FRAMES - 1) * hop + window,
+    )
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

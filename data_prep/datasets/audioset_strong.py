@@ -1,0 +1,66 @@
+"""AudioSet's strong labels: every sound of a clip with its onset and offset.
+
+`--labels` names a TSV with the header `segment_id start_time_seconds end_time_seconds
+label`; a segment id is the video's id, an underscore, and the clip's start in the video
+in milliseconds; times count from the clip's start. The ids of the records are those of
+the videos; how they are found, `_join` says.
+
+The classes are those of `--classes`, else the labels that occur, by mid. Of the 456
+labels some are not among the 527 of the weak lists: with these as `--classes` they are
+dropped and reported once each in the manifest, as `unused label`. They follow from the
+class list that was asked for, so they do not count as files that could not be used. A
+clip that keeps no label is written all the same: it is known that none of the classes
+sounds in it.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+
+from tfweak.errors import InputError
+
+from . import Options, Plan, _join, _rows
+from ._join import load
+
+__all__ = ["OPTIONS", "load", "plan"]
+
+OPTIONS = _join.OPTIONS | {"inaudible"}
+
+_COLUMNS = ["segment_id", "start_time_seconds", "end_time_seconds", "label"]
+_MILLISECONDS_PER_SECOND = 1000
+
+
+def plan(options: Options) -> Plan:
+    """Reads the list and finds its clips in the source.
+
+    Raises:
+      InputError: no such list or source, or one that cannot be used.
+    """
+    path = _rows.label_file(options, "a TSV of AudioSet strong labels")
+    return _join.plan(options, read(path), None, {"inaudible": options.inaudible})
+
+
+def read(path: pathlib.Path) -> Iterator[_rows.Row]:
+    """The rows of a TSV of strong labels.
+
+    Raises:
+      InputError: when the header is another one.
+    """
+    lines = _rows.lines(path)
+    header = next(lines, _rows.Line("", "")).text
+    if [name.strip() for name in header.split("\t")] != _COLUMNS:
+        expected = "\t".join(_COLUMNS)
+        raise _rows.wrong_format(path, f"the header {expected!r}", header)
+    return _rows.read(lines, _row)
+
+
+def _row(line: _rows.Line) -> _rows.Row:
+    segment, onset, offset, label = _rows.fields(line, "\t", _COLUMNS)
+    name, _, start = segment.rpartition("_")  # the id may hold underscores
+    if not (start.isascii() and start.isdigit()):
+        raise InputError(f"{segment!r} is not a segment id such as YTID_30000")
+    clip_id = _rows.clip_id(name)
+    place = _rows.Place(int(start) / _MILLISECONDS_PER_SECOND, None)
+    times = [_rows.event(_rows.seconds(onset), _rows.seconds(offset), place)]
+    return _rows.Row(line.where, clip_id, place, [label], times)

@@ -1,0 +1,104 @@
+"""DCASE 2017 task 4: its ground-truth files of weak and of strong labels.
+
+Rows of four columns between tabs, without a header: the clip's name
+`YTID_start_end.wav`, two times, and the name of one class. In the weak files the times
+are the clip's place in its video, as in its name; in the strong ones they are those of
+an event, counted from the clip's start. `--label_kind` says which it is, and is checked
+against the file.
+
+The ids of the records are those of the videos; how they are found, `_join` says. The
+classes are the task's 17, unless `--classes` names a list of others. What a strong row
+with the times 0 0 means is for `--inaudible` to say, see `Options`; where the class
+also has an audible event in the clip, that one counts.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+
+from tfweak.errors import InputError
+
+from . import Options, Plan, _dcase17, _join, _rows
+from ._join import load
+
+__all__ = ["OPTIONS", "load", "plan"]
+
+OPTIONS = _join.OPTIONS | {"inaudible", "label_kind"}
+
+_COLUMNS = ["file name", "start", "end", "class"]
+_SAME_SECONDS = 0.001
+
+
+def plan(options: Options) -> Plan:
+    """Reads the list and finds its clips in the source.
+
+    Raises:
+      InputError: no such list or source, one that cannot be used, or a list of the
+        other kind.
+    """
+    if options.label_kind not in ("weak", "strong"):
+        raise InputError(
+            "--label_kind is needed: weak for the files whose times are places in the"
+            " video, strong for those of events"
+        )
+    path = _rows.label_file(options, "a groundtruth_*_label_*_set.csv of the task")
+    _check_kind(path, options.label_kind)
+    settings = {"inaudible": options.inaudible, "label_kind": options.label_kind}
+    rows = read(path, options.label_kind)
+    return _join.plan(options, rows, _dcase17.CLASSES, settings)
+
+
+def read(path: pathlib.Path, kind: str) -> Iterator[_rows.Row]:
+    """The rows of a file of that kind, `weak` or `strong`."""
+    return _rows.read(_rows.lines(path), _weak if kind == "weak" else _strong)
+
+
+def _check_kind(path: pathlib.Path, kind: str) -> None:
+    """Compares the times of the rows that can be read with those in their names.
+
+    Raises:
+      InputError: most do not fit the kind. A clip that starts at 0 may fit both.
+    """
+    like_weak = like_strong = 0
+    for line in _rows.lines(path):
+        try:
+            (_, place), start, end, _ = _fields(line)
+        except InputError:
+            continue  # the row itself is reported later
+        if not _is_place(start, end, place):
+            like_strong += 1
+        elif place.start_seconds > 0:
+            like_weak += 1
+    other = {"weak": "strong", "strong": "weak"}[kind]
+    if {"weak": like_strong > like_weak, "strong": like_weak > like_strong}[kind]:
+        raise InputError(
+            f"--label_kind={kind}, but {path} looks like a file of {other} labels: of"
+            f" {like_weak + like_strong} rows, {like_weak} repeat the times of the file"
+            f" name and {like_strong} do not; give --label_kind={other}"
+        )
+
+
+def _weak(line: _rows.Line) -> _rows.Row:
+    (clip_id, place), start, end, label = _fields(line)
+    if not _is_place(start, end, place):
+        raise InputError(
+            f"the times {start:g} and {end:g} are not those of the file name, {place}"
+        )
+    return _rows.Row(line.where, clip_id, place, [label])
+
+
+def _strong(line: _rows.Line) -> _rows.Row:
+    (clip_id, place), onset, offset, label = _fields(line)
+    times = [_rows.event(onset, offset, place)]
+    return _rows.Row(line.where, clip_id, place, [label], times)
+
+
+def _fields(line: _rows.Line) -> tuple[tuple[str, _rows.Place], float, float, str]:
+    name, start, end, label = _rows.fields(line, "\t", _COLUMNS)
+    return _rows.clip_name(name), _rows.seconds(start), _rows.seconds(end), label
+
+
+def _is_place(start: float, end: float, place: _rows.Place) -> bool:
+    gaps = start - place.start_seconds, end - (place.end_seconds or 0.0)
+    return max(map(abs, gaps)) < _SAME_SECONDS

@@ -1,0 +1,54 @@
+"""Worker processes that leave the cores to each other and end with their parent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+_PARENT_POLL_SECONDS = 0.5
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+
+
+@contextlib.contextmanager
+def for_children(threads: int = 1) -> Iterator[None]:
+    """Children started in here use so many threads and leave Ctrl-C to their parent.
+
+    What TensorFlow says when it is loaded is said once, by the parent.
+    """
+    environment = {name: str(threads) for name in _THREAD_VARIABLES}
+    environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
+    try:
+        yield
+    finally:
+        if in_main:
+            signal.signal(signal.SIGINT, handler)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def end_with_parent() -> None:
+    """Ends this process soon after its parent is gone, even if that was killed."""
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_PARENT_POLL_SECONDS)
+    os._exit(1)

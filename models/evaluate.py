@@ -31,6 +31,12 @@ _DATA = flags.DEFINE_list(
 _OUT = flags.DEFINE_string(
     "out", None, "where the JSON goes", required=True, flag_values=_FLAGS
 )
+_OVERLAP = flags.DEFINE_boolean(
+    "allow_overlap",
+    False,
+    "measure on clips that the run has learnt from, itself or through --init=run:PATH",
+    flag_values=_FLAGS,
+)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 64, "clips a step", lower_bound=1, flag_values=_FLAGS
 )
@@ -50,11 +56,16 @@ def main(argv: list[str] | None = None) -> int:
 def _main(_: list[str]) -> None:
     out = console.output_file("out", _OUT.value)
     from tfweak import metrics, records
-    from tfweak.models import runs, scoring
+    from tfweak.models import provenance, runs, scoring
 
     run = runs.load(_RUN.value, _PRECISION.value)
     data = scoring.open_for(run, _DATA.value)
     print(f"{_RUN.value}: {len(data):,} clips of {', '.join(_DATA.value)}", flush=True)
+    seen = provenance.check_unseen(_RUN.value, data.clip_ids, "--data", _OVERLAP.value)
+    if seen:
+        print(
+            f"{seen:,} of the clips are known to the run: no measure of how good it is"
+        )
     result = scoring.evaluate(run, data, _BATCH_SIZE.value)
     records.write_text(out, json.dumps(result, indent=1, ensure_ascii=False))
     print(metrics.format_table(result))

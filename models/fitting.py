@@ -6,18 +6,25 @@ import dataclasses
 import math
 import pathlib
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfweak import pipelines, records, sources, training
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models import compatibility, registry, runs, scoring, weights
+from tfweak.models import (
+    compatibility,
+    keeper,
+    layers,
+    provenance,
+    registry,
+    runs,
+    scoring,
+    weights,
+)
 
 # Where the user says nothing: by payload, tuned on validation data.
 DEFAULTS = {
@@ -39,12 +46,17 @@ class TrainConfig:
     out: str
     valid_data: Sequence[str] = ()
     valid_fraction: float = 0.1
+    exclude_data: Sequence[str] = ()
+    allow_overlap: bool = False
     classes: str | None = None
     model: str | None = None
     model_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     supervision: str = "none"
     attention_weights: tuple[float, float] = (1.0, 1.0)
     attention_target: str = "attention"
+    pseudo_labels: str = "printed"
+    clip_weight: float = 1.0
+    segment_weight: float = 0.0
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float = 1e-3
@@ -58,7 +70,7 @@ class TrainConfig:
     resume: bool = True
 
 
-def parse_settings(items: Sequence[str]) -> dict[str, str]:
+def parse_settings(items: Sequence[str], flag: str = "--set") -> dict[str, str]:
     """["width=0.25", ...] -> {"width": "0.25", ...}.
 
     Raises:
@@ -66,7 +78,7 @@ def parse_settings(items: Sequence[str]) -> dict[str, str]:
     """
     for item in items:
         if "=" not in item:
-            raise InputError(f"--set={item}: expected name=value")
+            raise InputError(f"{flag}={item}: expected name=value")
     return dict(item.split("=", 1) for item in items)
 
 
@@ -90,8 +102,16 @@ def parse_weights(items: Sequence[str]) -> tuple[float, float]:
     return values[0], values[-1]
 
 
-def train(config: TrainConfig) -> runs.Run:
+def train(
+    config: TrainConfig,
+    data: tuple[sources.ClipData, sources.ClipData] | None = None,
+) -> runs.Run:
     """Trains, keeping the best epoch on validation; resumes an unfinished run.
+
+    Args:
+      config: every setting.
+      data: training and validation clips that are open already, such as a fold of
+        `ClipData.folds`; None opens what the config names.
 
     Raises:
       InputError: settings that contradict each other or the data, a broken data set,
@@ -100,28 +120,41 @@ def train(config: TrainConfig) -> runs.Run:
     config = _with_defaults(config)
     architecture, supervision = _check(config)
     out = pathlib.Path(config.out)
-    classes = ClassList.read_csv(config.classes) if config.classes else None
-    print("reading the data", flush=True)
-    train_data, valid_data = _open(config, classes)
+    if data is None:
+        print("reading the data", flush=True)
+    train_data, valid_data = data or open_data(config)
     compatibility.check_model(
-        architecture.payload_kind, train_data.payload, config.data[0]
+        architecture.payload_kind,
+        train_data.payload,
+        config.data[0],
+        getattr(architecture.config, "rescaling", None),
     )
-    if supervision.uses_strong and not train_data.num_strong:
+    if supervision.needs_strong and not train_data.num_strong:
+        how = f"--supervision={supervision.kind}"
         raise InputError(
-            f"--supervision={supervision.kind}, but no clip of"
+            f"{how if supervision.uses_strong else '--segment_weight'}, but no clip of"
             f" {', '.join(config.data)} has strong labels"
         )
     architecture = registry.create(
         config.model, len(train_data.classes), **config.model_settings
     )
+    kind, _, where = config.init.partition(":")
+    source = where if kind == "run" else None
+    if source:
+        provenance.check_unseen(
+            source, valid_data.clip_ids, "validation", config.allow_overlap
+        )
     document = _document(config, architecture, train_data, valid_data)
     state = _open_run(out, document, train_data.classes, config.resume)
+    if state is None:
+        provenance.write(out, train_data.clip_ids, valid_data.clip_ids, source)
 
     keras.utils.set_random_seed(config.seed)
     precision = training.resolve_precision(config.precision)
     network = architecture.build(precision)
     if state is None:
         weights.initialise(network, architecture, config.init)
+        layers.start_at_frequencies(network, train_data.label_counts, len(train_data))
     frozen = weights.freeze(network, config.freeze)
     model = training.WeakModel(network, supervision)
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
@@ -129,7 +162,7 @@ def train(config: TrainConfig) -> runs.Run:
     inputs = pipelines.InputConfig(
         batch_size=cast(int, config.batch_size),
         num_frames=architecture.training_frames,
-        grid=architecture.grid if supervision.uses_strong else None,
+        grid=architecture.grid if supervision.needs_strong else None,
         num_segments=architecture.num_segments,
         balance=config.balance,
         mixup=cast(float, config.mixup),
@@ -144,8 +177,8 @@ def train(config: TrainConfig) -> runs.Run:
         else None
     )
     epochs = cast(int, config.epochs)
-    keeper = _Keeper(out, model, average, epochs)
-    start = keeper.restore(state) if state else 0
+    run_keeper = keeper.Keeper(out, model, average, epochs)
+    start = run_keeper.restore(state) if state else 0
     trainable = sum(math.prod(v.shape) for v in network.trainable_variables)
     print(
         f"{config.model}: {trainable:,} trainable parameters"
@@ -155,13 +188,13 @@ def train(config: TrainConfig) -> runs.Run:
         f" epochs {start + 1} to {epochs}",
         flush=True,
     )
-    callbacks: list[Any] = [_Divergence()]
+    callbacks: list[Any] = [keeper.Divergence()]
     callbacks += [] if average is None else [average]
-    callbacks += [training.ClipScores(valid_batches, average), keeper]
-    source = pipelines.TrainingInput(train_data, inputs)
+    callbacks += [training.ClipScores(valid_batches, average), run_keeper]
+    batches = pipelines.TrainingInput(train_data, inputs)
     for epoch in range(start, epochs):
         model.fit(
-            source.epoch(epoch),
+            batches.epoch(epoch),
             initial_epoch=epoch,
             epochs=epoch + 1,
             verbose=1 if sys.stdout.isatty() else 0,
@@ -172,7 +205,7 @@ def train(config: TrainConfig) -> runs.Run:
         runs.write_thresholds(
             out, scoring.tune_thresholds(runs.load(out, precision), valid_data)
         )
-    best = keeper.best
+    best = run_keeper.best
     print(
         f"best epoch {best['epoch']} of {epochs}: validation mAP"
         f" {best['val_mAP']:.4f}; the run is in {out}\nnext: tfweak-evaluate"
@@ -183,106 +216,24 @@ def train(config: TrainConfig) -> runs.Run:
     return runs.load(out)
 
 
-class _Divergence(keras.callbacks.Callback):
-    """Ends a training whose loss is no number, with advice."""
+def check(config: TrainConfig) -> None:
+    """Refuses settings that cannot work, before any training.
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        loss = (logs or {})["loss"]
-        if not math.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss} in epoch {epoch + 1}: the training diverges; try a"
-                " smaller --learning_rate or --precision=float32 in a new --out"
-            )
-
-
-class _Keeper(keras.callbacks.Callback):
-    """After each epoch: best model, history, curves, and the resume point, last."""
-
-    def __init__(
-        self,
-        out: pathlib.Path,
-        model: training.WeakModel,
-        average: training.WeightAverage | None,
-        epochs: int,
-    ) -> None:
-        super().__init__()
-        self._epochs = epochs
-        self._began = time.monotonic()
-        self._out = out
-        self._weak_model = model
-        self._average = average
-        self._point = runs.ResumePoint(out)
-        self._curves = tf.summary.create_file_writer(str(out / "tensorboard"))
-        self._rows: list[dict[str, float]] = []
-        self.best: dict[str, float] = {"epoch": 0, "val_mAP": -1.0}
-
-    def restore(self, state: tuple[dict[str, list[np.ndarray]], dict[str, Any]]) -> int:
-        """Puts a stored state back; returns how many epochs are done."""
-        arrays, document = state
-        groups = self._groups()
-        for name, variables in groups.items():
-            if len(arrays.get(name, ())) != len(variables):
-                raise InputError(
-                    f"{self._out}/last: does not fit this model; remove the"
-                    " folder to start the training over"
-                )
-            for variable, value in zip(variables, arrays[name]):
-                variable.assign(value)
-        self._rows, self.best = document["history"], document["best"]
-        return document["epoch"]
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._began = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        row = {"epoch": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}}
-        self._rows.append(row)
-        if row["val_mAP"] > self.best["val_mAP"]:
-            self.best = row
-            self._save_best()
-        with self._curves.as_default(step=epoch + 1):
-            for name, value in row.items():
-                if name != "epoch":
-                    tf.summary.scalar(name, value)
-        self._curves.flush()
-        runs.write_history(self._out / "history.csv", self._rows)
-        arrays = {
-            name: [np.asarray(v) for v in variables]
-            for name, variables in self._groups().items()
-        }
-        seconds = time.monotonic() - self._began
-        left = seconds * (self._epochs - epoch - 1)
-        shown = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch")
-        print(
-            f"epoch {epoch + 1}/{self._epochs}: {shown}; {seconds:.0f} s,"
-            f" about {left / 60:.0f} min left",
-            flush=True,
-        )
-        self._point.save(
-            arrays, {"epoch": epoch + 1, "history": self._rows, "best": self.best}
-        )
-
-    def _save_best(self) -> None:
-        if self._average:
-            self._average.swap()
-        runs.save_model(self._weak_model.network, self._out / "model.keras")
-        if self._average:
-            self._average.swap()
-
-    def _groups(self) -> dict[str, list[Any]]:
-        groups = {
-            "network": self._weak_model.network.variables,
-            "optimizer": self._weak_model.optimizer.variables,
-        }
-        if self._average:
-            groups["average"] = self._average.variables(self._weak_model)
-        return groups
+    Raises:
+      InputError: saying which, and what to give instead.
+    """
+    _check(_with_defaults(config))
 
 
 def _check(config: TrainConfig) -> tuple[registry.Architecture, training.Supervision]:
     """Refuses settings that cannot work, before any data is read."""
     supervision = training.Supervision(
-        config.supervision, *config.attention_weights, config.attention_target
+        config.supervision,
+        *config.attention_weights,
+        config.attention_target,
+        config.pseudo_labels,
+        config.clip_weight,
+        config.segment_weight,
     )
     architecture = registry.create(config.model, 1, **config.model_settings)
     if supervision.kind != "none" and architecture.config.pooling == "average":
@@ -311,8 +262,18 @@ def _with_defaults(config: TrainConfig) -> TrainConfig:
     return dataclasses.replace(config, **own)
 
 
-def _open(config: TrainConfig, classes: ClassList | None) -> tuple[Any, Any]:
+def open_data(config: TrainConfig) -> tuple[sources.ClipData, sources.ClipData]:
+    """The training and the validation clips that a configuration names.
+
+    Raises:
+      InputError: broken data, or parts that do not go together.
+    """
+    classes = ClassList.read_csv(config.classes) if config.classes else None
     data = sources.open_data(config.data, classes)
+    if config.exclude_data:
+        before = len(data)
+        data = data.without(sources.open_data(config.exclude_data).clip_ids)
+        print(f"--exclude_data leaves out {before - len(data):,} clips", flush=True)
     if not config.valid_data:
         return data.split(config.valid_fraction, config.seed)
     valid = sources.open_data(config.valid_data, data.classes)

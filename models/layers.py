@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -158,3 +159,24 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict
             "linear", dtype="float32", name="attention_logits"
         )(attention_logits)
     return {**pool(pooling, probs, attention_logits, mask), "mask": mask}
+
+
+def start_at_frequencies(
+    network: keras.Model, label_counts: np.ndarray, num_clips: int
+) -> None:
+    """Sets L8-a's bias so that an untrained model answers the classes' frequencies.
+
+    With hundreds of rare classes the first hundred steps would otherwise go into
+    learning that most are absent: bias = log(f / (1 - f)), f = (n_c + 0.5) / (N + 1)
+    (the initialisation of Lin et al. 2017, "Focal loss for dense object detection",
+    with each class's own frequency).
+
+    Args:
+      network: with a layer L8-a, as `segment_head` makes it; others stay as they are.
+      label_counts: (C,) n_c, training clips a class.
+      num_clips: N.
+    """
+    if not any(layer.name == "L8-a" for layer in network.layers):
+        return
+    frequency = (np.asarray(label_counts) + 0.5) / (num_clips + 1.0)
+    network.get_layer("L8-a").bias.assign(np.log(frequency / (1.0 - frequency)))

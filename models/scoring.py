@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,29 +16,88 @@ from tfweak.models import compatibility, runs
 SEGMENT_SECONDS = 1.0
 
 
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """A run's answers to labelled clips, beside the labels.
+
+    Attributes:
+      weak, clip_probs: (N, C) labels and scores.
+      reference, estimated: clip id -> events, of the clips with strong labels.
+      durations: clip id -> seconds, of the same clips.
+    """
+
+    weak: np.ndarray
+    clip_probs: np.ndarray
+    reference: dict[str, list[Event]]
+    estimated: dict[str, list[Event]]
+    durations: dict[str, float]
+
+    @classmethod
+    def merged(cls, parts: Sequence[Answers]) -> Answers:
+        """The answers to the parts of one data set, such as its folds."""
+        whole = cls(
+            np.concatenate([part.weak for part in parts]),
+            np.concatenate([part.clip_probs for part in parts]),
+            {},
+            {},
+            {},
+        )
+        for part in parts:
+            whole.reference.update(part.reference)
+            whole.estimated.update(part.estimated)
+            whole.durations.update(part.durations)
+        return whole
+
+    def score(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Tagging metrics and, where there are strong labels, localisation metrics.
+
+        Returns:
+          What `metrics.evaluate` gives and, for clips with strong labels,
+          `localisation`: `segment_based` (F1 in segments of one second) and
+          `event_based` (collars of 200 ms).
+        """
+        result = metrics.evaluate(self.weak, self.clip_probs, class_names)
+        if self.reference:
+            count = len(class_names)
+            tables = {
+                "segment_based": detection.segment_f1(
+                    self.reference,
+                    self.estimated,
+                    self.durations,
+                    count,
+                    SEGMENT_SECONDS,
+                ),
+                "event_based": detection.event_f1(
+                    self.reference, self.estimated, count
+                ),
+            }
+            for table in tables.values():
+                table["classes"] = dict(zip(class_names, table["classes"]))
+            result["localisation"] = {"num_clips": len(self.reference), **tables}
+        return result
+
+
 def evaluate(
     run: runs.Run, data: sources.ClipData, batch_size: int = 64
 ) -> dict[str, Any]:
-    """Tagging metrics and, where the data has strong labels, localisation metrics.
+    """`collect` and `Answers.score` in one."""
+    return collect(run, data, batch_size).score(run.classes.names)
+
+
+def collect(run: runs.Run, data: sources.ClipData, batch_size: int = 64) -> Answers:
+    """A run's answers to data.
 
     Args:
       run: the trained model, its classes and thresholds.
       data: of the classes and the payload that the run was trained on.
       batch_size: clips a step.
 
-    Returns:
-      What `metrics.evaluate` gives and, for clips with strong labels, `localisation`:
-      `segment_based` (F1 in segments of one second) and `event_based` (collars of
-      200 ms) of the events that the thresholds of the run make.
-
     Raises:
       InputError: data of another form than the run's.
     """
     compatibility.check_data(run.payload, data.payload, data.files[0])
     weak, scores = [], []
-    reference: dict[str, list[Event]] = {}
-    estimated: dict[str, list[Event]] = {}
-    durations: dict[str, float] = {}
+    found = Answers(np.array([]), np.array([]), {}, {}, {})
     grid = run.architecture.grid
     for x, y, outputs in answers(run, data, batch_size):
         weak.append(y["weak"].numpy())
@@ -46,27 +106,15 @@ def evaluate(
             continue
         for i in np.flatnonzero(y["has_strong"].numpy()):
             name = y["clip_id"][i].numpy().decode(errors="replace")
-            reference[name] = y["events"][i]
             count = int(outputs["mask"][i].sum())
-            durations[name] = clip_seconds(run, int(x["num_frames"][i]))
-            estimated[name] = decode(
+            found.reference[name] = y["events"][i]
+            found.durations[name] = clip_seconds(run, int(x["num_frames"][i]))
+            found.estimated[name] = decode(
                 run, grid, outputs["segment_probs"][i][:count], outputs["clip_probs"][i]
             )
-    result = metrics.evaluate(
-        np.concatenate(weak), np.concatenate(scores), run.classes.names
+    return dataclasses.replace(
+        found, weak=np.concatenate(weak), clip_probs=np.concatenate(scores)
     )
-    if reference:
-        names, count = run.classes.names, len(run.classes)
-        tables = {
-            "segment_based": detection.segment_f1(
-                reference, estimated, durations, count, SEGMENT_SECONDS
-            ),
-            "event_based": detection.event_f1(reference, estimated, count),
-        }
-        for table in tables.values():
-            table["classes"] = dict(zip(names, table["classes"]))
-        result["localisation"] = {"num_clips": len(reference), **tables}
-    return result
 
 
 def answers(

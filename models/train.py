@@ -35,6 +35,19 @@ _VALID_FRACTION = flags.DEFINE_float(
     upper_bound=1.0,
     flag_values=_FLAGS,
 )
+_EXCLUDE = flags.DEFINE_list(
+    "exclude_data",
+    None,
+    "folders whose clips, by id, are left out of --data: such as those that the model"
+    " will be tested on",
+    flag_values=_FLAGS,
+)
+_OVERLAP = flags.DEFINE_boolean(
+    "allow_overlap",
+    False,
+    "validate on clips that the run of --init=run:PATH has learnt from",
+    flag_values=_FLAGS,
+)
 _CLASSES = flags.DEFINE_string(
     "classes",
     None,
@@ -71,11 +84,38 @@ _WEIGHT = flags.DEFINE_list(
 _TARGET = flags.DEFINE_enum(
     "attention_target",
     "attention",
-    ["attention", "activation", "time_normalised"],
-    "what the attention loss is"
-    " put on: the attention (as printed in the paper), its activation"
-    " before normalising, or the attention with labels normalised over"
-    " time",
+    [
+        "attention",
+        "activation",
+        "present_activation",
+        "time_normalised",
+        "cross_entropy",
+    ],
+    "what the attention loss is put on: the attention (as printed in the paper); its"
+    " activation before normalising, of all or of the present classes; the attention"
+    " with labels normalised over time; or the cross-entropy of these over time",
+    flag_values=_FLAGS,
+)
+_PSEUDO = flags.DEFINE_enum(
+    "pseudo_labels",
+    "printed",
+    ["printed", "relative", "soft"],
+    "how the model labels its own segments: Eq. (1) as printed, a threshold relative to"
+    " the class's highest segment, or the square of that ratio",
+    flag_values=_FLAGS,
+)
+_CLIP_WEIGHT = flags.DEFINE_float(
+    "clip_weight",
+    1.0,
+    "of the clip-level loss; 0 with --segment_weight trains from strong labels alone",
+    lower_bound=0.0,
+    flag_values=_FLAGS,
+)
+_SEGMENT_WEIGHT = flags.DEFINE_float(
+    "segment_weight",
+    0.0,
+    "of the loss of the segment predictions against strong labels",
+    lower_bound=0.0,
     flag_values=_FLAGS,
 )
 _EPOCHS = flags.DEFINE_integer(
@@ -161,12 +201,17 @@ def _main(_: list[str]) -> None:
             out=_OUT.value,
             valid_data=tuple(_VALID_DATA.value or ()),
             valid_fraction=_VALID_FRACTION.value,
+            exclude_data=tuple(_EXCLUDE.value or ()),
+            allow_overlap=_OVERLAP.value,
             classes=_CLASSES.value,
             model=_MODEL.value,
             model_settings=fitting.parse_settings(_SET.value),
             supervision=_SUPERVISION.value,
             attention_weights=fitting.parse_weights(_WEIGHT.value),
             attention_target=_TARGET.value,
+            pseudo_labels=_PSEUDO.value,
+            clip_weight=_CLIP_WEIGHT.value,
+            segment_weight=_SEGMENT_WEIGHT.value,
             epochs=_EPOCHS.value,
             batch_size=_BATCH_SIZE.value,
             learning_rate=_LEARNING_RATE.value,
@@ -192,6 +237,8 @@ def _refuse_contradictions() -> None:
                     f"--{name} has no effect without supervision; add"
                     " --supervision=self or another"
                 )
+    if "self" not in _SUPERVISION.value and _FLAGS["pseudo_labels"].present:
+        raise InputError("--pseudo_labels has no effect without --supervision=self")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,12 @@ def run(audio, tmp_path_factory):
 def test_metrics_json(run, tmp_path, capsys):
     folder, data = run
     out = tmp_path / "deep" / "metrics.json"
-    assert evaluate.main([f"--run={folder}", f"--data={data}", f"--out={out}"]) == 0
+    arguments = [f"--run={folder}", f"--data={data}", f"--out={out}"]
+    assert evaluate.main(arguments) == 1  # it was trained on them
+    text = capsys.readouterr().err
+    assert "40 of its 40 clips are known to the run" in text
+    assert "--allow_overlap" in text
+    assert evaluate.main([*arguments, "--allow_overlap"]) == 0
     found = json.loads(out.read_text())
     assert {
         "mAP",

@@ -74,6 +74,38 @@ def test_total_is_the_papers_sum(kind):
     assert set(logs) == names
 
 
+@pytest.mark.parametrize("clip_weight", [0.0, 1.0])
+def test_strong_baselines_train_the_segments(clip_weight):
+    network_ = network("average")
+    supervision = training.Supervision(clip_weight=clip_weight, segment_weight=0.5)
+    model = training.WeakModel(network_, supervision)
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    x, y = batch()
+    outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
+    segments = losses.segment_loss(
+        y["strong"], outputs["segment_probs"], outputs["mask"]
+    )
+    expected = 0.5 * np.array(segments) * y["has_strong"]
+    weak = losses.prediction_loss(y["weak"], outputs["clip_probs"])
+    expected = expected + clip_weight * np.array(weak)
+    logs = model.train_on_batch(x, y, return_dict=True)
+    assert logs["loss"] == pytest.approx(expected.mean(), rel=1e-5)
+    assert set(logs) == {"loss", "loss_pred", "loss_segments"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"clip_weight": 0.0}, "leaves no loss"),
+        ({"segment_weight": -1.0}, "negative"),
+        ({"kind": "self", "pseudo_labels": "nonsense"}, "pseudo labels 'nonsense'"),
+    ],
+)
+def test_supervision_that_cannot_be(settings, message):
+    with pytest.raises(InputError, match=message):
+        training.Supervision(**settings)
+
+
 def test_step_follows_the_gradient_of_the_total():
     model = model_of("strong+self")
     x, y = batch()

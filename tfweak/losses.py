@@ -16,7 +16,13 @@ from keras import ops
 # Probabilities are clipped to [EPSILON, 1 - EPSILON] before the logarithm.
 EPSILON = 1e-7
 
-ATTENTION_TARGETS = ("attention", "activation", "time_normalised")
+ATTENTION_TARGETS = (
+    "attention",
+    "activation",
+    "present_activation",
+    "time_normalised",
+    "cross_entropy",
+)
 
 
 def binary_cross_entropy(labels: Any, probs: Any) -> Any:
@@ -37,6 +43,27 @@ def prediction_loss(weak: Any, clip_probs: Any) -> Any:
       (B,) float32.
     """
     return ops.sum(binary_cross_entropy(weak, clip_probs), axis=-1)
+
+
+def segment_loss(strong: Any, segment_probs: Any, mask: Any) -> Any:
+    """The mean over valid segments of sum_c BCE(Y_{c,t}, X^a_{c,t}).
+
+    The supervision of Kim & Ghaffarzadegan's models without attention that strong
+    labels train (rows 2 and 3 of their Table I). They print neither the formula nor its
+    reduction; the mean over time puts it on the scale of L_pred for any number of
+    segments.
+
+    Args:
+      strong: (B, T, C) segment labels Y.
+      segment_probs: (B, T, C), X^a.
+      mask: (B, T) bool, True where valid.
+
+    Returns:
+      (B,) float32.
+    """
+    valid = ops.cast(mask, "float32")
+    loss = ops.sum(binary_cross_entropy(strong, segment_probs), axis=-1) * valid
+    return ops.sum(loss, axis=1) / ops.maximum(ops.sum(valid, axis=1), 1.0)
 
 
 def pseudo_strong_labels(segment_probs: Any, weak: Any, mask: Any) -> Any:
@@ -68,6 +95,41 @@ def pseudo_strong_labels(segment_probs: Any, weak: Any, mask: Any) -> Any:
     return ops.stop_gradient(ops.cast(positive, "float32"))
 
 
+def soft_pseudo_labels(segment_probs: Any, weak: Any, mask: Any) -> Any:
+    """P_{c,t} = (X^a_{c,t} / max_t X^a_{c,t})^2 for the classes of the clip, else 0.
+
+    Ours: no threshold, and relative to the class's own activity in the clip, so that
+    some segments stay out even where every X^a lies above the printed theta. Without
+    gradient; arguments and result as for `pseudo_strong_labels`, with values in [0, 1].
+    """
+    probs = ops.cast(ops.stop_gradient(segment_probs), "float32")
+    valid = ops.expand_dims(ops.cast(mask, "float32"), -1)
+    present = ops.expand_dims(ops.cast(weak, "float32") >= 0.5, 1)
+    probs *= valid
+    peak = ops.maximum(ops.max(probs, axis=1, keepdims=True), EPSILON)
+    labels = ops.square(probs / peak) * ops.cast(present, "float32")
+    return ops.stop_gradient(labels)
+
+
+def relative_pseudo_labels(segment_probs: Any, weak: Any, mask: Any) -> Any:
+    """P_{c,t} = 1 where X^a_{c,t} is half of max_t X^a_{c,t} or more, present classes.
+
+    Ours: Eq. (1) with a threshold relative to the class's own activity in the clip.
+    Arguments and result as for `pseudo_strong_labels`.
+    """
+    # X^a / max >= 1/2 where its square is 1/4 or more
+    soft = soft_pseudo_labels(segment_probs, weak, mask)
+    return ops.cast(soft >= 0.25, "float32")
+
+
+# Rule -> P from (segment_probs, weak, mask).
+PSEUDO_LABELS = {
+    "printed": pseudo_strong_labels,
+    "relative": relative_pseudo_labels,
+    "soft": soft_pseudo_labels,
+}
+
+
 def attention_loss(
     labels: Any,
     attention: Any,
@@ -78,32 +140,44 @@ def attention_loss(
     """L_att = sum_t sum_c BCE(Y_{c,t}, A_{c,t}), Section II of the same paper.
 
     A sums to 1 over time for each class, so the printed form cannot reach 0 where an
-    event spans several segments. The other two targets can.
+    event spans several segments, nor where a class is absent. The other targets are:
+
+      attention           BCE(Y, A), as printed;
+      activation          BCE(Y, X^b), on the attention before it is normalised;
+      present_activation  the same for classes with a positive segment only;
+      time_normalised     BCE(Y / sum_t Y, A), least where A spreads evenly over the
+                          event;
+      cross_entropy       -(Y / sum_t Y) log A, over time as over the values of one
+                          variable; absent classes have no part in it.
 
     Args:
-      labels: (B, T, C) segment labels Y, or pseudo strong labels P.
+      labels: (B, T, C) segment labels Y, or pseudo strong labels P, in [0, 1].
       attention: (B, T, C), A.
       attention_logits: (B, T, C), of X^b = sigmoid(logits).
       mask: (B, T) bool, True where valid.
-      target: `attention`, BCE(Y, A), as printed; `activation`, BCE(Y, X^b), on the
-        attention before it is normalised; `time_normalised`, BCE(Y / sum_t Y, A), least
-        where A spreads evenly over the event.
+      target: one of the above.
 
     Returns:
       (B,) float32.
     """
     if target not in ATTENTION_TARGETS:
         raise ValueError(f"attention target {target!r}: one of {ATTENTION_TARGETS}")
-    labels = ops.cast(labels, "float32")
     valid = ops.expand_dims(ops.cast(mask, "float32"), -1)
+    labels = ops.cast(labels, "float32") * valid
+    total = ops.sum(labels, axis=1, keepdims=True)
     if target == "attention":
         loss = binary_cross_entropy(labels, attention)
-    elif target == "activation":
+    elif target in ("activation", "present_activation"):
         logits = ops.cast(attention_logits, "float32")
         # BCE from logits: softplus(z) - y z
         loss = ops.softplus(logits) - labels * logits
+        if target == "present_activation":
+            loss *= ops.cast(total > 0, "float32")
+    elif target == "time_normalised":
+        shares = labels / ops.maximum(total, 1.0)
+        loss = binary_cross_entropy(shares, attention)
     else:
-        labels = labels * valid
-        count = ops.maximum(ops.sum(labels, axis=1, keepdims=True), 1.0)
-        loss = binary_cross_entropy(labels / count, attention)
+        shares = labels / ops.maximum(total, EPSILON)
+        probs = ops.maximum(ops.cast(attention, "float32"), EPSILON)
+        loss = -shares * ops.log(probs)
     return ops.sum(loss * valid, axis=(1, 2))

@@ -24,7 +24,7 @@ from tfweak import audio, parsing
 from tfweak.errors import InputError
 from tfweak.features_layer import LogMel
 from tfweak.labels import SegmentGrid
-from tfweak.sources import ClipData, keep_part, uniform_hash
+from tfweak.sources import ClipData, keep_parts, uniform_hash
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ class TrainingInput:
                 num_parallel_calls=tf.data.AUTOTUNE,
                 deterministic=True,
             )
-            dataset = keep_part(dataset, data.part)
+            dataset = keep_parts(dataset, data.parts)
             buffer = config.shuffle_clips
         if config.balance:
             dataset = _repeat_rare(dataset, data, config.seed, number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -17,18 +17,40 @@ from tfweak.labels import ClassList
 OFFICIAL_NUM_CLASSES = 527
 
 
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """A part of the clips, chosen by a hash of the clip id, whatever the file order."""
-
-    valid_fraction: float
-    is_valid: bool
-    seed: int
+class Part(Protocol):
+    """A part of the clips, chosen by id, whatever the order of files and clips."""
 
     def keep(self, clip_ids: Any) -> Any:
         """(B,) bool for (B,) string clip ids."""
-        share = tf.cast(uniform_hash(clip_ids, self.seed, -1), tf.float64)
-        return (share < self.valid_fraction) == self.is_valid
+
+
+@dataclasses.dataclass(frozen=True)
+class HashRange:
+    """The clips whose hash lies in [start, stop) of the unit interval, or the rest."""
+
+    start: float
+    stop: float
+    inside: bool
+    seed: int
+
+    def keep(self, clip_ids: Any) -> Any:
+        share = uniform_hash(clip_ids, self.seed, -1)
+        return ((share >= self.start) & (share < self.stop)) == self.inside
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Without:
+    """The clips whose ids (by their hashes, sorted) are not in a list."""
+
+    hashes: np.ndarray
+
+    def keep(self, clip_ids: Any) -> Any:
+        if not len(self.hashes):
+            return tf.ones_like(clip_ids, tf.bool)
+        found = _hash_int(clip_ids)
+        table = tf.constant(self.hashes)
+        place = tf.minimum(tf.searchsorted(table, found), len(self.hashes) - 1)
+        return tf.gather(table, place) != found
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,7 +64,7 @@ class ClipData:
       clip_ids: (N,) the ids of the clips (of this part).
       label_counts: (C,) clips a class.
       num_strong: clips with strong labels.
-      part: None for all clips.
+      parts: what chose these clips; a clip is in all of them.
     """
 
     files: tuple[str, ...]
@@ -51,7 +73,7 @@ class ClipData:
     clip_ids: np.ndarray
     label_counts: np.ndarray
     num_strong: int
-    part: Part | None = None
+    parts: tuple[Part, ...] = ()
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -67,18 +89,54 @@ class ClipData:
                 f"validation fraction {valid_fraction}: a number between 0"
                 " and 1 is needed"
             )
-        return self._take(Part(valid_fraction, False, seed)), self._take(
-            Part(valid_fraction, True, seed)
+        training = HashRange(0.0, valid_fraction, False, seed)
+        validation = HashRange(0.0, valid_fraction, True, seed)
+        why = f"a validation fraction of {valid_fraction} of {len(self)} clips"
+        return (
+            self._take(training, f"{why} leaves none for training"),
+            self._take(validation, f"{why} leaves none for validation"),
         )
 
-    def _take(self, part: Part) -> ClipData:
-        taken = _scan(self.files, self.payload, self.classes, part)
-        if not len(taken):
-            raise InputError(
-                f"a validation fraction of {part.valid_fraction} of"
-                f" {len(self)} clips leaves none for"
-                f" {'validation' if part.is_valid else 'training'}"
+    def folds(self, count: int, seed: int = 0) -> list[tuple[ClipData, ClipData]]:
+        """Cross-validation by clip id: pairs of the other clips and the fold's own.
+
+        The folds are disjoint and hold every clip once. A fold is a range of the ids'
+        hashes, so that their sizes differ a little.
+
+        Raises:
+          InputError: fewer than 2 folds, or so many that one stays empty.
+        """
+        if count < 2:
+            raise InputError(f"{count} folds: 2 at least are needed")
+        why = f"{count} folds of {len(self)} clips: one stays empty; take fewer"
+        out = []
+        for i in range(count):
+            limits = i / count, (i + 1) / count
+            out.append(
+                (
+                    self._take(HashRange(*limits, False, seed), why),
+                    self._take(HashRange(*limits, True, seed), why),
+                )
             )
+        return out
+
+    def without(self, clip_ids: Sequence[bytes] | np.ndarray) -> ClipData:
+        """The clips that are not in a list of ids.
+
+        Raises:
+          InputError: when none is left.
+        """
+        ids = tf.constant(np.asarray(clip_ids, object), tf.string)
+        return self._take(
+            Without(np.unique(_hash_int(ids).numpy())),
+            f"all {len(self)} clips are excluded; none is left to train on",
+        )
+
+    def _take(self, part: Part, why_empty: str) -> ClipData:
+        parts = (*self.parts, part)
+        taken = _scan(self.files, self.payload, self.classes, parts)
+        if not len(taken):
+            raise InputError(why_empty)
         return taken
 
     def fingerprint(self) -> dict[str, Any]:
@@ -95,7 +153,7 @@ class ClipData:
     def open_serialized(self) -> tf.data.Dataset:
         """The serialised records, file after file."""
         dataset = tf.data.TFRecordDataset(list(self.files))
-        return keep_part(dataset, self.part)
+        return keep_parts(dataset, self.parts)
 
 
 def open_data(
@@ -135,7 +193,7 @@ def open_data(
     if classes is None:
         classes = ClassList.indices(OFFICIAL_NUM_CLASSES)
     files = tuple(path for folder in folders for path in records.shards(folder))
-    data = _scan(files, infos[0].payload, classes, None)
+    data = _scan(files, infos[0].payload, classes)
     if not len(data):
         raise InputError(f"{', '.join(map(str, folders))}: the shards hold no clips")
     unique, counts = np.unique(data.clip_ids, return_counts=True)
@@ -164,19 +222,26 @@ def difference(one: records.Payload, other: records.Payload) -> str:
     return "; ".join(parts)
 
 
-def keep_part(dataset: tf.data.Dataset, part: Part | None) -> tf.data.Dataset:
-    """The serialised clips of a part; all where it is None."""
-    if part is None:
+def keep_parts(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dataset:
+    """The serialised clips that are in every part."""
+    if not parts:
         return dataset
 
     def keep(serialized: tf.Tensor) -> tf.Tensor:
-        return tf.boolean_mask(serialized, part.keep(parsing.clip_ids(serialized)))
+        return tf.boolean_mask(serialized, _keep(parsing.clip_ids(serialized), parts))
 
     return (
         dataset.batch(256)
         .map(keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .unbatch()
     )
+
+
+def _keep(clip_ids: Any, parts: Sequence[Part]) -> Any:
+    kept = tf.ones_like(clip_ids, tf.bool)
+    for part in parts:
+        kept &= part.keep(clip_ids)
+    return kept
 
 
 def _hash_int(clip_ids: Any, seed: int = 0, epoch: int = 0) -> Any:
@@ -193,7 +258,7 @@ def _scan(
     files: Sequence[str],
     payload: records.Payload,
     classes: ClassList,
-    part: Part | None,
+    parts: tuple[Part, ...] = (),
 ) -> ClipData:
     """One pass: ids, label counts, and whether every record can be used."""
     counts = np.zeros(len(classes), np.int64)
@@ -223,11 +288,7 @@ def _scan(
                     f" {len(classes) - 1}; give the class list that the data was made"
                     " with"
                 )
-            keep = (
-                np.ones(len(clip_ids), bool)
-                if part is None
-                else part.keep(clip_ids).numpy()
-            )
+            keep = _keep(clip_ids, parts).numpy()
             pairs = np.unique(np.stack([rows, values])[:, keep[rows]], axis=1)
             counts += np.bincount(pairs[1], minlength=len(classes))
             ids.append(clip_ids.numpy()[keep])
@@ -241,7 +302,7 @@ def _scan(
         np.concatenate(ids) if ids else np.array([], object),
         counts,
         num_strong,
-        part,
+        parts,
     )
 
 

@@ -27,21 +27,30 @@ SUPERVISIONS = ("none", "strong", "self", "strong+self")
 class Supervision:
     """How the attention is supervised: a setting of training, not of a model.
 
-        L = L_pred + strong_weight * L_att(Y, where a clip has strong labels)
-                   + self_weight * L_att(P)
+        L = clip_weight * L_pred
+            + strong_weight * L_att(Y, where a clip has strong labels)
+            + self_weight * L_att(P)
+            + segment_weight * L_seg(Y, where a clip has strong labels)
 
-    (Sections II and III of Kim & Ghaffarzadegan 2019.)
+    (Sections II to IV of Kim & Ghaffarzadegan 2019.) L_seg, `losses.segment_loss`, is
+    no supervision of the attention: it trains the segment predictions themselves, as
+    in the models without attention of rows 2 (clip_weight=0) and 3 of Table I.
 
     Attributes:
       kind: `none`, `strong`, `self` or `strong+self`.
       strong_weight, self_weight: alpha of each term; the paper found 1 best.
       target: what the attention loss is put on, see `losses.attention_loss`.
+      pseudo_labels: the rule that makes P, see `losses.PSEUDO_LABELS`.
+      clip_weight, segment_weight: of L_pred and L_seg.
     """
 
     kind: str = "none"
     strong_weight: float = 1.0
     self_weight: float = 1.0
     target: str = "attention"
+    pseudo_labels: str = "printed"
+    clip_weight: float = 1.0
+    segment_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in SUPERVISIONS:
@@ -53,12 +62,26 @@ class Supervision:
                 f"attention target {self.target!r}: one of"
                 f" {', '.join(losses.ATTENTION_TARGETS)}"
             )
-        if min(self.strong_weight, self.self_weight) < 0:
-            raise InputError("an attention weight cannot be negative")
+        if self.pseudo_labels not in losses.PSEUDO_LABELS:
+            raise InputError(
+                f"pseudo labels {self.pseudo_labels!r}: one of"
+                f" {', '.join(losses.PSEUDO_LABELS)}"
+            )
+        weights = self.strong_weight, self.self_weight
+        if min(*weights, self.clip_weight, self.segment_weight) < 0:
+            raise InputError("the weight of a loss cannot be negative")
+        if self.kind == "none" and not self.clip_weight and not self.segment_weight:
+            raise InputError("clip weight 0 leaves no loss: give a segment weight")
 
     @property
     def uses_strong(self) -> bool:
+        """Whether L_att(Y) is part of the loss."""
         return "strong" in self.kind
+
+    @property
+    def needs_strong(self) -> bool:
+        """Whether the data must give strong labels."""
+        return self.uses_strong or self.segment_weight > 0
 
     @property
     def uses_self(self) -> bool:
@@ -81,8 +104,8 @@ class WeakModel(keras.Model):
     Metrics given to `compile` compare the weak labels with `clip_probs`.
 
     Logged by name: `loss` (the total), `loss_pred`, and where they apply
-    `loss_strong`, `loss_self` (both before their weight) and `pseudo_positive`, the
-    share of the valid segments of present classes that are pseudo-positive.
+    `loss_segments`, `loss_strong`, `loss_self` (all before their weight) and
+    `pseudo_positive`, the mean P over the valid segments of present classes.
 
     Args:
       network: from the model registry; answers the dict described in `pooling.pool`.
@@ -106,6 +129,7 @@ class WeakModel(keras.Model):
                 " attention; this one pools without (pooling=average)"
             )
         names = ["loss_pred"]
+        names += ["loss_segments"] if self.supervision.segment_weight else []
         names += ["loss_strong"] if self.supervision.uses_strong else []
         names += ["loss_self", "pseudo_positive"] if self.supervision.uses_self else []
         self._terms = {name: keras.metrics.Mean(name=name) for name in names}
@@ -132,9 +156,18 @@ class WeakModel(keras.Model):
         labels = labels if isinstance(labels, Mapping) else {"weak": labels}
         weak = ops.cast(labels["weak"], "float32")
         terms = {"loss_pred": losses.prediction_loss(weak, outputs["clip_probs"])}
-        if self.supervision.kind == "none":
-            return terms
         mask = outputs["mask"]
+        if self.supervision.needs_strong:
+            if "strong" not in labels:
+                raise InputError(
+                    "supervision by strong labels, but the data gives none:"
+                    " labels need 'strong' and 'has_strong'"
+                )
+            has_strong = ops.cast(labels["has_strong"], "float32")
+        if self.supervision.segment_weight:
+            terms["loss_segments"] = has_strong * losses.segment_loss(
+                labels["strong"], outputs["segment_probs"], mask
+            )
 
         def attention_loss(target_labels: Any) -> Any:
             return losses.attention_loss(
@@ -146,16 +179,10 @@ class WeakModel(keras.Model):
             )
 
         if self.supervision.uses_strong:
-            if "strong" not in labels:
-                raise InputError(
-                    "supervision by strong labels, but the data gives none:"
-                    " labels need 'strong' and 'has_strong'"
-                )
-            terms["loss_strong"] = attention_loss(labels["strong"]) * ops.cast(
-                labels["has_strong"], "float32"
-            )
+            terms["loss_strong"] = attention_loss(labels["strong"]) * has_strong
         if self.supervision.uses_self:
-            pseudo = losses.pseudo_strong_labels(outputs["segment_probs"], weak, mask)
+            rule = losses.PSEUDO_LABELS[self.supervision.pseudo_labels]
+            pseudo = rule(outputs["segment_probs"], weak, mask)
             terms["loss_self"] = attention_loss(pseudo)
             possible = ops.sum(ops.cast(weak >= 0.5, "float32"), -1) * ops.sum(
                 ops.cast(mask, "float32"), -1
@@ -175,7 +202,9 @@ class WeakModel(keras.Model):
     ) -> Any:
         """The scalar total: mean over clips of the terms, plus regularisers."""
         terms = self.compute_terms(x, y, y_pred)
-        total = terms["loss_pred"]
+        total = self.supervision.clip_weight * terms["loss_pred"]
+        if self.supervision.segment_weight:
+            total += self.supervision.segment_weight * terms["loss_segments"]
         if self.supervision.uses_strong:
             total += self.supervision.strong_weight * terms["loss_strong"]
         if self.supervision.uses_self:

@@ -9,6 +9,7 @@ setup(
         "tfweak.data_prep.datasets",
         "tfweak.models",
         "tfweak.models.architectures",
+        "tfweak.models.tables",
     ],
     package_dir={
         "tfweak": "tfweak",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-_TRUTH_COLOUR = "#e66101"
+TRUTH_COLOUR = "#e66101"
 _NAME_LENGTH = 36
 _DOTS_PER_INCH = 110
 
@@ -94,20 +94,11 @@ def plot_clip(
     duration = len(log_mel) * frame_hop_seconds
     end = max(duration, float(grid.onsets(len(segment_probs) + 1)[-1]))
 
-    _draw_strip(strip, events, lanes, class_names)
-    image = mel.imshow(
-        log_mel.T,
-        origin="lower",
-        aspect="auto",
-        cmap="magma",
-        interpolation="nearest",
-        extent=(0, duration, -0.5, log_mel.shape[1] - 0.5),
-    )
+    draw_strip(strip, events, lanes, class_names)
+    marked = [event for event in events or () if event.label in lanes]
+    image = draw_features(mel, log_mel, frame_hop_seconds, marked)
     figure.colorbar(image, ax=mel, pad=0.01, aspect=12, label="log energy")
-    mel.set(ylabel="mel band", facecolor="0.85")
-    for event in (e for e in events or () if e.label in lanes):
-        for time in (event.onset_seconds, event.offset_seconds):
-            mel.axvline(time, color="white", linewidth=0.9, linestyle=(0, (4, 2)))
+    mel.set_ylabel("mel band")
 
     # The attention of an absent class means nothing: it does not set the scale. The
     # root scale keeps the small weights of long events visible.
@@ -130,11 +121,11 @@ def plot_clip(
             "weight (root scale)",
         ),
     ):
-        image = _draw_matrix(axes, values[:, shown], grid, norm, colours)
+        image = draw_matrix(axes, values[:, shown], grid, norm, colours)
         above = "max" if values[:, shown].max() > norm.vmax else "neither"
         figure.colorbar(image, ax=axes, pad=0.01, aspect=12, label=unit, extend=above)
         axes.set_title(name + note, loc="left", fontsize=9, color="0.25")
-        _mark_truth(axes, events or (), shown, class_names)
+        mark_truth(axes, events or (), shown, class_names)
     weights.set_xlabel("time in seconds")
     weights.set_xlim(0, end)
     return figure
@@ -188,8 +179,39 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
     values = np.asarray(history[scores[0]], np.float64) if scores else np.empty(0)
     if np.isfinite(values).any():
         best = int(np.nanargmax(values))
-        grid[-1].plot(best + 1, values[best], "o", color=_TRUTH_COLOUR)
+        grid[-1].plot(best + 1, values[best], "o", color=TRUTH_COLOUR)
         grid[-1].set_title(f"best {values[best]:.4f} in epoch {best + 1}", fontsize=9)
+    return figure
+
+
+def plot_curves(curves: Mapping[str, Sequence[float]], label: str) -> Figure:
+    """Values against the epoch, a line each with its name.
+
+    Args:
+      curves: by name, (epochs,) numbers each.
+      label: of the value axis.
+
+    Returns:
+      A `matplotlib.figure.Figure`.
+
+    Raises:
+      InputError: when there is no curve, or one is empty.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    if not curves or not all(len(values) for values in curves.values()):
+        raise InputError(
+            f"no values to draw: { ({k: len(v) for k, v in curves.items()}) }"
+        )
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for name, values in curves.items():
+        axes.plot(np.arange(1, len(values) + 1), values, ".-", label=name)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
     return figure
 
 
@@ -232,7 +254,7 @@ def _choose_classes(
     return shown, f"; {len(shown)} of {num_classes} classes: {what}"
 
 
-def _draw_strip(
+def draw_strip(
     axes: Axes,
     events: Sequence[Event] | None,
     lanes: Sequence[int],
@@ -244,9 +266,9 @@ def _draw_strip(
     axes.set_ylim(max(len(lanes), 1) - 0.5, -0.5)
     axes.set_yticks(
         range(len(lanes)),
-        [_short(class_names[i]) for i in lanes],
+        [short_name(class_names[i]) for i in lanes],
         fontweight="bold",
-        color=_TRUTH_COLOUR,
+        color=TRUTH_COLOUR,
         fontsize=9,
     )
     for row, label in enumerate(lanes):
@@ -257,7 +279,7 @@ def _draw_strip(
                 if e.label == label
             ],
             (row - 0.35, 0.7),
-            facecolors=_TRUTH_COLOUR,
+            facecolors=TRUTH_COLOUR,
         )
     title = "true events"
     if not lanes:
@@ -265,7 +287,28 @@ def _draw_strip(
     axes.set_title(title, loc="left", fontsize=9, color="0.25")
 
 
-def _draw_matrix(
+def draw_features(
+    axes: Axes,
+    features: np.ndarray,
+    frame_hop_seconds: float,
+    events: Sequence[Event],
+) -> AxesImage:
+    """Features (frames, F) as an image, dashed lines at the events' ends."""
+    axes.set_facecolor("0.85")
+    for event in events:
+        for time in (event.onset_seconds, event.offset_seconds):
+            axes.axvline(time, color="white", linewidth=0.9, linestyle=(0, (4, 2)))
+    return axes.imshow(
+        features.T,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        interpolation="nearest",
+        extent=(0, len(features) * frame_hop_seconds, -0.5, features.shape[1] - 0.5),
+    )
+
+
+def draw_matrix(
     axes: Axes, values: np.ndarray, grid: SegmentGrid, norm: Normalize, colours: str
 ) -> AxesImage:
     """Segments x classes as an image, first class on top; returns the image."""
@@ -283,22 +326,26 @@ def _draw_matrix(
     )
 
 
-def _mark_truth(
+def mark_truth(
     axes: Axes,
     events: Sequence[Event],
     shown: Sequence[int],
     class_names: Sequence[str],
+    tags: Sequence[int] = (),
 ) -> None:
-    """Names the rows, present classes in bold, and frames the true events in them."""
+    """Names the rows, present classes in bold, and frames the true events in them.
+
+    Classes with events are present, and those that the clip is tagged with.
+    """
     from matplotlib.patches import Rectangle
 
-    present = {event.label for event in events}
+    present = {event.label for event in events} | set(tags)
     axes.set_yticks(
-        range(len(shown)), [_short(class_names[i]) for i in shown], fontsize=8
+        range(len(shown)), [short_name(class_names[i]) for i in shown], fontsize=8
     )
     for label, text in zip(shown, axes.get_yticklabels()):
         if label in present:
-            text.set(fontweight="bold", color=_TRUTH_COLOUR)
+            text.set(fontweight="bold", color=TRUTH_COLOUR)
     rows = {label: row for row, label in enumerate(shown)}
     for event in events:
         if event.label in rows:
@@ -308,14 +355,15 @@ def _mark_truth(
                     event.offset_seconds - event.onset_seconds,
                     0.92,
                     fill=False,
-                    edgecolor=_TRUTH_COLOUR,
+                    edgecolor=TRUTH_COLOUR,
                     linewidth=1.8,
                     zorder=3,
                 )
             )
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
+    """A class name cut to what fits beside a picture."""
     return (
         name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1].rstrip()}…"
     )

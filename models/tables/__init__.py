@@ -1,0 +1,76 @@
+"""One file a table of results; the file name is the name that `--table` takes.
+
+Such a module defines
+  `TITLE`      what the table shows;
+  `ROWS`       name -> `Row`, the systems that are compared, in order;
+  `MORE_ROWS`  name -> `Row`, systems that run only where `--rows` names them;
+  `COLUMNS`    name -> `Column`, the ways of training them, in order;
+  `TRAINING`   payload kind -> settings of `fitting.TrainConfig` that the source gives;
+and, where a column is pretrained,
+  `PRETRAINING`, `PRETRAINING_MODEL`  the same for the first step, and its model's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pathlib
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from tfweak.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A system.
+
+    Attributes:
+      description: what the table's first columns say of it, by their heads.
+      training: settings of `fitting.TrainConfig`.
+      model: settings of the architecture.
+      reference: column -> the published figure, as text.
+    """
+
+    description: Mapping[str, str]
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    reference: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def searches_alpha(self) -> bool:
+        """Whether the attention weight is to be found for it."""
+        return self.training.get("supervision", "none") != "none"
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A way of training.
+
+    Attributes:
+      pretrained: whether L1 to L7 come from a model without attention that was trained
+        on `--pretrain_data`.
+    """
+
+    pretrained: bool = False
+
+
+def names() -> list[str]:
+    """The tables there are."""
+    return sorted(
+        path.stem
+        for folder in __path__
+        for path in pathlib.Path(folder).glob("[a-z]*.py")
+    )
+
+
+def find(name: str) -> types.ModuleType:
+    """The module of a table.
+
+    Raises:
+      InputError: when there is none of that name.
+    """
+    if name not in names():
+        raise InputError(f"no table {name!r}; there are {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name}")

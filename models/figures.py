@@ -52,7 +52,12 @@ def write(
         plotting.save(figure, files["pseudo-positive share"])
     for column in results.get(COMPARED[0], {}):
         kept = [trials[row][column][0] for row in COMPARED if row in trials]
-        usable = [t for t in kept if (t.model_folder / "model.keras").exists()]
+        usable = [
+            trial
+            for trial in kept
+            if (trial.test_data or trial.folds)
+            and (trial.model_folder / "model.keras").exists()
+        ]
         if len(usable) == len(COMPARED):
             files.update(_compared(folder, column, usable, results))
     return files

@@ -222,7 +222,11 @@ def check(config: TrainConfig) -> None:
     Raises:
       InputError: saying which, and what to give instead.
     """
-    _check(_with_defaults(config))
+    config = _with_defaults(config)
+    _check(config)
+    pipelines.InputConfig(
+        batch_size=cast(int, config.batch_size), mixup=cast(float, config.mixup)
+    )
 
 
 def _check(config: TrainConfig) -> tuple[registry.Architecture, training.Supervision]:

@@ -228,7 +228,8 @@ def test_the_papers_grid():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--folds=4"], "one of --test_data, --folds"),
+        (["--folds=4"], "--folds measures by cross-validation on --train_data"),
+        (["--validation_only"], "one of --test_data, --folds"),
         (["--rows=nonsense"], "--rows=nonsense: there are average"),
         (["--columns=three-step"], "--columns=three-step"),
         (["--training=epochs=many"], "epochs='many' is no int"),

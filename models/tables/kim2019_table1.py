@@ -10,6 +10,7 @@ labels (row 2), or these and the averaged clip prediction against the tags (row 
 
 from __future__ import annotations
 
+from tfweak.models import tables
 from tfweak.models.tables import Column, Row, kim2019_table2
 
 
@@ -58,6 +59,7 @@ MORE_ROWS = {
         "",
         {"supervision": "strong+self"},
     ),
+    "self_soft": _row("self-supervised, soft", "weak", "", "", tables.SELF_SOFT),
 }
 # Adam with 1e-4, the best of the first 50 epochs; the batch size is not printed. A head
 # on embeddings starts from random weights and takes the usual 1e-3.

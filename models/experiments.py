@@ -355,12 +355,18 @@ def _claim(experiment: Experiment) -> None:
     # more trials, rows or columns go on from what is there
     may_change = {"trials", "rows", "columns", "parallel", "out", "alpha_trials"}
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        # a setting that an older version did not know had its default there
+        defaults = dataclasses.asdict(Experiment("", "", ()))
+        before = {
+            **defaults,
+            **json.loads(path.read_text(encoding="utf-8"))["settings"],
+        }
+        before = json.loads(json.dumps(before))
         for name, value in document.items():
-            if name not in may_change and before.get(name) != value:
+            if name not in may_change and before[name] != value:
                 raise InputError(
                     f"--out={folder}: holds an experiment with {name}="
-                    f"{before.get(name)!r}, now it is {value!r}; choose another --out"
+                    f"{before[name]!r}, now it is {value!r}; choose another --out"
                 )
     elif folder.exists() and any(folder.iterdir()):
         raise InputError(

@@ -39,16 +39,14 @@ def write(
     folder.mkdir(exist_ok=True)
     files = {}
     curves = {
-        f"{row}, {column}": shares
+        row if len(cells) == 1 else f"{row}, {column}": shares
         for row, cells in results.items()
         for column, cell in cells.items()
         if (shares := curve(cell, "pseudo_positive")) is not None
     }
     if curves:
         files["pseudo-positive share"] = folder / "pseudo_positive.png"
-        figure = plotting.plot_curves(
-            curves, "pseudo-positive share of present classes' segments"
-        )
+        figure = plotting.plot_curves(curves, "pseudo-positive share of segments")
         plotting.save(figure, files["pseudo-positive share"])
     for column in results.get(COMPARED[0], {}):
         kept = [trials[row][column][0] for row in COMPARED if row in trials]

@@ -86,12 +86,13 @@ _TARGET = flags.DEFINE_enum(
     "attention",
     [
         "attention",
+        "present_attention",
         "activation",
         "present_activation",
         "time_normalised",
         "cross_entropy",
     ],
-    "what the attention loss is put on: the attention (as printed in the paper); its"
+    "what the attention loss is put on: the attention (as printed in the paper) or its"
     " activation before normalising, of all or of the present classes; the attention"
     " with labels normalised over time; or the cross-entropy of these over time",
     flag_values=_FLAGS,

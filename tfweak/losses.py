@@ -18,6 +18,7 @@ EPSILON = 1e-7
 
 ATTENTION_TARGETS = (
     "attention",
+    "present_attention",
     "activation",
     "present_activation",
     "time_normalised",
@@ -140,9 +141,11 @@ def attention_loss(
     """L_att = sum_t sum_c BCE(Y_{c,t}, A_{c,t}), Section II of the same paper.
 
     A sums to 1 over time for each class, so the printed form cannot reach 0 where an
-    event spans several segments, nor where a class is absent. The other targets are:
+    event spans several segments, nor where a class is absent: there it is least for an
+    even A, and with hundreds of absent classes that is most of it. The targets are:
 
       attention           BCE(Y, A), as printed;
+      present_attention   the same for classes with a positive segment only;
       activation          BCE(Y, X^b), on the attention before it is normalised;
       present_activation  the same for classes with a positive segment only;
       time_normalised     BCE(Y / sum_t Y, A), least where A spreads evenly over the
@@ -165,14 +168,12 @@ def attention_loss(
     valid = ops.expand_dims(ops.cast(mask, "float32"), -1)
     labels = ops.cast(labels, "float32") * valid
     total = ops.sum(labels, axis=1, keepdims=True)
-    if target == "attention":
+    if target in ("attention", "present_attention"):
         loss = binary_cross_entropy(labels, attention)
     elif target in ("activation", "present_activation"):
         logits = ops.cast(attention_logits, "float32")
         # BCE from logits: softplus(z) - y z
         loss = ops.softplus(logits) - labels * logits
-        if target == "present_activation":
-            loss *= ops.cast(total > 0, "float32")
     elif target == "time_normalised":
         shares = labels / ops.maximum(total, 1.0)
         loss = binary_cross_entropy(shares, attention)
@@ -180,4 +181,6 @@ def attention_loss(
         shares = labels / ops.maximum(total, EPSILON)
         probs = ops.maximum(ops.cast(attention, "float32"), EPSILON)
         loss = -shares * ops.log(probs)
+    if target.startswith("present"):
+        loss *= ops.cast(total > 0, "float32")
     return ops.sum(loss * valid, axis=(1, 2))

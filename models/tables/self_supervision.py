@@ -26,9 +26,9 @@ COLUMNS = {"tags": Column()}
 ROWS = {
     "unsupervised": Row({"pseudo labels": "", "target": "", "alpha": ""}),
     "printed": _row("printed", "attention", 1.0),
-    "printed_weak": _row("printed", "attention", 0.1),
-    "printed_activation": _row("printed", "activation", 0.1),
     "printed_normalised": _row("printed", "time_normalised", 1.0),
+    "printed_present": _row("printed", "present_attention", 1.0),
+    "relative_present": _row("relative", "present_attention", 0.1),
     "relative_activation": _row("relative", "present_activation", 0.1),
     "relative_entropy": _row("relative", "cross_entropy", 0.1),
     "soft_entropy": _row("soft", "cross_entropy", 0.1),
@@ -38,6 +38,8 @@ MORE_ROWS = {
         {"pseudo labels": "", "target": "", "alpha": ""}, {}, {"pooling": "average"}
     ),
     "soft_entropy_strong": _row("soft", "cross_entropy", 1.0),
+    "printed_weak": _row("printed", "attention", 0.1),
+    "printed_activation": _row("printed", "activation", 0.1),
     "soft_activation": _row("soft", "present_activation", 0.1),
     "relative_entropy_strong": _row("relative", "cross_entropy", 1.0),
 }

@@ -267,6 +267,11 @@ class _Plan:
             where += ", measured on the validation clips alone, at the best epoch"
         else:
             where += f", tested on {_names(given.test_data)}"
+        if not given.folds and not given.valid_data:
+            where += (
+                "; a tenth of the training clips, dealt by the trial's seed, chooses the"
+                " epoch"
+            )
         notes = [
             f"{given.trials} trials, seeds {given.seed} to"
             f" {given.seed + given.trials - 1}; {where}."

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 import pathlib
 import pkgutil
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfweak.errors import InputError
@@ -179,3 +180,17 @@ def source_folder(options: Options, what: str) -> pathlib.Path:
     if not options.source.is_dir():
         raise InputError(f"--source={options.source}: no such folder; expected {what}")
     return options.source
+
+
+def walk(source: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The files below a folder, at any depth and through links; hidden ones are not."""
+    seen: set[str] = set()  # a link may lead to a folder above
+    for folder, folders, files in os.walk(source, followlinks=True):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        if os.path.realpath(folder) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(folder))
+        for file in sorted(files):
+            if not file.startswith("."):
+                yield pathlib.Path(folder, file)

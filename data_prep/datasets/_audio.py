@@ -15,7 +15,7 @@ from tfweak.errors import InputError
 from tfweak.features import LogMelConfig, log_mel, quantise
 from tfweak.vggish import Extractor
 
-from . import Bad, BadFile, Options
+from . import Bad, BadFile, Options, walk
 
 SAMPLE_RATE_HZ = audio.SAMPLE_RATE_HZ
 _FRONT_END = LogMelConfig()
@@ -124,28 +124,15 @@ def find(source: pathlib.Path) -> tuple[dict[str, int], list[Bad]]:
     """
     found: dict[str, int] = {}
     bad: list[Bad] = []
-    seen: set[str] = set()  # a link may lead to a folder above
-    for folder, folders, files in os.walk(source, followlinks=True):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        if os.path.realpath(folder) in seen:
-            folders.clear()
+    for path in walk(source):
+        if path.suffix.lower() not in audio.AUDIO_SUFFIXES:
             continue
-        seen.add(os.path.realpath(folder))
-        for file in sorted(files):
-            path = pathlib.Path(folder, file)
-            if file.startswith(".") or path.suffix.lower() not in audio.AUDIO_SUFFIXES:
-                continue
-            name = path.relative_to(source).as_posix()
-            if name.isprintable():
-                found[name] = size(path)
-            else:
-                bad.append(
-                    Bad(
-                        repr(name),
-                        "name",
-                        "the file name is not printable text; rename it",
-                    )
-                )
+        name = path.relative_to(source).as_posix()
+        if name.isprintable():
+            found[name] = size(path)
+        else:
+            reason = "the file name is not printable text; rename it"
+            bad.append(Bad(repr(name), "name", reason))
     return dict(sorted(found.items())), bad
 
 

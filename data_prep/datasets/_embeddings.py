@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import pathlib
 from collections.abc import Container, Iterator
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from google.protobuf import message as protobuf_message
 from tfweak import records
 from tfweak.errors import InputError
 
-from . import Bad
+from . import Bad, walk
 
 # Each row of AudioSet's embeddings stands for this long.
 ROW_SECONDS = 0.96
@@ -49,20 +48,11 @@ class Shard(NamedTuple):
 
 def find(source: pathlib.Path) -> list[str]:
     """The shards below a folder, at any depth and through links: sorted paths."""
-    found = []
-    seen: set[str] = set()  # a link may lead to a folder above
-    for folder, folders, files in os.walk(source, followlinks=True):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        if os.path.realpath(folder) in seen:
-            folders.clear()
-            continue
-        seen.add(os.path.realpath(folder))
-        found += [
-            pathlib.Path(folder, file).relative_to(source).as_posix()
-            for file in files
-            if file.endswith(records.SHARD_SUFFIX)
-        ]
-    return sorted(found)
+    return sorted(
+        path.relative_to(source).as_posix()
+        for path in walk(source)
+        if path.name.endswith(records.SHARD_SUFFIX)
+    )
 
 
 def payload(source: pathlib.Path, names: list[str]) -> records.Payload:

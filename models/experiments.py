@@ -183,9 +183,7 @@ class _Plan:
             **convert(given.pretraining, "--pretraining"),
         }
         # what validates or tests the second step has no part in the first
-        tested = (
-            given.train_data if given.folds else (*given.valid_data, *given.test_data)
-        )
+        tested = (*(given.valid_data or given.train_data), *given.test_data)
         config = fitting.TrainConfig(
             data=given.pretrain_data,
             out="",

@@ -85,6 +85,7 @@ def _compared(
     data = _test_clips(kept[0])
     durations = _mean_durations(data) if data.num_strong else {}
     gains = _class_gains(*(results[row][column] for row in COMPARED))
+    repeated = len(results[COMPARED[0]][column]) > 1
     names = [name for name in gains if name in durations]
     if len(names) >= 2:
         path = folder / f"improvement_by_duration_{column}.png"
@@ -92,7 +93,7 @@ def _compared(
             names,
             [durations[name] for name in names],
             [gains[name][0] for name in names],
-            [gains[name][1] for name in names],
+            [gains[name][1] for name in names] if repeated else None,
             title=f"{COMPARED[1]} against {COMPARED[0]}, {column}",
         )
         plotting.save(figure, path)

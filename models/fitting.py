@@ -240,7 +240,8 @@ def _check(config: TrainConfig) -> tuple[registry.Architecture, training.Supervi
         config.segment_weight,
     )
     architecture = registry.create(config.model, 1, **config.model_settings)
-    if supervision.kind != "none" and architecture.config.pooling == "average":
+    pooling = getattr(architecture.config, "pooling", None)
+    if supervision.kind != "none" and pooling == "average":
         raise InputError(
             f"--supervision={supervision.kind} supervises attention, but"
             " --set=pooling=average has none"

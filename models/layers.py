@@ -133,6 +133,33 @@ class MaskedBatchNormalization(keras.layers.Layer):
         return shape
 
 
+@keras.saving.register_keras_serializable(package="tfweak")
+class Standardise(keras.layers.Layer):
+    """(x - mean) / deviation for each of the F values of a frame, float32.
+
+    Both are weights that no training step changes: `set` gives them the statistics of
+    the training data, and they travel with the model. Until then x stays as it is.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trainable=False, autocast=False, **kwargs)
+
+    def build(self, input_shape: Any) -> None:
+        shape = (input_shape[-1],)
+        self.mean = self.add_weight(shape, "zeros", name="mean", dtype="float32")
+        self.deviation = self.add_weight(
+            shape, "ones", name="deviation", dtype="float32"
+        )
+
+    def set(self, mean: np.ndarray, deviation: np.ndarray) -> None:
+        """Takes the statistics, (F,) each; a deviation of 0 counts as 1."""
+        self.mean.assign(mean)
+        self.deviation.assign(np.where(deviation > 0, deviation, 1.0))
+
+    def call(self, features: Any) -> Any:
+        return (ops.cast(features, "float32") - self.mean) / self.deviation
+
+
 def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict:
     """L8-a, L8-b and the pooling of Kim & Ghaffarzadegan 2019.
 

@@ -267,8 +267,8 @@ class _Plan:
             where += f", tested on {_names(given.test_data)}"
         if not given.folds and not given.valid_data:
             where += (
-                "; a tenth of the training clips, dealt by the trial's seed, chooses the"
-                " epoch"
+                "; a tenth of the training clips, dealt by the trial's seed, chooses"
+                " the epoch"
             )
         notes = [
             f"{given.trials} trials, seeds {given.seed} to"

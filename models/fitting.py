@@ -168,9 +168,12 @@ def train(
         mixup=cast(float, config.mixup),
         seed=config.seed,
     )
-    valid_batches = pipelines.evaluation_batches(
-        valid_data, dataclasses.replace(inputs, grid=None)
-    )
+    weak_inputs = dataclasses.replace(inputs, grid=None)
+    valid_batches = pipelines.evaluation_batches(valid_data, weak_inputs)
+    if state is None and source is None:
+        layers.fit_standardisation(
+            network, pipelines.evaluation_batches(train_data, weak_inputs)
+        )
     average = (
         training.WeightAverage(config.average_weights)
         if config.average_weights

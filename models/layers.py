@@ -160,6 +160,30 @@ class Standardise(keras.layers.Layer):
         return (ops.cast(features, "float32") - self.mean) / self.deviation
 
 
+def fit_standardisation(network: keras.Model, batches: Any) -> None:
+    """Gives a network's `standardisation` layer the statistics of its training data.
+
+    Args:
+      network: with or without such a layer; without, nothing is done.
+      batches: (x, y), whose valid frames count; padded ones do not.
+    """
+    names = [layer.name for layer in network.layers]
+    if "standardisation" not in names:
+        return
+    total = square = np.zeros(1)
+    count = 0
+    for x, _ in batches:
+        features = np.asarray(x["features"], np.float64)
+        valid = np.arange(features.shape[1]) < np.asarray(x["num_frames"])[:, None]
+        frames = features[valid]
+        total = total + frames.sum(0)
+        square = square + np.square(frames).sum(0)
+        count += len(frames)
+    mean = total / count
+    variance = np.maximum(square / count - np.square(mean), 0)
+    network.get_layer("standardisation").set(mean, np.sqrt(variance))
+
+
 def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict:
     """L8-a, L8-b and the pooling of Kim & Ghaffarzadegan 2019.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfweak.errors import InputError
-from tfweak.models import registry
+from tfweak.models import layers, registry
 
 SMALL = {
     "attention_fcn": {"width": 0.0625, "batch_norm": True},
@@ -188,3 +188,27 @@ def test_grid_of_the_papers_network_is_its_real_receptive_field():
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(InputError, match=message):
         registry.create(num_classes=3, **settings)
+
+
+def test_standardisation_takes_the_statistics_of_valid_frames():
+    inputs = {"features": keras.Input((None, 3)), "num_frames": keras.Input(())}
+    layer = layers.Standardise(name="standardisation")
+    network = keras.Model(inputs, layer(inputs["features"]))
+    frames = RNG.normal(5.0, 3.0, (4, 7, 3)).astype(np.float32)
+    frames[..., 2] = 2.0  # no deviation
+    counts = np.array([7, 3, 1, 7])
+    padded = frames.copy()
+    for clip, count in enumerate(counts):
+        padded[clip, count:] = 1e6
+    halves = [
+        ({"features": padded[i : i + 2], "num_frames": counts[i : i + 2]}, None)
+        for i in (0, 2)
+    ]
+    layers.fit_standardisation(network, halves)
+    valid = np.concatenate([clip[:n] for clip, n in zip(frames, counts)])
+    out = np.array(network({"features": frames, "num_frames": counts}))
+    got = np.concatenate([clip[:n] for clip, n in zip(out, counts)])
+    expected = (valid[:, :2] - valid[:, :2].mean(0)) / valid[:, :2].std(0)
+    np.testing.assert_allclose(got[:, :2], expected, atol=1e-4)
+    np.testing.assert_allclose(got[:, 2], 0, atol=1e-6)
+    assert not network.trainable_weights

@@ -194,7 +194,8 @@ class _Plan:
             seed=given.seed,
             **settings,
         )
-        return Trial(str(self._pretrained_folder), config, keep_model=True)
+        folder = str(self._pretrained_folder)
+        return Trial(folder, "step 1", config, keep_model=True)
 
     def trials(self, alphas: Mapping) -> dict[str, dict[str, list[Trial]]]:
         """row -> column -> trials."""
@@ -203,11 +204,8 @@ class _Plan:
             row: {
                 column: [
                     Trial(
-                        str(
-                            pathlib.Path(
-                                given.out, "trials", row, column, f"trial-{i:02d}"
-                            )
-                        ),
+                        self._folder("trials", row, column, f"trial-{i:02d}"),
+                        f"{row}, {column}, trial {i}",
                         self.config(
                             row, column, given.seed + i, alphas.get((row, column))
                         ),
@@ -229,16 +227,10 @@ class _Plan:
             (row, column): {
                 alpha: [
                     Trial(
-                        str(
-                            pathlib.Path(
-                                given.out,
-                                "alpha",
-                                row,
-                                column,
-                                f"{alpha:g}",
-                                f"trial-{i:02d}",
-                            )
+                        self._folder(
+                            "alpha", row, column, f"{alpha:g}", f"trial-{i:02d}"
                         ),
+                        f"{row}, {column}, alpha {alpha:g}, trial {i}",
                         self.config(row, column, given.seed + _ALPHA_SEED + i, alpha),
                     )
                     for i in range(given.alpha_trials)
@@ -249,6 +241,9 @@ class _Plan:
             for column in self.columns
             if chosen.searches_alpha
         }
+
+    def _folder(self, *parts: str) -> str:
+        return str(pathlib.Path(self.experiment.out, *parts))
 
     def notes(self, alphas: Mapping[tuple[str, str], float]) -> list[str]:
         """What the table says of how it was made."""

@@ -38,6 +38,7 @@ class Trial:
 
     Attributes:
       folder: where its result, its log and its history go.
+      name: in messages.
       config: of the training; its `out` is set here.
       test_data: folders to measure on; empty for none (validation alone).
       folds: measure by cross-validation over so many folds of the training data.
@@ -45,6 +46,7 @@ class Trial:
     """
 
     folder: str
+    name: str
     config: fitting.TrainConfig
     test_data: tuple[str, ...] = ()
     folds: int = 0
@@ -174,10 +176,9 @@ def _start_worker() -> None:
 def _line(trial: Trial) -> str:
     """What a finished trial found, in one line."""
     result = trial.result() or {}
-    name = "/".join(pathlib.Path(trial.folder).parts[-3:])
     if "error" in result:
-        return f"{name}: FAILED: {result['error']}"
-    text = f"{name}: validation mAP {result['mean_valid_mAP']:.4f}"
+        return f"{trial.name}: FAILED: {result['error']}"
+    text = f"{trial.name}: validation mAP {result['mean_valid_mAP']:.4f}"
     if "metrics" in result and result["metrics"]["mAP"] is not None:
         text += f", test mAP {result['metrics']['mAP']:.4f}"
     return f"{text}, {result['seconds']:.0f} s"

@@ -266,8 +266,8 @@ def test_a_trial_that_fails_is_listed_and_the_others_go_on(folders, tmp_path):
     )
     bad = fitting.TrainConfig(data=(str(tmp_path / "gone"),), out="")
     trials = [
-        Trial(str(tmp_path / "bad"), bad),
-        Trial(str(tmp_path / "good"), config),
+        Trial(str(tmp_path / "bad"), "bad", bad),
+        Trial(str(tmp_path / "good"), "good", config),
     ]
     run_all(trials, 1, 1)
     assert "gone" in trials[0].result()["error"]

@@ -30,6 +30,7 @@ from tfweak.labels import ClassList
 from tfweak.models import fitting, provenance, runs, scoring
 
 RESULT_NAME = "result.json"
+_TRIALS_PER_PROCESS = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,18 +145,23 @@ def run_all(trials: Sequence[Trial], parallel: int, threads: int) -> None:
       InputError: when a process was killed; the results of finished trials stay.
     """
     left = [trial for trial in trials if trial.result() is None]
-    if not left:
-        return
+    # Keras and TensorFlow keep some memory of every model
+    share = parallel * _TRIALS_PER_PROCESS
+    for first in range(0, len(left), share):
+        _run_in_processes(left[first : first + share], parallel, threads)
+
+
+def _run_in_processes(trials: Sequence[Trial], parallel: int, threads: int) -> None:
     executor = concurrent.futures.ProcessPoolExecutor(
-        min(parallel, len(left)),
+        min(parallel, len(trials)),
         multiprocessing.get_context("spawn"),
         _start_worker,
     )
     try:
         with processes.for_children(threads):
-            futures = {executor.submit(trial.run): trial for trial in left}
+            futures = {executor.submit(trial.run): trial for trial in trials}
         done = concurrent.futures.as_completed(futures)
-        for future in progress.bar(done, total=len(left), unit="trial"):
+        for future in progress.bar(done, total=len(trials), unit="trial"):
             future.result()
             print(_line(futures[future]), flush=True)
     except concurrent.futures.process.BrokenProcessPool as error:

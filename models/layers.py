@@ -142,7 +142,7 @@ class Standardise(keras.layers.Layer):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trainable=False, autocast=False, **kwargs)
+        super().__init__(**{**kwargs, "trainable": False, "autocast": False})
 
     def build(self, input_shape: Any) -> None:
         shape = (input_shape[-1],)

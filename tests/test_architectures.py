@@ -190,7 +190,7 @@ def test_wrong_settings_are_named(settings, message):
         registry.create(num_classes=3, **settings)
 
 
-def test_standardisation_takes_the_statistics_of_valid_frames():
+def test_standardisation_takes_the_statistics_of_valid_frames(tmp_path):
     inputs = {"features": keras.Input((None, 3)), "num_frames": keras.Input(())}
     layer = layers.Standardise(name="standardisation")
     network = keras.Model(inputs, layer(inputs["features"]))
@@ -212,3 +212,8 @@ def test_standardisation_takes_the_statistics_of_valid_frames():
     np.testing.assert_allclose(got[:, :2], expected, atol=1e-4)
     np.testing.assert_allclose(got[:, 2], 0, atol=1e-6)
     assert not network.trainable_weights
+    network.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(
+        again({"features": frames, "num_frames": counts}), out
+    )

@@ -119,24 +119,30 @@ class Sources(Protocol):
 
 
 class GeneratedSources:
-    """Events from the built-in generator, all kinds equally often.
+    """Events from the built-in generator: all classes equally often, then all kinds of
+    the class.
 
     Args:
       sample_rate_hz: rate of the waveforms.
-      kinds: class name -> kind.
+      kinds: class name -> its kind, or its kinds.
     """
 
     def __init__(
-        self, sample_rate_hz: int = 16000, kinds: Mapping[str, EventKind] = EVENT_KINDS
+        self,
+        sample_rate_hz: int = 16000,
+        kinds: Mapping[str, EventKind | Sequence[EventKind]] = EVENT_KINDS,
     ) -> None:
         self.class_names = tuple(kinds)
-        self._kinds = tuple(kinds.values())
+        self._kinds = tuple(
+            (k,) if isinstance(k, EventKind) else tuple(k) for k in kinds.values()
+        )
         self._sample_rate_hz = sample_rate_hz
 
     def choose(self, rng: np.random.Generator) -> tuple[int, np.ndarray]:
         """A newly made event; its length is drawn uniformly from the kind's range."""
         label = int(rng.integers(len(self._kinds)))
-        kind = self._kinds[label]
+        kinds = self._kinds[label]
+        kind = kinds[0] if len(kinds) == 1 else kinds[rng.integers(len(kinds))]
         seconds = rng.uniform(kind.min_seconds, kind.max_seconds)
         waveform = kind.make(rng, seconds, self._sample_rate_hz)
         start, stop = active_region(waveform, self._sample_rate_hz)

@@ -4,8 +4,10 @@ Datasets:
   audioset_embeddings  official AudioSet embedding shards, gathered into larger ones
   folder               a folder of audio, with tables of tags and of events
   esc                  ESC-10 and ESC-50 as folders of classes; one output a fold
+  chime_home           CHiME-Home as in DCASE 2016 task 4; one output a fold
   soundscapes          scenes mixed from single sounds, with exact times: from a folder
                        of clips by class, or, without --source, from built-in sounds
+                       (--profile)
   sl_dcase17           SL-DCASE-17's lists: strong (training), weak (validation, test)
   dcase2017_task4      DCASE 2017 task 4's ground truth, weak or strong
   audioset_segments    AudioSet's segment lists: weak labels
@@ -29,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from tfweak import console
+from tfweak import console, front_ends
 from tfweak.errors import InputError
 
 from . import datasets
@@ -78,12 +80,14 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "seed": int,
     "features": str,
     "payload_dtype": str,
+    "front_end": str,
     "vggish": str,
     "pca": pathlib.Path,
     "tags": pathlib.Path,
     "events": pathlib.Path,
     "classes": pathlib.Path,
     "folds": lambda values: _folds(values),
+    "profile": str,
     "num_clips": int,
     "clip_seconds": float,
     "weak_only_fraction": float,
@@ -110,7 +114,16 @@ flags.DEFINE_enum(
     "payload_dtype",
     None,
     ["float16", "uint8"],
-    "How log-mel values are stored; float16 if not given.",
+    "How log-mel values are stored; float16 if not given. uint8 is for"
+    " --front_end=vggish alone.",
+    flag_values=_FLAGS,
+)
+flags.DEFINE_enum(
+    "front_end",
+    None,
+    list(front_ends.FRONT_ENDS),
+    "--features=log_mel: the front end of the model that the data is for; vggish if not"
+    " given. All give log-mel but constant_q, which gives a constant-Q spectrum.",
     flag_values=_FLAGS,
 )
 _string(
@@ -142,15 +155,22 @@ _string(
 flags.DEFINE_list(
     "folds",
     None,
-    "esc, soundscapes from ESC clips: the folds to use,"
-    " such as 1,2,3; all if not given.",
+    "esc, chime_home, soundscapes from ESC clips: the folds to use,"
+    " such as 1,2,3; all if not given. chime_home counts them from 1 and writes the"
+    " evaluation set too, whichever are chosen.",
     flag_values=_FLAGS,
+)
+_string(
+    "profile",
+    "soundscapes from built-in sounds: street (10 s; 15 classes of horns, sirens,"
+    " engines and the like) or chime_like (4 s; the seven classes of CHiME-Home in a"
+    " quiet home); street if not given.",
 )
 _integer("num_clips", "soundscapes: how many scenes; 1000 if not given.", lower_bound=1)
 flags.DEFINE_float(
     "clip_seconds",
     None,
-    "soundscapes: the length of a scene; 10 if not given.",
+    "soundscapes: the length of a scene; the profile's, or 10, if not given.",
     lower_bound=1.0,
     upper_bound=3600.0,
     flag_values=_FLAGS,
@@ -241,6 +261,11 @@ def _require_known(name: str, given: dict[str, Any]) -> None:
         raise InputError(
             "--payload_dtype is for --features=log_mel; a waveform is always stored as"
             " int16, embeddings as float32 or, with --pca, as uint8"
+        )
+    if features != "log_mel" and "front_end" in given:
+        raise InputError(
+            "--front_end is for --features=log_mel; a waveform is stored as it is, and"
+            " embeddings have VGGish's front end"
         )
     for flag in ("vggish", "pca"):
         if flag in given and features != "embeddings":

@@ -33,7 +33,7 @@ class EventKind(NamedTuple):
 
     Attributes:
       make: (rng, duration_seconds, sample_rate_hz) to (N,) float32 with peak 0.9,
-        N = round(duration * rate), sounding from its first to its last 0.1 s.
+        N = round(duration * rate); silence at its ends is cut off by the mixer.
       min_seconds, max_seconds: how long such an event lasts.
     """
 

@@ -35,7 +35,12 @@ PLAN_NAME = "plan.json"
 
 # Payload kind -> clips a shard: 2 to 20 MB, small enough to share out among many
 # workers and to lose little in a kill, large enough to be read quickly.
-CLIPS_PER_SHARD = {"audio_embedding": 1024, "log_mel": 64, "waveform": 64}
+CLIPS_PER_SHARD = {
+    "audio_embedding": 1024,
+    "log_mel": 64,
+    "constant_q": 64,
+    "waveform": 64,
+}
 
 
 @dataclasses.dataclass(frozen=True)

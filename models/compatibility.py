@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tfweak import features, records, sources
+from tfweak import front_ends, parsing, records, sources
 from tfweak.errors import InputError
 
 # AudioSet's embeddings as released: bytes of an extractor that nobody has any more.
@@ -20,10 +20,12 @@ def check_model(
     payload: records.Payload,
     folder: str | os.PathLike,
     rescaling: str | None = None,
+    front_end: front_ends.FrontEnd | None = None,
 ) -> None:
     """Whether a model that reads `payload_kind` can read this payload.
 
-    A log-mel model reads waveforms too: the front end runs in the input pipeline.
+    A model with a front end reads waveforms too, if they have the front end's sample
+    rate: it runs in the input pipeline.
 
     Args:
       payload_kind: what the model reads.
@@ -31,6 +33,7 @@ def check_model(
       folder: of the data, for messages.
       rescaling: the model's setting of that name, which must fit the dtype of
         embeddings; None for a model without one.
+      front_end: the model's; VGGish's where None, and of no meaning for embeddings.
 
     Raises:
       InputError: saying what differs.
@@ -38,36 +41,59 @@ def check_model(
     if payload_kind == "audio_embedding" and payload.kind == "audio_embedding":
         _check_rescaling(payload, folder, rescaling)
         return
-    if payload_kind == "log_mel" and payload.kind != "audio_embedding":
-        own = records.Payload(
-            "log_mel", "float16", features.LogMelConfig().parameters()
-        )
-        differs = sources.difference(front_end(payload), front_end(own))
-        if differs:
-            raise InputError(
-                f"{folder}: made with another front end than the model's:"
-                f" {differs}; prepare the data again"
-            )
-        return
+    advice = ""
+    if payload_kind != "audio_embedding":
+        front_end = front_end or front_ends.get(front_ends.DEFAULT)
+        advice = f", with {front_ends.prepare_flags(front_end)}"
+        if payload.kind == "waveform":
+            _check_rate(payload, folder, front_end)
+            return
+        if payload.kind == payload_kind:
+            own = records.Payload(payload_kind, "float16", front_end.parameters())
+            differs = sources.difference(as_read(payload, front_end), own)
+            if differs:
+                raise InputError(
+                    f"{folder}: made with another front end than the model's:"
+                    f" {differs}; choose another --model or prepare the data"
+                    f" again{advice}"
+                )
+            return
     raise InputError(
         f"{folder} holds {payload.kind}, the model reads {payload_kind};"
-        " choose another --model or prepare the data for it"
+        f" choose another --model or prepare the data for it{advice}"
     )
 
 
 def check_data(
-    trained_on: records.Payload, other: records.Payload, folder: str | os.PathLike
+    trained_on: records.Payload,
+    other: records.Payload,
+    folder: str | os.PathLike,
+    front_end: front_ends.FrontEnd | None = None,
 ) -> None:
     """Whether data is of the form that a model was trained on.
+
+    Args:
+      trained_on: the payload of the training data.
+      other: of the data in question.
+      folder: where that is, for messages.
+      front_end: the model's; VGGish's where None, and of no meaning for embeddings.
 
     Raises:
       InputError: saying what differs.
     """
-    differs = sources.difference(front_end(other), front_end(trained_on))
+    front_end = front_end or front_ends.get(front_ends.DEFAULT)
+    if "audio_embedding" not in (other.kind, trained_on.kind):
+        if other.kind == "waveform":
+            _check_rate(other, folder, front_end)
+    differs = sources.difference(
+        as_read(other, front_end), as_read(trained_on, front_end)
+    )
     if not differs:
         return
     kinds = {trained_on.kind, other.kind}
     why = f". {_NOT_THE_SAME}" if kinds == {"audio_embedding"} else ""
+    if "audio_embedding" not in kinds:
+        why = f"; prepare the data with {front_ends.prepare_flags(front_end)}"
     raise InputError(f"{folder}: not made as the training data was: {differs}{why}")
 
 
@@ -122,16 +148,33 @@ def _check_rescaling(
         )
 
 
-def front_end(payload: records.Payload) -> records.Payload:
-    """What reaches the model: how a log-mel value was stored does not matter."""
+def _check_rate(
+    payload: records.Payload, folder: str | os.PathLike, front_end: front_ends.FrontEnd
+) -> None:
+    try:
+        parsing.require_rate(payload, front_end)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
+
+
+def as_read(
+    payload: records.Payload, front_end: front_ends.FrontEnd
+) -> records.Payload:
+    """What reaches a model with this front end: how a value was stored does not matter.
+
+    Waveforms become the front end's features; embeddings stay what they are.
+    """
     if payload.kind == "audio_embedding":
         return payload
     if payload.kind == "waveform":
-        own = features.LogMelConfig().parameters()
-        return records.Payload("log_mel", "float16", {**own, **payload.parameters})
-    known = features.LogMelConfig().parameters()
+        parameters = {**front_end.parameters(), **payload.parameters}
+        return records.Payload(front_end.kind, "float16", parameters)
     return records.Payload(
-        "log_mel",
+        payload.kind,
         "float16",
-        {key: value for key, value in payload.parameters.items() if key in known},
+        {
+            key: value
+            for key, value in payload.parameters.items()
+            if not key.startswith("quantiser_")
+        },
     )

@@ -3,7 +3,8 @@
   tfweak-export --run=RUN --out=DIR
 
 The SavedModel needs TensorFlow alone. Endpoints: waveforms in (serving_default) and
-log-mel features in, or embeddings in; see 'saved_model_cli show --dir DIR --all'.
+the front end's features in, or embeddings in; to see them,
+'saved_model_cli show --dir DIR --all'.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def export(run: Any, folder: str) -> None:
         run.classes,
         run.thresholds,
         folder,
+        run.architecture.front_end,
     )
 
 

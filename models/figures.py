@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tfweak import comparison_plots, parsing, pipelines, plotting, sources
+from tfweak import (
+    comparison_plots,
+    front_ends,
+    parsing,
+    pipelines,
+    plotting,
+    sources,
+)
 from tfweak.labels import ClassList, Event
 from tfweak.models import provenance, runs
 from tfweak.models.trials import Trial
@@ -99,7 +106,8 @@ def _compared(
         plotting.save(figure, path)
         files[f"class-wise gain by duration, {column}"] = path
     loaded = {row: runs.load(t.model_folder) for row, t in zip(COMPARED, kept)}
-    for x, events, tags, clip_id in _examples(data):
+    front_end = loaded[COMPARED[0]].architecture.front_end
+    for x, events, tags, clip_id in _examples(data, front_end):
         path = folder / f"attention_{column}_{clip_id}.png"
         plotting.save(_attention(loaded, x, events, tags, clip_id), path)
         files[f"attention on {clip_id}, {column}"] = path
@@ -148,11 +156,11 @@ def _class_gains(
 
 
 def _examples(
-    data: sources.ClipData,
+    data: sources.ClipData, front_end: front_ends.FrontEnd | None
 ) -> list[tuple[dict[str, np.ndarray], list[Event] | None, list[int], str]]:
     """The clips with the most classes among the first ones: input, truth, tags, id."""
     batch = next(iter(data.open_serialized().batch(256)))
-    config = pipelines.InputConfig(batch_size=256)
+    config = pipelines.InputConfig(batch_size=256, front_end=front_end)
     x, y = next(iter(pipelines.evaluation_batches(data, config)))
     weak = y["weak"].numpy()
     strong = parsing.strong_events(batch)
@@ -180,10 +188,8 @@ def _attention(
     run = next(iter(loaded.values()))
     answers = {row: of.network.predict_on_batch(x) for row, of in loaded.items()}
     frames = int(x["num_frames"][0])
-    embeddings = run.architecture.payload_kind == "audio_embedding"
-    hop = run.architecture.grid.hop_seconds
-    if not embeddings:
-        hop = run.payload.parameters.get("hop_seconds", 0.01)
+    front_end = run.architecture.front_end
+    hop = (front_end or run.architecture.grid).hop_seconds
     first = next(iter(answers.values()))
     return comparison_plots.plot_attention_comparison(
         x["features"][0, :frames],
@@ -195,6 +201,6 @@ def _attention(
         tags=tags,
         scores=np.mean([np.asarray(a["clip_probs"])[0] for a in answers.values()], 0),
         num_valid_segments=int(np.asarray(first["mask"])[0].sum()),
-        feature_kind="embedding" if embeddings else "log_mel",
+        feature_kind="embedding" if front_end is None else front_end.kind,
         title=clip_id,
     )

@@ -128,6 +128,7 @@ def train(
         train_data.payload,
         config.data[0],
         getattr(architecture.config, "rescaling", None),
+        architecture.front_end,
     )
     if supervision.needs_strong and not train_data.num_strong:
         how = f"--supervision={supervision.kind}"
@@ -164,6 +165,7 @@ def train(
         num_frames=architecture.training_frames,
         grid=architecture.grid if supervision.needs_strong else None,
         num_segments=architecture.num_segments,
+        front_end=architecture.front_end,
         balance=config.balance,
         mixup=cast(float, config.mixup),
         seed=config.seed,
@@ -285,7 +287,11 @@ def open_data(config: TrainConfig) -> tuple[sources.ClipData, sources.ClipData]:
     if not config.valid_data:
         return data.split(config.valid_fraction, config.seed)
     valid = sources.open_data(config.valid_data, data.classes)
-    compatibility.check_data(data.payload, valid.payload, config.valid_data[0])
+    config = _with_defaults(config)
+    architecture = registry.create(config.model, 1, **config.model_settings)
+    compatibility.check_data(
+        data.payload, valid.payload, config.valid_data[0], architecture.front_end
+    )
     shared = np.intersect1d(data.clip_ids, valid.clip_ids)
     if len(shared):
         raise InputError(

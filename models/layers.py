@@ -8,6 +8,10 @@ import keras
 import numpy as np
 from keras import ops
 
+# Names of the layer whose sigmoid is the segment's class probability: Kim &
+# Ghaffarzadegan's, and Xu et al.'s.
+CLASS_LAYERS = ("L8-a", "tags")
+
 
 @keras.saving.register_keras_serializable(package="tfweak")
 class SequenceMask(keras.layers.Layer):
@@ -215,7 +219,7 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict
 def start_at_frequencies(
     network: keras.Model, label_counts: np.ndarray, num_clips: int
 ) -> None:
-    """Sets L8-a's bias so that an untrained model answers the classes' frequencies.
+    """Sets the class layer's bias so that an untrained model answers frequencies.
 
     With hundreds of rare classes the first hundred steps would otherwise go into
     learning that most are absent: bias = log(f / (1 - f)), f = (n_c + 0.5) / (N + 1)
@@ -223,11 +227,11 @@ def start_at_frequencies(
     with each class's own frequency).
 
     Args:
-      network: with a layer L8-a, as `segment_head` makes it; others stay as they are.
+      network: its class layer has one of the names `CLASS_LAYERS`.
       label_counts: (C,) n_c, training clips a class.
       num_clips: N.
     """
-    if not any(layer.name == "L8-a" for layer in network.layers):
-        return
     frequency = (np.asarray(label_counts) + 0.5) / (num_clips + 1.0)
-    network.get_layer("L8-a").bias.assign(np.log(frequency / (1.0 - frequency)))
+    for layer in network.layers:
+        if layer.name in CLASS_LAYERS and hasattr(layer, "bias"):
+            layer.bias.assign(np.log(frequency / (1.0 - frequency)))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import audio, events, features, progress, records, vggish
+from tfweak import audio, events, front_ends, progress, records, vggish
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
 from tfweak.models import compatibility, runs, scoring
@@ -77,7 +77,7 @@ def predict_files(
     clips = (
         _clips_of_shards(files, run, bad)
         if shards
-        else _clips_of_audio(files, bad, extractor or _log_mel)
+        else _clips_of_audio(files, bad, extractor or run.architecture.front_end)
     )
     found = []
     total = None if shards else len(files)
@@ -184,24 +184,21 @@ def _has_shards(folder: pathlib.Path) -> bool:
     return any(p.name.endswith(records.SHARD_SUFFIX) for p in folder.iterdir())
 
 
-def _log_mel(waveform: np.ndarray) -> np.ndarray:
-    """(frames, F) of a waveform, of at least one frame."""
-    config = features.LogMelConfig()
-    if len(waveform) < config.window_samples:
-        waveform = audio.pad_or_cut(waveform, config.window_samples)
-    return features.log_mel(waveform, config)
-
-
 def _clips_of_audio(
     files: Sequence[tuple[str, str]],
     bad: list[tuple[str, str]],
-    features_of: Callable[[np.ndarray], np.ndarray],
+    reader: vggish.Extractor | front_ends.FrontEnd,
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, (rows, F)) of each file; `features_of` gets 16 kHz waveforms."""
+    """(name, (rows, F)) of each file, decoded at the rate of what reads it."""
+    features_of: Callable[[np.ndarray], np.ndarray]
+    if isinstance(reader, vggish.Extractor):
+        features_of, rate = reader, audio.SAMPLE_RATE_HZ
+    else:
+        features_of, rate = reader.compute, reader.sample_rate_hz
 
     def load(file: tuple[str, str]) -> Any:
         try:
-            return features_of(audio.read_audio(file[1], audio.SAMPLE_RATE_HZ))
+            return features_of(audio.read_audio(file[1], rate))
         except InputError as error:
             return error
 

@@ -6,7 +6,10 @@ Every architecture takes a dict of `features` (B, T_in, F) float32 and `num_fram
   `segment_probs` (B, T, C)   when: X^a, 0 in padded segments;
   `attention` (B, T, C)       A, summing to 1 over a clip's valid segments;
   `attention_logits` (B, T, C)  where there is attention to train: X^b = sigmoid of it;
-  `mask` (B, T) bool          True where a segment is valid.
+  `mask` (B, T) bool          True where a segment is valid;
+and, where the system has them (Xu et al. 2017),
+  `global_attention` (B, T)   Z_att;
+  `localization` (B, T, C)    Z_loc, summing to 1 over classes.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import Any
 
 import keras
 
-from tfweak import training
+from tfweak import front_ends, records, training
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
 from tfweak.models import architectures
@@ -46,6 +49,13 @@ class Architecture:
         return self._module.PAYLOAD
 
     @property
+    def front_end(self) -> front_ends.FrontEnd | None:
+        """What makes its input of waveforms; None where it reads embeddings."""
+        if self.payload_kind == "audio_embedding":
+            return None
+        return front_ends.get(getattr(self._module, "FRONT_END", front_ends.DEFAULT))
+
+    @property
     def training_frames(self) -> int | None:
         return self._module.TRAINING_FRAMES
 
@@ -57,15 +67,33 @@ class Architecture:
         return self._module.num_segments(self.config, num_frames)
 
     def build(self, precision: str = "float32") -> keras.Model:
-        """The network, computing in a precision; see `training.resolve_precision`."""
+        """The network, computing in a precision; see `training.resolve_precision`.
+
+        Raises:
+          InputError: a module that does not read what its front end makes.
+        """
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(
             training.POLICIES[training.resolve_precision(precision)]
         )
         try:
-            return self._module.build(self.config)
+            network = self._module.build(self.config)
         finally:
             keras.config.set_dtype_policy(before)
+        self._check_input(network.input["features"].shape[-1])
+        return network
+
+    def _check_input(self, size: int | None) -> None:
+        front_end = self.front_end
+        kind, expected = "audio_embedding", records.EMBEDDING_SIZE
+        if front_end is not None:
+            kind, expected = front_end.kind, front_end.num_bins
+        if (kind, expected) != (self.payload_kind, size):
+            raise InputError(
+                f"model {self.name}: reads {self.payload_kind} of {size} values a row,"
+                f" its front end makes {kind} of {expected}; PAYLOAD, FRONT_END and"
+                " build() do not go together"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "config": dataclasses.asdict(self.config)}

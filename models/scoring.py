@@ -95,7 +95,9 @@ def collect(run: runs.Run, data: sources.ClipData, batch_size: int = 64) -> Answ
     Raises:
       InputError: data of another form than the run's.
     """
-    compatibility.check_data(run.payload, data.payload, data.files[0])
+    compatibility.check_data(
+        run.payload, data.payload, data.files[0], run.architecture.front_end
+    )
     weak, scores = [], []
     found = Answers(np.array([]), np.array([]), {}, {}, {})
     grid = run.architecture.grid
@@ -125,7 +127,9 @@ def answers(
     Where the data has strong labels, y has `has_strong` and `events`, a list of each
     clip's events.
     """
-    config = pipelines.InputConfig(batch_size=batch_size)
+    config = pipelines.InputConfig(
+        batch_size=batch_size, front_end=run.architecture.front_end
+    )
     batches = pipelines.evaluation_batches(data, config)
     serialized = data.open_serialized().batch(batch_size).prefetch(2)
     steps = -(-len(data) // batch_size)
@@ -161,11 +165,10 @@ def decode(
 
 def clip_seconds(run: runs.Run, num_frames: int) -> float:
     """How long a clip of so many rows of features is."""
-    grid = run.architecture.grid
-    if run.architecture.payload_kind == "audio_embedding":
-        return num_frames * grid.hop_seconds
-    parameters = compatibility.front_end(run.payload).parameters
-    return (num_frames - 1) * parameters["hop_seconds"] + parameters["window_seconds"]
+    front_end = run.architecture.front_end
+    if front_end is None:
+        return num_frames * run.architecture.grid.hop_seconds
+    return (num_frames - 1) * front_end.hop_seconds + front_end.window_seconds
 
 
 def open_for(run: runs.Run, folders: list[str | os.PathLike]) -> sources.ClipData:

@@ -33,7 +33,21 @@ def trainable(network):
 
 
 def test_every_file_is_a_name():
-    assert registry.names() == sorted(SMALL)
+    # the others have test files of their own
+    assert registry.names() == [
+        "att_loc",
+        "attention_fcn",
+        "cakir_cnn",
+        "cgrnn",
+        "dae_dnn",
+        "embedding_attention",
+        "gated_crnn",
+        "lidy_cnn",
+        "mmnet_ms",
+        "resnet_att",
+        "tlweak",
+    ]
+    assert set(SMALL) <= set(registry.names())
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -176,7 +190,7 @@ def test_grid_of_the_papers_network_is_its_real_receptive_field():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"name": "nonsense"}, "attention_fcn, embedding_attention"),
+        ({"name": "nonsense"}, "there are att_loc, attention_fcn"),
         ({"name": "attention_fcn", "breadth": 1}, "no setting 'breadth'"),
         ({"name": "attention_fcn", "width": "wide"}, "width='wide' is no float"),
         ({"name": "attention_fcn", "width": 0.0}, "width"),

@@ -630,6 +630,7 @@ def test_every_dataset_keeps_the_contract():
         "audioset_embeddings",
         "audioset_segments",
         "audioset_strong",
+        "chime_home",
         "dcase2017_task4",
         "esc",
         "folder",

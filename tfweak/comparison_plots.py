@@ -24,6 +24,7 @@ _MIN_CLASSES_FOR_P = 10
 # Kind of features -> what is on the y axis and on the colour bar.
 _FEATURE_LABELS = {
     "log_mel": ("mel band", "log energy"),
+    "constant_q": ("constant-Q bin", "log magnitude"),
     "embedding": ("embedding dimension", "value"),
 }
 
@@ -153,7 +154,7 @@ def plot_attention_comparison(
         default the highest attention in any system.
       num_valid_segments: how many segments from the first on are no padding; None
         stands for all. Only these are shown.
-      feature_kind: `log_mel` or `embedding`, for the labels of the axis.
+      feature_kind: `log_mel`, `constant_q` or `embedding`, for the labels of the axis.
       title: of the figure.
       max_classes: lines in a panel at most.
 

@@ -1,6 +1,6 @@
-"""Log-mel features: VGGish's front end in NumPy, and an 8-bit form for storage.
+"""Log-mel features, VGGish's unless told otherwise, and an 8-bit form for storage.
 
-`features_layer.LogMel` computes the same inside a TensorFlow graph.
+In NumPy and in graph; `front_ends` lists the settings that have a name.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy.fft
 
 from tfweak.errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # Top of the 8-bit range: by Parseval's theorem no waveform within [-1, 1] gets above
 # 6.173 with the default settings.
@@ -37,6 +40,8 @@ class LogMelConfig:
       log_offset: keeps silence finite.
     """
 
+    kind: ClassVar[str] = "log_mel"
+
     sample_rate_hz: int = 16000
     window_seconds: float = 0.025
     hop_seconds: float = 0.010
@@ -46,23 +51,9 @@ class LogMelConfig:
     log_offset: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in (
-            "sample_rate_hz",
-            "window_seconds",
-            "hop_seconds",
-            "num_mel_bins",
-            "log_offset",
-        ):
-            value = getattr(self, name)
-            if not value > 0:
-                raise InputError(f"log-mel {name}={value}: must be above 0")
+        require_positive(self, "log-mel", may_be_zero=("lower_edge_hz",))
         for name in ("window_seconds", "hop_seconds"):
-            samples = getattr(self, name) * self.sample_rate_hz
-            if round(samples) < 1 or abs(samples - round(samples)) > 1e-6:
-                raise InputError(
-                    f"log-mel {name}={getattr(self, name)}: {samples:g} samples at"
-                    f" {self.sample_rate_hz} Hz, must be a whole number"
-                )
+            whole_samples(self, name, "log-mel")
         if not 0 <= self.lower_edge_hz < self.upper_edge_hz <= self.sample_rate_hz / 2:
             raise InputError(
                 f"log-mel bands from {self.lower_edge_hz} to {self.upper_edge_hz} Hz:"
@@ -76,6 +67,11 @@ class LogMelConfig:
     @property
     def hop_samples(self) -> int:
         return round(self.hop_seconds * self.sample_rate_hz)
+
+    @property
+    def num_bins(self) -> int:
+        """F, by the name that every front end has for it."""
+        return self.num_mel_bins
 
     @property
     def fft_length(self) -> int:
@@ -124,6 +120,21 @@ class LogMelConfig:
                 f" {expected}; prepare the data again"
             )
         return config
+
+    def compute(self, waveform: np.ndarray) -> np.ndarray:
+        """`log_mel` of one waveform; one shorter than a window is padded to it."""
+        return log_mel(pad_to_window(waveform, self.window_samples), self)
+
+    def in_graph(self, waveforms: tf.Tensor) -> tf.Tensor:
+        """`compute` for (B, N) float64, N a window at least: (B, frames, F) float32."""
+        import tensorflow as tf
+
+        frames = tf.signal.frame(waveforms, self.window_samples, self.hop_samples)
+        spectra = tf.abs(
+            tf.signal.rfft(frames * hann(self.window_samples), [self.fft_length])
+        )
+        mel = tf.cast(spectra, tf.float32) @ mel_matrix(self)
+        return tf.math.log(mel + self.log_offset)
 
 
 def log_mel(waveform: np.ndarray, config: LogMelConfig | None = None) -> np.ndarray:
@@ -199,6 +210,39 @@ def quantiser_affine(config: LogMelConfig | None = None) -> tuple[float, float]:
     """`step`, `low` of value = stored * step + low, in log units."""
     low = math.log((config or LogMelConfig()).log_offset)
     return (QUANTISER_HIGH - low) / 255, low
+
+
+def pad_to_window(waveform: np.ndarray, window_samples: int) -> np.ndarray:
+    """(N,) to at least (window_samples,), with zeros behind."""
+    missing = window_samples - len(waveform)
+    return np.pad(waveform, (0, missing)) if missing > 0 else waveform
+
+
+def require_positive(config: Any, what: str, may_be_zero: tuple[str, ...] = ()) -> None:
+    """Refuses a front end with a setting that is not above 0.
+
+    Raises:
+      InputError: naming it.
+    """
+    for name, value in dataclasses.asdict(config).items():
+        if name not in may_be_zero and not value > 0:
+            raise InputError(f"{what} {name}={value}: must be above 0")
+
+
+def whole_samples(config: Any, name: str, what: str) -> None:
+    """Refuses a time of a front end, a field in seconds, that is no number of samples.
+
+    A quotient such as 1024 / 44100 counts as whole, for it is so but for its rounding.
+
+    Raises:
+      InputError: naming it.
+    """
+    samples = getattr(config, name) * config.sample_rate_hz
+    if round(samples) < 1 or abs(samples - round(samples)) > 1e-6:
+        raise InputError(
+            f"{what} {name}={getattr(config, name)}: {samples:g} samples at"
+            f" {config.sample_rate_hz} Hz, must be a whole number"
+        )
 
 
 def _mel(hertz: Any) -> Any:

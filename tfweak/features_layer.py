@@ -1,42 +1,44 @@
-"""The log-mel front end as a Keras layer: inside models, `tf.data` and SavedModels."""
+"""Front ends as Keras layers: inside models, `tf.data` and SavedModels."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfweak.features import LogMelConfig, hann, mel_matrix
+from tfweak import front_ends
+from tfweak.features import LogMelConfig
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
-class LogMel(keras.layers.Layer):
-    """Waveforms to log-mel frames; the same values as `features.log_mel`.
+class FrontEndLayer(keras.layers.Layer):
+    """Waveforms to frames of features; the same values as the front end's `compute`.
 
     Whatever the dtype policy, spectra are computed in float64 (a loud tone's rounding
-    errors in float32 are near the log offset) and the rest in float32. Clips shorter
-    than a window are padded with zeros to one. It works in models, in `tf.data` and in
-    SavedModels; TensorFlow must be the Keras backend.
+    errors in float32 are near the log offset) and the features are float32. Clips
+    shorter than a window are padded with zeros to one. It works in models, in `tf.data`
+    and in SavedModels; TensorFlow must be the Keras backend.
 
     Args:
-      config: the front end; VGGish's where None. A dict of `LogMelConfig`'s fields
-        will do, as `get_config` gives it.
+      config: the front end, or its `parameters`, as `get_config` gives them.
       **kwargs: of `keras.layers.Layer`.
 
     Example:
-      >>> LogMel()(np.zeros((2, 160000), np.float32))["features"].shape
-      TensorShape([2, 998, 64])
+      >>> layer = FrontEndLayer(front_ends.get("xu2017"))
+      >>> layer(np.zeros((2, 64000), np.float32))["features"].shape
+      TensorShape([2, 249, 40])
     """
 
     def __init__(
-        self, config: LogMelConfig | dict[str, Any] | None = None, **kwargs: Any
+        self, config: front_ends.FrontEnd | Mapping[str, Any], **kwargs: Any
     ) -> None:
         super().__init__(autocast=False, **kwargs)
-        if isinstance(config, dict):
-            config = LogMelConfig(**config)
-        self.config = config or LogMelConfig()
+        if isinstance(config, Mapping):
+            config = front_ends.from_parameters(config)
+        self.config = config
 
     def call(
         self, waveforms: tf.Tensor, num_samples: tf.Tensor | None = None
@@ -66,14 +68,9 @@ class LogMel(keras.layers.Layer):
         )
         missing = tf.maximum(0, config.window_samples - length)
         waveforms = tf.pad(waveforms, [[0, 0], [0, missing]])
-        frames = tf.signal.frame(waveforms, config.window_samples, config.hop_samples)
-        spectra = tf.abs(
-            tf.signal.rfft(frames * hann(config.window_samples), [config.fft_length])
-        )
-        mel = tf.cast(spectra, tf.float32) @ mel_matrix(config)
         num_frames = 1 + (num_samples - config.window_samples) // config.hop_samples
         return {
-            "features": tf.math.log(mel + config.log_offset),
+            "features": config.in_graph(waveforms),
             "num_frames": tf.maximum(1, num_frames),
         }
 
@@ -85,10 +82,38 @@ class LogMel(keras.layers.Layer):
         frames = None if length is None else max(1, self.config.num_frames(length))
         return {
             "features": keras.KerasTensor(
-                (batch, frames, self.config.num_mel_bins), "float32"
+                (batch, frames, self.config.num_bins), "float32"
             ),
             "num_frames": keras.KerasTensor((batch,), "int32"),
         }
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        return {**super().get_config(), "config": self.config.parameters()}
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class LogMel(FrontEndLayer):
+    """Waveforms to log-mel frames; the same values as `features.log_mel`.
+
+    Args:
+      config: the front end; VGGish's where None. A dict of `LogMelConfig`'s fields
+        will do, as `get_config` gives it.
+      **kwargs: of `keras.layers.Layer`.
+
+    Example:
+      >>> LogMel()(np.zeros((2, 160000), np.float32))["features"].shape
+      TensorShape([2, 998, 64])
+    """
+
+    config: LogMelConfig
+
+    def __init__(
+        self, config: LogMelConfig | dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        if isinstance(config, dict):
+            config = LogMelConfig(**config)
+        super().__init__(config or LogMelConfig(), **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfweak import features, records
+from tfweak import features, front_ends, records
+from tfweak.errors import InputError
 from tfweak.labels import Event, SegmentGrid
 
 _ID = {"video_id": tf.io.FixedLenFeature([], tf.string)}
@@ -77,6 +78,10 @@ class Parser:
       num_frames: pad or cut every clip to so many rows; None pads to the longest.
       grid: the model's segments, for strong labels; None leaves them out.
       num_segments: rows of input -> segments; one a row if not given.
+      front_end: the model's, for waveforms; VGGish's where None.
+
+    Raises:
+      InputError: waveforms of another sample rate than the front end's.
     """
 
     def __init__(
@@ -86,7 +91,11 @@ class Parser:
         num_frames: int | None = None,
         grid: SegmentGrid | None = None,
         num_segments: Callable[[Any], Any] = lambda rows: rows,
+        front_end: front_ends.FrontEnd | None = None,
     ) -> None:
+        self._front_end = front_end or front_ends.get(front_ends.DEFAULT)
+        if payload.kind == "waveform":
+            require_rate(payload, self._front_end)
         self._payload = payload
         self._num_classes = num_classes
         self._num_frames = num_frames
@@ -121,10 +130,12 @@ class Parser:
             values = tf.bitcast(values, tf.float16) if half else values
         if payload.kind == "waveform":
             waveform = tf.cast(values, tf.float32) / 32768.0
-            out = features_of_waveform(waveform, rows)
+            out = features_of_waveform(waveform, rows, self._front_end)
             values, rows = out["features"], out["num_frames"]
-        elif payload.kind == "log_mel":
-            bins = payload.parameters["num_mel_bins"]
+        elif payload.kind == "audio_embedding":
+            values = tf.cast(values, tf.float32)
+        else:
+            bins = payload.row_size
             values = tf.reshape(values, [tf.shape(values)[0], -1, bins])
             values = tf.cast(values, tf.float32)
             if payload.dtype == "uint8":
@@ -132,8 +143,6 @@ class Parser:
                     features.LogMelConfig.from_parameters(payload.parameters)
                 )
                 values = values * step + low
-        else:
-            values = tf.cast(values, tf.float32)
         return fit_frames(values, rows, self._num_frames)
 
     def _multi_hot(self, labels: tf.RaggedTensor) -> tf.Tensor:
@@ -191,11 +200,28 @@ def fit_frames(
     return {"features": tf.where(valid, values, 0.0), "num_frames": rows}
 
 
-def features_of_waveform(waveform: tf.Tensor, num_samples: tf.Tensor) -> dict:
-    """VGGish log-mel frames of padded waveforms (B, N)."""
-    from tfweak.features_layer import LogMel
+def features_of_waveform(
+    waveform: tf.Tensor, num_samples: tf.Tensor, front_end: front_ends.FrontEnd
+) -> dict:
+    """`features` and `num_frames` of padded waveforms (B, N)."""
+    from tfweak.features_layer import FrontEndLayer
 
-    return LogMel()(waveform, num_samples)
+    return FrontEndLayer(front_end)(waveform, num_samples)
+
+
+def require_rate(payload: records.Payload, front_end: front_ends.FrontEnd) -> None:
+    """Refuses stored waveforms that a front end cannot read.
+
+    Raises:
+      InputError: saying how to prepare the data instead.
+    """
+    rate = payload.parameters.get("sample_rate_hz")
+    if rate != front_end.sample_rate_hz:
+        raise InputError(
+            f"the data holds waveforms of {rate} Hz, the model's front end reads"
+            f" {front_end.sample_rate_hz} Hz; prepare the data with"
+            f" {front_ends.prepare_flags(front_end)}"
+        )
 
 
 def _parse(
@@ -231,7 +257,5 @@ def _num_rows(raw: tf.Tensor, payload: records.Payload) -> tf.Tensor:
         whole = tf.reduce_all((lengths == 0) | (lengths == size), 1)
         rows = tf.reduce_sum(tf.cast(lengths > 0, tf.int32), axis=1)
         return tf.where(whole, rows, 0)
-    size = _DTYPES[payload.dtype].size
-    if payload.kind == "log_mel":
-        size *= payload.parameters["num_mel_bins"]
+    size = _DTYPES[payload.dtype].size * payload.row_size
     return tf.where(lengths % size == 0, lengths // size, 0)

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import audio, parsing
+from tfweak import audio, front_ends, parsing
 from tfweak.errors import InputError
-from tfweak.features_layer import LogMel
+from tfweak.features_layer import FrontEndLayer
 from tfweak.labels import SegmentGrid
 from tfweak.sources import ClipData, keep_parts, uniform_hash
 
@@ -38,6 +38,7 @@ class InputConfig:
       grid: the model's segments; gives `strong` labels on them; None leaves them out.
       num_segments: rows of input -> segments of the model, for ints and tensors; one a
         row if not given.
+      front_end: the model's, for data that holds waveforms; VGGish's where None.
       balance: repeat clips of rare classes (repeat-factor sampling, Gupta et al. 2019):
         a clip comes max_c sqrt(mean frequency / frequency of c) times an epoch on
         average, at least once.
@@ -51,6 +52,7 @@ class InputConfig:
     num_frames: int | None = None
     grid: SegmentGrid | None = None
     num_segments: Callable[[Any], Any] = lambda rows: rows
+    front_end: front_ends.FrontEnd | None = None
     balance: bool = False
     mixup: float = 0.0
     seed: int = 0
@@ -137,6 +139,7 @@ def audio_file_batches(
     weak: np.ndarray,
     batch_size: int,
     num_frames: int | None = None,
+    front_end: front_ends.FrontEnd | None = None,
 ) -> tf.data.Dataset:
     """Batches straight from audio files, decoded and framed inside the pipeline.
 
@@ -148,6 +151,7 @@ def audio_file_batches(
       weak: (N, C) labels in {0, 1}.
       batch_size: clips a batch.
       num_frames: pad or cut to so many frames; None pads each batch to its longest.
+      front_end: the model's, at whose rate the files are read; VGGish's where None.
 
     Returns:
       `(x, y)` batches in the order of the paths, as from records.
@@ -158,16 +162,16 @@ def audio_file_batches(
     labels = np.asarray(weak, np.float32)
     if labels.ndim != 2 or len(labels) != len(paths):
         raise InputError(f"{len(paths)} files but labels of shape {labels.shape}")
-    front_end = LogMel()
+    layer = FrontEndLayer(front_end or front_ends.get(front_ends.DEFAULT))
 
     def load(path: tf.Tensor, label: tf.Tensor) -> tuple[Any, Any, Any]:
-        waveform = audio.read_audio_in_graph(path)
+        waveform = audio.read_audio_in_graph(path, layer.config.sample_rate_hz)
         return waveform, tf.shape(waveform)[0], label
 
     def frame(
         waveform: tf.Tensor, num_samples: tf.Tensor, label: tf.Tensor
     ) -> tuple[dict, dict]:
-        found = front_end(waveform, num_samples)
+        found = layer(waveform, num_samples)
         x = parsing.fit_frames(found["features"], found["num_frames"], num_frames)
         return x, {"weak": label}
 
@@ -219,7 +223,12 @@ def _batches(
     num_frames: int | None,
 ) -> tf.data.Dataset:
     parse = parsing.Parser(
-        data.payload, len(data.classes), num_frames, config.grid, config.num_segments
+        data.payload,
+        len(data.classes),
+        num_frames,
+        config.grid,
+        config.num_segments,
+        config.front_end,
     )
     return dataset.batch(config.batch_size).map(
         parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True

@@ -5,8 +5,8 @@ as they are. Context: `video_id` (bytes), `start_time_seconds`, `end_time_second
 (float), `labels` (int64 list), `has_strong` (int64, 0 or 1), `strong_labels` (int64
 list) with `strong_onsets_seconds` and `strong_offsets_seconds` (float lists). One
 payload: the feature list `audio_embedding` (a string of 128 values a row: bytes, or
-float32 where they are raw), or the context bytes `log_mel` (frames x bins, row by row)
-or `waveform` (int16 PCM); all little endian.
+float32 where they are raw), or the context bytes `log_mel` or `constant_q` (frames x
+bins, row by row) or `waveform` (int16 PCM); all little endian.
 `dataset_info.json` beside the shards says which payload and how it was made.
 """
 
@@ -35,8 +35,11 @@ EMBEDDING_SIZE = 128
 PAYLOAD_DTYPES = {
     "audio_embedding": ("uint8", "float32"),
     "log_mel": ("float16", "uint8"),
+    "constant_q": ("float16",),
     "waveform": ("int16",),
 }
+# Of the kinds made of frames: the parameter that says how many values a frame has.
+_FRAME_SIZES = {"log_mel": "num_mel_bins", "constant_q": "num_bins"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Payload:
     """What a dataset stores for each clip, and with which parameters it was made.
 
     Attributes:
-      kind: `audio_embedding`, `log_mel` or `waveform`.
+      kind: a key of `PAYLOAD_DTYPES`.
       dtype: how a value is stored.
       parameters: all that changes the values: sample rate, mel bands, quantiser,
         extractor. A model refuses data whose parameters differ from its own.
@@ -60,6 +63,22 @@ class Payload:
                 f"no payload {self.kind!r} of dtype {self.dtype!r}; there"
                 f" are {PAYLOAD_DTYPES}"
             )
+
+    @property
+    def row_size(self) -> int:
+        """Values a row: 128 of an embedding, the bins of a frame, 1 of a waveform.
+
+        Raises:
+          InputError: when the parameters do not tell.
+        """
+        if self.kind == "audio_embedding":
+            return EMBEDDING_SIZE
+        if self.kind == "waveform":
+            return 1
+        name = _FRAME_SIZES[self.kind]
+        if name not in self.parameters:
+            raise InputError(f"{self.kind} data whose parameters do not give {name}")
+        return self.parameters[name]
 
 
 # The official shards: VGGish embeddings, PCA'd and quantised by AudioSet's authors.
@@ -310,14 +329,14 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
         values = np.frombuffer(b"".join(rows), dtype).reshape(-1, EMBEDDING_SIZE)
     else:
         raw = _first(context[payload.kind].bytes_list.value, b"")
-        width = payload.parameters.get("num_mel_bins", 1)
+        width = payload.row_size
         if not raw or len(raw) % (dtype.itemsize * width):
             raise InputError(
                 f"{where}: {len(raw)} bytes of {payload.kind}, expected a multiple of"
                 f" {dtype.itemsize * width}"
             )
         values = np.frombuffer(raw, dtype)
-        if payload.kind == "log_mel":
+        if payload.kind != "waveform":
             values = values.reshape(-1, width)
     events = None
     if _first(context["has_strong"].int64_list.value, 0):

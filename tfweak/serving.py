@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfweak import front_ends, records
 from tfweak.errors import InputError
-from tfweak.features import LogMelConfig
-from tfweak.features_layer import LogMel
+from tfweak.features_layer import FrontEndLayer
 from tfweak.labels import ClassList, SegmentGrid
 
 CLASSES_NAME = "classes.csv"
@@ -73,15 +73,18 @@ def export(
     classes: ClassList,
     thresholds: Mapping[str, Sequence[float]],
     folder: str | os.PathLike,
+    front_end: front_ends.FrontEnd | None = None,
 ) -> None:
     """Writes a SavedModel with named endpoints.
 
-    For a log-mel model `serving_default` (also named `waveform`) takes `waveform`
-    (B, N) float32, 16 kHz in [-1, 1], every clip N samples long; `waveform_lengths`
-    takes `num_samples` (B,) int32 beside it, for clips of different length padded to
-    one; `log_mel` takes `features` (B, frames, bins) and `num_frames` (B,). For an
-    embedding model `serving_default` (also named `embeddings`) takes `features`
-    (B, T, 128), the stored values as float32, and `num_frames` (B,).
+    For a model with a front end `serving_default` (also named `waveform`) takes
+    `waveform` (B, N) float32, at the front end's sample rate (VGGish's is 16 kHz), in
+    [-1, 1], every clip N samples long; `waveform_lengths` takes `num_samples` (B,)
+    int32 beside it, for clips of different length padded to one; `log_mel`, or
+    `constant_q` for such a front end, takes `features` (B, frames, bins) and
+    `num_frames` (B,). For an embedding model `serving_default` (also named
+    `embeddings`) takes `features` (B, T, 128), the stored values as float32, and
+    `num_frames` (B,).
 
     All answer `clip_probs` (B, C), `segment_probs` (B, T, C), `attention` (B, T, C) and
     `segment_times` (T, 2), each segment's onset and offset in seconds. A clip shorter
@@ -90,15 +93,21 @@ def export(
 
     Args:
       network: in float32, from the registry.
-      payload_kind: `log_mel` or `audio_embedding`.
+      payload_kind: what the network reads: `log_mel`, `constant_q` or
+        `audio_embedding`.
       grid: the network's segments.
       classes: C names.
       thresholds: (C,) numbers for `clip` and `segment` scores.
       folder: must not exist, or hold an earlier export.
+      front_end: what makes the network's input; VGGish's where None, and of no meaning
+        for embeddings.
 
     Raises:
-      InputError: when the folder holds something else.
+      InputError: when the folder holds something else, or the network does not read
+        what the front end makes.
     """
+    front_end = front_end or front_ends.get(front_ends.DEFAULT)
+    _check_input(network, payload_kind, front_end)
     folder = pathlib.Path(folder)
     if folder.exists() and any(folder.iterdir()):
         if not (folder / "saved_model.pb").exists():
@@ -115,7 +124,7 @@ def export(
         )
         module = _Served(network, grid, assets)
         target = pathlib.Path(name) / "model"
-        signatures = _signatures(module, payload_kind)
+        signatures = _signatures(module, payload_kind, front_end)
         try:
             tf.saved_model.save(module, str(target), signatures=signatures)
         except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as e:
@@ -124,7 +133,24 @@ def export(
         os.replace(target, folder)
 
 
-def _signatures(module: _Served, payload_kind: str) -> dict[str, Any]:
+def _check_input(
+    network: keras.Model, payload_kind: str, front_end: front_ends.FrontEnd
+) -> None:
+    size, expected = network.input["features"].shape[-1], records.EMBEDDING_SIZE
+    if payload_kind != "audio_embedding":
+        expected = front_end.num_bins
+        if front_end.kind != payload_kind:
+            raise InputError(
+                f"the network reads {payload_kind}, the front end makes"
+                f" {front_end.kind}"
+            )
+    if size != expected:
+        raise InputError(f"the network reads {size} values a row, not {expected}")
+
+
+def _signatures(
+    module: _Served, payload_kind: str, front_end: front_ends.FrontEnd
+) -> dict[str, Any]:
     size = module._network.input["features"].shape[-1]
     features = tf.TensorSpec([None, None, size], tf.float32, "features")
     num_frames = tf.TensorSpec([None], tf.int32, "num_frames")
@@ -132,15 +158,15 @@ def _signatures(module: _Served, payload_kind: str) -> dict[str, Any]:
     module.by_features = by_features
     if payload_kind == "audio_embedding":
         return {"serving_default": by_features, "embeddings": by_features}
-    front_end = LogMel(LogMelConfig())
-    module.front_end = front_end
+    layer = FrontEndLayer(front_end)
+    module.front_end = layer
 
     def by_lengths(waveform: tf.Tensor, num_samples: tf.Tensor) -> dict[str, tf.Tensor]:
         check = tf.debugging.assert_positive(
             num_samples, message="a clip of no samples: at least one sample is needed"
         )
         with tf.control_dependencies([check]):
-            found = front_end(waveform, num_samples)
+            found = layer(waveform, num_samples)
         return module.answer(found["features"], found["num_frames"])
 
     def by_waveform(waveform: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -155,7 +181,7 @@ def _signatures(module: _Served, payload_kind: str) -> dict[str, Any]:
         "serving_default": module.by_waveform,
         "waveform": module.by_waveform,
         "waveform_lengths": module.by_lengths,
-        "log_mel": by_features,
+        payload_kind: by_features,
     }
 
 

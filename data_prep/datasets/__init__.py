@@ -41,12 +41,15 @@ class Options:
       features: what is stored of a clip: `log_mel`, `waveform` or `embeddings`.
       payload_dtype: how log-mel values are stored, `float16` or `uint8`; a waveform is
         always int16.
+      front_end: of `front_ends.FRONT_ENDS`, what makes `log_mel`; None is `vggish`.
       vggish, pca: what extracts embeddings, see `tfweak.vggish.Extractor.load`; without
         `pca` they are stored raw.
       tags, events: tables of weak and of strong labels.
       classes: `index,mid,display_name` CSV; None takes the classes that occur.
       folds: the folds to use; empty for all.
-      num_clips, clip_seconds: how many scenes to mix, and of which length.
+      profile: which built-in world scenes are from, see `profiles`; None is `street`.
+      num_clips, clip_seconds: how many scenes to mix, and of which length; None is the
+        length of the profile's.
       weak_only_fraction: the share of scenes that are stored without strong labels.
       labels: a label list by clip id.
       label_kind: `weak` or `strong`, for lists that do not tell by themselves.
@@ -65,14 +68,16 @@ class Options:
     seed: int = 0
     features: str = "log_mel"
     payload_dtype: str | None = None
+    front_end: str | None = None
     vggish: str = "hub"
     pca: pathlib.Path | None = None
     tags: pathlib.Path | None = None
     events: pathlib.Path | None = None
     classes: pathlib.Path | None = None
     folds: tuple[int, ...] = ()
+    profile: str | None = None
     num_clips: int = 1000
-    clip_seconds: float = 10.0
+    clip_seconds: float | None = None
     weak_only_fraction: float = 0.0
     labels: pathlib.Path | None = None
     label_kind: str | None = None

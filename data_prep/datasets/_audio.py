@@ -9,19 +9,22 @@ import os
 import pathlib
 
 import numpy as np
+import soxr
 
-from tfweak import audio, records
+from tfweak import audio, front_ends, records
 from tfweak.errors import InputError
-from tfweak.features import LogMelConfig, log_mel, quantise
+from tfweak.features import pad_to_window, quantise
 from tfweak.vggish import Extractor
 
 from . import Bad, BadFile, Options, walk
 
 SAMPLE_RATE_HZ = audio.SAMPLE_RATE_HZ
-_FRONT_END = LogMelConfig()
+_FRONT_END = front_ends.get(front_ends.DEFAULT)
 
 # What an audio dataset reads besides its own options.
-OPTIONS = frozenset({"source", "seed", "features", "payload_dtype", "vggish", "pca"})
+OPTIONS = frozenset(
+    {"source", "seed", "features", "payload_dtype", "front_end", "vggish", "pca"}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,29 +35,45 @@ class Encoder:
       payload: kind, dtype and parameters.
       vggish, pca: where a worker finds what embeddings are extracted with; see
         `Extractor.load`. Empty for other payloads.
+      front_end: what makes features; VGGish's for other payloads, whose rate they have.
     """
 
     payload: records.Payload
     vggish: str = ""
     pca: str = ""
+    front_end: front_ends.FrontEnd = _FRONT_END
 
-    def __call__(self, waveform: np.ndarray) -> np.ndarray:
-        """The payload of a waveform, (N,) float32 at 16 kHz; see `records.Clip`.
+    @property
+    def sample_rate_hz(self) -> int:
+        """The rate to decode at: that of the waveforms that are encoded."""
+        return self.front_end.sample_rate_hz
 
-        A waveform shorter than one 25 ms window (0.975 s for embeddings) is padded to
-        one with zeros.
+    def __call__(
+        self, waveform: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ
+    ) -> np.ndarray:
+        """The payload of a waveform, see `records.Clip`.
+
+        A waveform shorter than one window (25 ms with VGGish's front end, 0.975 s for
+        embeddings) is padded to one with zeros.
+
+        Args:
+          waveform: (N,) float32.
+          sample_rate_hz: its rate; where it is not the encoder's, it is resampled.
         """
+        if sample_rate_hz != self.sample_rate_hz:
+            waveform = soxr.resample(
+                waveform, sample_rate_hz, self.sample_rate_hz, quality="HQ"
+            )
         if self.payload.kind == "audio_embedding":
             return self._extractor()(waveform)
-        waveform = np.pad(
-            waveform, (0, max(0, _FRONT_END.window_samples - len(waveform)))
-        )
         if self.payload.kind == "waveform":
-            return audio.to_int16(waveform)
-        mel = log_mel(waveform, _FRONT_END)
+            return audio.to_int16(
+                pad_to_window(waveform, self.front_end.window_samples)
+            )
+        frames = self.front_end.compute(waveform)
         if self.payload.dtype == "uint8":
-            return quantise(mel, _FRONT_END)
-        return mel.astype(np.float16)
+            return quantise(frames)
+        return frames.astype(np.float16)
 
     def _extractor(self) -> Extractor:
         try:
@@ -68,11 +87,17 @@ class Encoder:
 
 
 def encoder(options: Options) -> Encoder:
-    """What the options ask for: 16 kHz, VGGish's front end.
+    """What the options ask for.
 
     Raises:
-      InputError: VGGish or its PCA cannot be used.
+      InputError: options that contradict each other, or VGGish or its PCA cannot be
+        used.
     """
+    if options.features != "log_mel" and options.front_end:
+        raise InputError(
+            f"--front_end={options.front_end} is for --features=log_mel, not for"
+            f" {options.features}"
+        )
     if options.features == "embeddings":
         pca = str(options.pca or "")
         try:
@@ -84,10 +109,16 @@ def encoder(options: Options) -> Encoder:
         return Encoder(
             records.Payload("waveform", "int16", {"sample_rate_hz": SAMPLE_RATE_HZ})
         )
+    front_end = front_ends.get(options.front_end or front_ends.DEFAULT)
     dtype = options.payload_dtype or "float16"
-    return Encoder(
-        records.Payload(options.features, dtype, _FRONT_END.parameters(dtype))
-    )
+    if dtype == "uint8" and front_end != _FRONT_END:
+        raise InputError(
+            f"--payload_dtype=uint8 is for --front_end={front_ends.DEFAULT}: its 256"
+            f" steps span the values of that; --front_end={options.front_end} is stored"
+            " as float16"
+        )
+    payload = records.Payload(front_end.kind, dtype, front_end.parameters(dtype))
+    return Encoder(payload, front_end=front_end)
 
 
 @functools.lru_cache(maxsize=1)
@@ -96,8 +127,15 @@ def _extractor(source: str, pca: str) -> Extractor:
     return Extractor.load(source, pca or None)
 
 
-def read(source: str | os.PathLike, name: str) -> np.ndarray:
-    """The waveform of the file `name` below `source`, (N,) float32 at 16 kHz.
+def read(
+    source: str | os.PathLike, name: str, sample_rate_hz: int = SAMPLE_RATE_HZ
+) -> np.ndarray:
+    """The waveform of the file `name` below `source`, (N,) float32.
+
+    Args:
+      source: a folder.
+      name: path below it.
+      sample_rate_hz: of the result; an `Encoder` says which it wants.
 
     Raises:
       BadFile: the file is missing, empty, or not usable as audio.
@@ -108,7 +146,7 @@ def read(source: str | os.PathLike, name: str) -> np.ndarray:
     if path.stat().st_size == 0:
         raise BadFile("empty", "the file has no bytes")
     try:
-        return audio.read_audio(path, SAMPLE_RATE_HZ)
+        return audio.read_audio(path, sample_rate_hz)
     except InputError as error:
         reason = str(error).replace(f"{path}: ", "", 1).replace(str(path), name)
         raise BadFile("audio", reason) from error

@@ -139,8 +139,9 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
 
 def _load_audio(item: Item, source: str, encoder: _audio.Encoder) -> records.Clip:
     clip_id, _, start, labels, times = item.spec
-    waveform = _audio.read(source, item.name)
-    seconds = len(waveform) / _audio.SAMPLE_RATE_HZ
+    rate = encoder.sample_rate_hz
+    waveform = _audio.read(source, item.name, rate)
+    seconds = len(waveform) / rate
     events = _events(times)
     try:
         for event in events or ():
@@ -150,7 +151,7 @@ def _load_audio(item: Item, source: str, encoder: _audio.Encoder) -> records.Cli
     return records.Clip(
         clip_id,
         labels,
-        encoder(waveform),
+        encoder(waveform, rate),
         None if events is None else _cut(events, seconds),
         start,
         start + seconds,

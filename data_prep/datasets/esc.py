@@ -71,12 +71,13 @@ def plan(options: Options) -> Plan:
 
 def load(item: Item, context: Context) -> Iterator[records.Clip]:
     """The clip of one file."""
-    waveform = _audio.read(context.source, item.name)
+    rate = context.encoder.sample_rate_hz
+    waveform = _audio.read(context.source, item.name, rate)
     yield records.Clip(
         item.name,
         [item.spec[0]],
-        context.encoder(waveform),
-        end_seconds=len(waveform) / _audio.SAMPLE_RATE_HZ,
+        context.encoder(waveform, rate),
+        end_seconds=len(waveform) / rate,
     )
 
 

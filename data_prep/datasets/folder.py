@@ -113,8 +113,9 @@ def plan(options: Options) -> Plan:
 def load(item: Item, context: Context) -> Iterator[records.Clip]:
     """The clip of one file; events that end after it are cut at its end."""
     _, labels, times = item.spec
-    waveform = _audio.read(context.source, item.name)
-    seconds = len(waveform) / _audio.SAMPLE_RATE_HZ
+    rate = context.encoder.sample_rate_hz
+    waveform = _audio.read(context.source, item.name, rate)
+    seconds = len(waveform) / rate
     events = (
         None
         if times is None
@@ -132,7 +133,7 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
     yield records.Clip(
         item.name,
         labels,
-        context.encoder(waveform),
+        context.encoder(waveform, rate),
         events,
         end_seconds=seconds,
     )

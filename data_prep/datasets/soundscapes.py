@@ -2,8 +2,9 @@
 
 The sounds come from a folder of real clips by class (the ESC-10 layout, or
 `class_name/*.wav` with any depth below), or, without a folder, from the built-in
-generator. Scene number i of seed s is drawn from `np.random.default_rng([s, i])` alone,
-so that scenes can be made in any order and by any worker.
+generator; `profiles` says which worlds that knows. Scene number i of seed s is drawn
+from `np.random.default_rng([s, i])` alone, so that scenes can be made in any order and
+by any worker.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tfweak import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 
+from .. import profiles
 from ..mixing import (
     ClipSources,
     GeneratedSources,
@@ -30,10 +32,15 @@ from ..mixing import (
     event_parts,
     mix_scene,
 )
-from ..synthesis import background
 from . import Bad, BadFile, Item, Options, Plan, Split, _audio, esc, source_folder
 
-OPTIONS = _audio.OPTIONS | {"folds", "num_clips", "clip_seconds", "weak_only_fraction"}
+OPTIONS = _audio.OPTIONS | {
+    "folds",
+    "profile",
+    "num_clips",
+    "clip_seconds",
+    "weak_only_fraction",
+}
 
 # Decoded clips that a worker keeps: 160 MB of 5 s clips.
 _CACHED_CLIPS = 512
@@ -46,6 +53,7 @@ class Context:
     Attributes:
       encoder: what is stored.
       seed, weak_only_fraction: see `Options`.
+      profile: whose background the scenes have.
       scene: how scenes are mixed.
       sources: where the events come from.
     """
@@ -53,6 +61,7 @@ class Context:
     encoder: _audio.Encoder
     seed: int
     weak_only_fraction: float
+    profile: str
     scene: SceneConfig
     sources: Sources
 
@@ -61,30 +70,41 @@ def plan(options: Options) -> Plan:
     """One item a scene. Every source clip is decoded once, to find the unusable ones.
 
     Raises:
-      InputError: options out of range, no such folder, no clips by class in it, or a
-        class none of whose clips is usable.
+      InputError: options out of range, no such profile, or one for a folder of clips;
+        no such folder, no clips by class in it, or a class none of whose clips is
+        usable.
     """
     if not 0 <= options.weak_only_fraction <= 1:
         raise InputError(
             f"weak_only_fraction={options.weak_only_fraction}: expected 0 to 1"
         )
-    if not 1 <= options.clip_seconds <= 3600:
-        raise InputError(f"clip_seconds={options.clip_seconds}: expected 1 to 3600")
+    if options.source is not None and options.profile is not None:
+        raise InputError(
+            f"--profile={options.profile} is of built-in sounds; leave it or --source"
+            " out"
+        )
+    profile_name = options.profile or profiles.DEFAULT
+    profile = profiles.find(profile_name)
+    scene = dataclasses.replace(profile.scene, sample_rate_hz=_audio.SAMPLE_RATE_HZ)
+    if options.clip_seconds is not None:
+        if not 1 <= options.clip_seconds <= 3600:
+            raise InputError(f"clip_seconds={options.clip_seconds}: expected 1 to 3600")
+        scene = dataclasses.replace(scene, duration_seconds=options.clip_seconds)
     encoder = _audio.encoder(options)
-    scene = SceneConfig(
-        duration_seconds=options.clip_seconds, sample_rate_hz=_audio.SAMPLE_RATE_HZ
-    )
     origin: Any = "built-in"
+    class_list = profile.classes
     bad: list[Bad] = []
     sources: Sources
     if options.source is None:
         if options.folds:
             raise InputError("--folds needs --source, a folder of clips with folds")
-        sources = GeneratedSources(_audio.SAMPLE_RATE_HZ)
+        sources = GeneratedSources(_audio.SAMPLE_RATE_HZ, profile.kinds)
+        if profile_name != profiles.DEFAULT:
+            origin = f"built-in, {profile_name}"
     else:
-        classes, groups, bad = _scan(options)
+        class_list, groups, bad = _scan(options)
         bad += _drop_unusable(str(options.source), groups)
-        for name, group in zip(classes.names, groups):
+        for name, group in zip(class_list.names, groups):
             if not group:
                 raise InputError(
                     f"--source={options.source}: class {name!r} has no"
@@ -92,7 +112,7 @@ def plan(options: Options) -> Plan:
                     + (f"; {bad[0].file}: {bad[0].reason}" if bad else "")
                 )
         sources = ClipSources(
-            dict(zip(classes.names, map(tuple, groups))),
+            dict(zip(class_list.names, map(tuple, groups))),
             functools.partial(_events, str(options.source)),
         )
         listed = json.dumps([sorted(group.items()) for group in groups])
@@ -107,9 +127,16 @@ def plan(options: Options) -> Plan:
         "weak_only_fraction": options.weak_only_fraction,
         "sources": origin,
     }
-    context = Context(encoder, options.seed, options.weak_only_fraction, scene, sources)
+    context = Context(
+        encoder,
+        options.seed,
+        options.weak_only_fraction,
+        profile_name,
+        scene,
+        sources,
+    )
     return Plan(
-        ClassList(sources.class_names),
+        class_list,
         encoder.payload,
         {"": Split(items, tuple(bad))},
         settings,
@@ -122,14 +149,14 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
     index = item.spec[0]
     rng = np.random.default_rng([context.seed, index])
     seconds, rate = context.scene.duration_seconds, context.scene.sample_rate_hz
-    street = background(rng, seconds, rate)
-    scene = mix_scene(rng, context.sources, street, context.scene)
+    background = profiles.find(context.profile).background(rng, seconds, rate)
+    scene = mix_scene(rng, context.sources, background, context.scene)
     # the last draw, so that the fraction changes no scene
     weak_only = rng.random() < context.weak_only_fraction
     yield records.Clip(
         item.name,
         scene.labels,
-        context.encoder(scene.waveform),
+        context.encoder(scene.waveform, rate),
         None if weak_only else scene.events,
         end_seconds=seconds,
     )

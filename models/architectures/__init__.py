@@ -2,7 +2,9 @@
 
 Such a module defines
   `Config`                   frozen dataclass: `num_classes` and all other settings;
-  `PAYLOAD`                  what it reads, `audio_embedding` or `log_mel`;
+  `PAYLOAD`                  what it reads, `audio_embedding`, `log_mel`, `constant_q`;
+  `FRONT_END`                the name in `tfweak.front_ends` of what makes it of
+                             waveforms; VGGish's if there is none;
   `TRAINING_FRAMES`          rows that training clips are padded or cut to, or None;
   `build(config)`            the Keras model; `models.registry` says what it takes and
                              answers;

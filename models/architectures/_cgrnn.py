@@ -1,0 +1,88 @@
+"""The trunk of Xu et al. 2017's Fig. 1 and 2: CNN on one frame, bidirectional GRUs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from tfweak.labels import SegmentGrid
+from tfweak.models.architectures import _xu2017
+from tfweak.models.layers import ApplyMask
+
+KERNEL_BINS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class TrunkConfig:
+    """Settings.
+
+    Attributes:
+      num_classes: C.
+      filters: of the convolution over the mel bands.
+      recurrent_units: of each GRU, each way.
+      recurrent_layers: how many bidirectional GRUs.
+      hidden_units: of the layer before the output.
+      dropout: share of that layer's output dropped in training.
+    """
+
+    num_classes: int
+    filters: int = 128
+    recurrent_units: int = 128
+    recurrent_layers: int = 3
+    hidden_units: int = 500
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        counts = ("num_classes", "filters", "recurrent_units", "recurrent_layers")
+        _xu2017.check_settings(self, (*counts, "hidden_units"), ("dropout",))
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class StopMask(ApplyMask):
+    """`ApplyMask` that also takes off the mask Keras attaches to recurrent outputs.
+
+    The layers after it are given the mask by name, and would warn of a second one.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def compute_mask(self, *_: Any) -> None:
+        return None
+
+
+def frame_cnn(frames: Any, config: TrunkConfig) -> Any:
+    """One convolution over the bands of each frame: (B, T, 40) -> (B, T, filters)."""
+    image = keras.layers.Reshape((-1, _xu2017.NUM_MEL_BINS, 1), name="image")(frames)
+    hidden = keras.layers.Conv2D(
+        config.filters, (1, KERNEL_BINS), activation="relu", name="cnn"
+    )(image)
+    positions = _xu2017.NUM_MEL_BINS - KERNEL_BINS + 1
+    hidden = keras.layers.MaxPooling2D((1, positions), name="cnn_pool")(hidden)
+    return keras.layers.Reshape((-1, config.filters), name="cnn_frames")(hidden)
+
+
+def recurrent_tags(hidden: Any, mask: Any, config: TrunkConfig) -> Any:
+    """GRUs, ReLU layer, sigmoid layer: (B, T, filters) -> O, (B, T, C).
+
+    The GRUs pass over padded frames: the backward ones start at a clip's last frame.
+    """
+    for i in range(1, config.recurrent_layers + 1):
+        hidden = keras.layers.Bidirectional(
+            keras.layers.GRU(config.recurrent_units, return_sequences=True),
+            name=f"gru_{i}",
+        )(hidden, mask=mask)
+    hidden = StopMask(name="valid_gru")(hidden, mask)
+    hidden = keras.layers.Dense(config.hidden_units, activation="relu", name="hidden")(
+        hidden
+    )
+    hidden = keras.layers.Dropout(config.dropout, name="hidden_dropout")(hidden)
+    return _xu2017.tag_probs(hidden, mask, config.num_classes)
+
+
+def grid() -> SegmentGrid:
+    """A segment a frame; the GRUs see all of a chunk, 4 s in training."""
+    return _xu2017.frame_grid(1, _xu2017.TRAINING_FRAMES, centre=0)

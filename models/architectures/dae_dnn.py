@@ -1,0 +1,219 @@
+"""Denoising auto-encoder features and a shrinking network, Xu et al. 2017: `dae_dnn`.
+
+"Unsupervised feature learning based on deep models for environmental audio tagging",
+IEEE/ACM TASLP 25(6), 2017: the system DAE-DNN of Xu et al. 2017's Table 3.
+
+Layers for the 249 x 40 input (a chunk of 4 s); windows hop by 10 frames:
+
+  standardisation             249 x 40
+  encoder   7 x 40 -> 500     249 x 500   ReLU, on the 7 frames around a frame
+  code      50                249 x 50    ReLU, the learnt features
+  background                  50          mean code of a clip's first 6 frames
+  dnn_1     92 x 50 -> 1000   25 x 1000   ReLU, on 91 frames of code and the background
+  dnn_2     500               25 x 500    ReLU
+  tags      C, sigmoid        25 x C
+  mean over windows           C
+
+Dropout: 0.1 of the code before `dnn_1`, 0.2 after `dnn_1` and `dnn_2`. 5,270,557
+trainable parameters at C = 7. `pretrain` trains `encoder` and `code` first, without
+labels, as an auto-encoder that gives the middle frame alone from corrupted frames
+(asymmetric; see `_dae`).
+
+Certain, from the paper's abstract: 40 log-mel bands, the asymmetric denoising
+auto-encoder, a shrinking network with dropout on a large context, background noise
+aware input. From the authors' published training script (of their MFCC system): 91
+frames of context, one more frame of background appended, 1000 and 500 units, dropout
+0.1 and 0.2. From memory and others' reimplementations: 7 frames into the auto-encoder,
+500 units, a code of 50, the background from the first 6 frames, ReLU.
+
+Chosen: windows hop by 10 of our 16 ms frames (a segment for 0.16 s); positions outside
+a clip are zero, in the input the training mean; the corruption sets a tenth of the
+input to zero; the network answers a mean of sigmoids over windows; dropout of the code
+drops a value of a frame in all windows that hold it. The paper trains the encoder
+first and then leaves it: `train_encoder=false`. By default the tags train it on, so
+that the network also learns where nobody called `pretrain`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfweak.errors import InputError
+from tfweak.labels import SegmentGrid
+from tfweak.models.architectures import _xu2017
+from tfweak.models.architectures._dae import autoencoder, pretrain
+from tfweak.models.layers import ApplyMask, SequenceMask
+
+__all__ = [
+    "FRONT_END",
+    "PAYLOAD",
+    "TRAINING_FRAMES",
+    "BackgroundEstimate",
+    "Config",
+    "autoencoder",
+    "build",
+    "grid",
+    "num_segments",
+    "pretrain",
+]
+
+PAYLOAD = "log_mel"
+FRONT_END = _xu2017.FRONT_END
+TRAINING_FRAMES = _xu2017.TRAINING_FRAMES
+
+BACKGROUND_FRAMES = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings.
+
+    Attributes:
+      num_classes: C.
+      encoder_frames: frames into the auto-encoder, odd.
+      encoder_units: of its hidden layer.
+      code_units: learnt features of a frame.
+      context_frames: frames of code into the network, odd.
+      window_hop_frames: from one window to the next.
+      hidden_units: of `dnn_1`; `dnn_2` has half as many.
+      dropout: share of the hidden layers' outputs dropped in training.
+      input_dropout: share of the code dropped in training.
+      train_encoder: train encoder and code together with the network.
+    """
+
+    num_classes: int
+    encoder_frames: int = 7
+    encoder_units: int = 500
+    code_units: int = 50
+    context_frames: int = 91
+    window_hop_frames: int = 10
+    hidden_units: int = 1000
+    dropout: float = 0.2
+    input_dropout: float = 0.1
+    train_encoder: bool = True
+
+    def __post_init__(self) -> None:
+        counts = ("num_classes", "encoder_units", "code_units", "window_hop_frames")
+        frames = ("encoder_frames", "context_frames")
+        _xu2017.check_settings(
+            self, (*counts, *frames, "hidden_units"), ("dropout", "input_dropout")
+        )
+        for name in frames:
+            if getattr(self, name) % 2 == 0:
+                raise InputError(
+                    f"{name} {getattr(self, name)}: an odd number is needed, one frame"
+                    " and as many on either side"
+                )
+        if self.window_hop_frames > self.context_frames:
+            raise InputError(
+                f"window_hop_frames {self.window_hop_frames}: more than context_frames"
+                f" {self.context_frames}, some frames would be in no window"
+            )
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class BackgroundEstimate(keras.layers.Layer):
+    """The mean of a clip's first valid frames: (B, T, D) -> (B, D).
+
+    Args:
+      num_frames: how many, fewer where the clip is shorter.
+    """
+
+    def __init__(self, num_frames: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_frames = num_frames
+        self.supports_masking = False
+
+    def call(self, values: Any, mask: Any) -> Any:
+        first = ops.cast(values[:, : self.num_frames], "float32")
+        valid = ops.cast(mask[:, : self.num_frames, None], "float32")
+        count = ops.maximum(ops.sum(valid, axis=1), 1.0)
+        return ops.cast(ops.sum(first * valid, axis=1) / count, self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "num_frames": self.num_frames}
+
+
+def build(config: Config) -> keras.Model:
+    """(B, frames, 40) log-mel -> the output dict, a segment for 10 frames."""
+    inputs, frames, mask = _xu2017.inputs()
+    code = keras.layers.Conv1D(
+        config.encoder_units,
+        config.encoder_frames,
+        padding="same",
+        activation="relu",
+        trainable=config.train_encoder,
+        name="encoder",
+    )(frames)
+    code = keras.layers.Dense(
+        config.code_units,
+        activation="relu",
+        trainable=config.train_encoder,
+        name="code",
+    )(code)
+    code = ApplyMask(name="valid_code")(code, mask)
+    background = BackgroundEstimate(BACKGROUND_FRAMES, name="background")(code, mask)
+    if config.input_dropout:
+        code = keras.layers.Dropout(config.input_dropout, name="code_dropout")(code)
+    hidden = _windows(code, background, config)
+    mask = SequenceMask(config.window_hop_frames, name="window_mask")(
+        inputs["num_frames"], hidden
+    )
+    hidden = keras.layers.Dropout(config.dropout, name="dnn_1_dropout")(hidden)
+    hidden = keras.layers.Dense(
+        max(1, config.hidden_units // 2),
+        activation="relu",
+        kernel_initializer="he_uniform",
+        name="dnn_2",
+    )(hidden)
+    hidden = keras.layers.Dropout(config.dropout, name="dnn_2_dropout")(hidden)
+    probs = _xu2017.tag_probs(hidden, mask, config.num_classes)
+    return keras.Model(inputs, _xu2017.averaged(probs, mask), name="dae_dnn")
+
+
+def grid(config: Config) -> SegmentGrid:
+    """A window a slot, both centred on the same frame."""
+    field = config.context_frames + config.encoder_frames - 1
+    hop = config.window_hop_frames
+    return _xu2017.frame_grid(hop, field, centre=_centre(config))
+
+
+def num_segments(config: Config, num_frames: Any) -> Any:
+    """A window for every started hop."""
+    hop = config.window_hop_frames
+    return (num_frames + hop - 1) // hop
+
+
+def _centre(config: Config) -> int:
+    # of the frames of slot 0, the one that its window is centred on
+    return (config.window_hop_frames - 1) // 2
+
+
+def _windows(code: Any, background: Any, config: Config) -> Any:
+    # A window's frames side by side, times a matrix, is a convolution; the background
+    # that stands beside them has columns of its own in that matrix.
+    before = (config.context_frames - 1) // 2 - _centre(config)
+    after = config.context_frames - 1 - before
+    padded = keras.layers.ZeroPadding1D((before, after), name="edges")(code)
+    hidden = keras.layers.Conv1D(
+        config.hidden_units,
+        config.context_frames,
+        strides=config.window_hop_frames,
+        kernel_initializer="he_uniform",
+        name="dnn_1",
+    )(padded)
+    shift = keras.layers.Dense(
+        config.hidden_units,
+        use_bias=False,
+        kernel_initializer="he_uniform",
+        name="dnn_1_background",
+    )(background)
+    shift = keras.layers.Reshape((1, config.hidden_units), name="background_shift")(
+        shift
+    )
+    hidden = keras.layers.Add(name="dnn_1_sum")([hidden, shift])
+    return keras.layers.ReLU(name="dnn_1_relu")(hidden)

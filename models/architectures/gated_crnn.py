@@ -1,0 +1,211 @@
+"""The winner of DCASE 2017 task 4, a gated CRNN (Xu et al. 2017, 2018): `gated_crnn`.
+
+Y. Xu, Q. Kong, W. Wang, M. D. Plumbley, "Surrey-CVSSP system for DCASE2017 challenge
+task4", tech. rep. 2017, which Kim & Ghaffarzadegan 2019 compare with as [20]; in print
+as "Large-scale weakly supervised audio classification using gated convolutional neural
+network", ICASSP 2018. This is its variant for sound event detection, which keeps every
+frame; the tagging variant pools time by 8 and averages.
+
+Layers, time x mel x channels for the 240 x 64 input of 10 s:
+
+  standardisation                       240 x 64
+  L1, L2   gated block, 64 | pool 1x2   240 x 32 x 64
+  L3, L4   gated block, 64 | pool 1x2   240 x 16 x 64
+  L5, L6   gated block, 64 | pool 1x2   240 x 8 x 64
+  L7, L8   gated block, 64 | pool 1x2   240 x 4 x 64
+  L9       conv 3x3, 256, ReLU | 1x4    240 x 256
+  L10      bidirectional GRU, 128 each way, linear, times another one with sigmoid
+  L8-a     C sigmoids for each frame, O
+  L8-b     softmax over the C classes of each frame, Z
+  pooling  y_hat = sum_t Z_t O_t / sum_t Z_t
+
+A gated block is a 3x3 convolution to 128 channels without bias, batch normalisation,
+and the first 64 channels times the sigmoid of the last 64.
+
+With C = 527 there are 1,529,246 trainable parameters. Neither of our two papers prints
+a layer table or a count: Kim & Ghaffarzadegan ran the released model. Blocks, widths,
+poolings and GRUs are those of the authors' papers and their model file.
+
+Chosen, or other than in the model file: it connects only the first block of the last
+stage to what follows, here both are, as in the paper; there the softmax reads the
+sigmoids' outputs, here both layers read the GRUs; the GRUs' gates are plain sigmoids,
+not Keras 2's piecewise linear ones; any clip length, with padded frames masked in
+convolutions, normalisation, both directions of the GRUs and pooling. `width` scales all
+filters and units.
+
+L8-a and L8-b are named as in the other architectures; they have nothing to do with L8.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfweak import front_ends
+from tfweak.errors import InputError
+from tfweak.labels import SegmentGrid
+from tfweak.models.architectures._localisation import LocalisationPooling
+from tfweak.models.architectures._time_grid import SAME_3, scaled, segment_grid
+from tfweak.models.layers import (
+    ApplyMask,
+    MaskedBatchNormalization,
+    SequenceMask,
+    Standardise,
+)
+
+PAYLOAD = "log_mel"
+FRONT_END = "gated_crnn"
+FRAMES = front_ends.get(FRONT_END)
+TRAINING_FRAMES = FRAMES.num_frames(10 * FRAMES.sample_rate_hz)
+NUM_MEL_BINS = FRAMES.num_bins
+
+STAGES = 4
+BLOCKS_A_STAGE = 2
+BLOCK_FILTERS = 64
+LAST_FILTERS = 256
+GRU_UNITS = 128
+KERNEL = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings.
+
+    Attributes:
+      num_classes: C.
+      width: factor on all filters and GRU units.
+    """
+
+    num_classes: int
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.width <= 0:
+            raise InputError(f"width {self.width}: more than 0 is needed")
+
+
+def build(config: Config) -> keras.Model:
+    """(B, frames, 64) log-mel -> the output dict, a segment a frame.
+
+    Beside the keys of every architecture, `localization` (B, T, C): Z.
+    """
+    features = keras.Input((None, NUM_MEL_BINS), name="features")
+    num_frames = keras.Input((), dtype="int32", name="num_frames")
+    mask = SequenceMask(name="mask")(num_frames, features)
+    hidden = Standardise(name="standardisation")(features)
+    hidden = keras.layers.Reshape((-1, NUM_MEL_BINS, 1), name="image")(hidden)
+    number = 0
+    for stage in range(1, STAGES + 1):
+        for _ in range(BLOCKS_A_STAGE):
+            number += 1
+            hidden = _gated_block(hidden, mask, f"L{number}", config)
+        hidden = keras.layers.MaxPooling2D((1, 2), name=f"pool_{stage}")(hidden)
+    name = f"L{number + 1}"
+    hidden = ApplyMask(name=f"{name}_valid")(hidden, mask)
+    hidden = keras.layers.Conv2D(
+        scaled(LAST_FILTERS, config.width),
+        KERNEL,
+        padding="same",
+        activation="relu",
+        name=name,
+    )(hidden)
+    hidden = keras.layers.MaxPooling2D((1, hidden.shape[2]), name=f"{name}_pool")(
+        hidden
+    )
+    hidden = keras.layers.Reshape((-1, hidden.shape[3]), name="segments")(hidden)
+    hidden = ApplyMask(name="valid_segments")(hidden, mask)
+    hidden = _gated_gru(hidden, mask, f"L{number + 2}", config)
+    logits = keras.layers.Dense(config.num_classes, name="L8-a")(hidden)
+    probs = keras.layers.Activation("sigmoid", dtype="float32", name="segment_probs")(
+        logits
+    )
+    probs = ApplyMask(dtype="float32", name="valid_segment_probs")(probs, mask)
+    shares = keras.layers.Dense(config.num_classes, name="L8-b")(hidden)
+    pooled = LocalisationPooling(name="pooling")(probs, shares, mask)
+    return keras.Model(
+        {"features": features, "num_frames": num_frames},
+        {**pooled, "segment_probs": probs, "mask": mask},
+        name="gated_crnn",
+    )
+
+
+def grid(config: Config) -> SegmentGrid:
+    """A segment a frame; the receptive field is that of the convolutions.
+
+    The GRUs carry what they hear over the whole clip, on top of it.
+    """
+    del config  # width does not move segments
+    convolutions = STAGES * BLOCKS_A_STAGE + 1
+    return segment_grid([SAME_3] * convolutions, FRAMES)
+
+
+def num_segments(config: Config, num_frames: Any) -> Any:
+    """Time is not pooled: as many segments as frames."""
+    del config
+    return num_frames
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class GatedLinearUnit(keras.layers.Layer):
+    """(..., 2 D) -> (..., D): the first half times the sigmoid of the second."""
+
+    def call(self, values: Any) -> Any:
+        linear, gate = ops.split(values, 2, axis=-1)
+        return linear * ops.sigmoid(gate)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return (*shape[:-1], shape[-1] // 2)
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class ValidProduct(keras.layers.Layer):
+    """The product of two (B, T, D) values, 0 where a (B, T) mask is.
+
+    Recurrent layers hang their mask on their outputs; it ends here.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, one: Any, two: Any, valid: Any) -> Any:
+        return one * two * ops.cast(ops.expand_dims(valid, -1), one.dtype)
+
+    def compute_mask(self, *_: Any) -> None:
+        return None
+
+
+def _gated_block(hidden: Any, mask: Any, name: str, config: Config) -> Any:
+    hidden = ApplyMask(name=f"{name}_valid")(hidden, mask)
+    hidden = keras.layers.Conv2D(
+        2 * scaled(BLOCK_FILTERS, config.width),
+        KERNEL,
+        padding="same",
+        use_bias=False,
+        name=name,
+    )(hidden)
+    hidden = MaskedBatchNormalization(name=f"{name}_norm")(hidden, mask)
+    return GatedLinearUnit(name=f"{name}_gate")(hidden)
+
+
+def _gated_gru(hidden: Any, mask: Any, name: str, config: Config) -> Any:
+    """Linear GRUs times sigmoid GRUs; a masked step leaves their state as it was.
+
+    Backwards, a clip's padding comes first, so the state is still 0 at its last frame.
+    """
+    outputs = [
+        keras.layers.Bidirectional(
+            keras.layers.GRU(
+                scaled(GRU_UNITS, config.width),
+                activation=activation,
+                reset_after=False,
+                return_sequences=True,
+            ),
+            name=f"{name}_{activation}",
+        )(hidden, mask=mask)
+        for activation in ("linear", "sigmoid")
+    ]
+    return ValidProduct(name=f"{name}_gate")(*outputs, mask)

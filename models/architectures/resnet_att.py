@@ -1,0 +1,111 @@
+"""ResNet-ATT of Table II of Kim & Ghaffarzadegan 2019: `resnet_att`.
+
+A residual trunk with the attention and localisation of Xu et al. 2017 (the table cites
+both Chou, Jang & Yang 2018, IJCAI, "Learning to recognize transient sound events using
+attentional supervision", whose comparison it is from, and Xu et al. 2017).
+
+  R0 to R4  the residual trunk, see `_residual`       63 x 384   3,265,280 parameters
+  L_att     Z_att(t), 1 sigmoid shared by classes     63 x 1           385
+  L_fnn     500 ReLU, reads Z_att(t) * trunk          63 x 500     192,500
+  L8-a      C sigmoids, O(t)                          63 x C       264,027
+  L8-b      Z_loc(t), softmax over classes            63 x C       202,895
+  pooling   y_hat = sum_t Z_att O Z_loc / sum_t Z_loc     C
+
+With C = 527 there are 3,925,087 trainable parameters; Table II says 4M.
+
+From our two papers: Eqs. (3) to (8) of Xu et al., the 500 ReLU units before the tags,
+the 4M. From the cited paper as known: the kind of trunk. Chosen: the trunk's sizes, and
+that attention and localisation read the trunk's output, where Xu et al. have them read
+the input frame, which no longer exists after pooling over time.
+
+In the output dict `segment_probs` is Z_att O of Eq. (5) and `attention` is Z_loc over
+its sum in time, so that their products sum to Eq. (8); `global_attention` (B, T) is
+Z_att and `localization` (B, T, C) is Z_loc. A segment stands for 0.16 s. `width` scales
+all filters and the 500 units.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from tfweak import front_ends
+from tfweak.errors import InputError
+from tfweak.labels import SegmentGrid
+from tfweak.models.architectures import _residual
+from tfweak.models.architectures._localisation import LocalisationPooling
+from tfweak.models.architectures._time_grid import scaled, segment_grid
+from tfweak.models.layers import ApplyMask
+
+PAYLOAD = "log_mel"
+FRONT_END = "vggish"
+FRAMES = front_ends.get(FRONT_END)
+TRAINING_FRAMES = FRAMES.num_frames(10 * FRAMES.sample_rate_hz)
+NUM_MEL_BINS = FRAMES.num_bins
+
+FNN_UNITS = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings.
+
+    Attributes:
+      num_classes: C.
+      width: factor on all filters and units.
+    """
+
+    num_classes: int
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.width <= 0:
+            raise InputError(f"width {self.width}: more than 0 is needed")
+
+
+def build(config: Config) -> keras.Model:
+    """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
+    features = keras.Input((None, NUM_MEL_BINS), name="features")
+    num_frames = keras.Input((), dtype="int32", name="num_frames")
+    hidden, mask, _ = _residual.residual_trunk(features, num_frames, config.width)[-1]
+    attention = keras.layers.Dense(1, name="L_att")(hidden)
+    attention = keras.layers.Activation("sigmoid", dtype="float32", name="Z_att")(
+        attention
+    )
+    attention = ApplyMask(dtype="float32", name="valid_Z_att")(attention, mask)
+    attended = keras.layers.Multiply(name="attended")([hidden, attention])
+    attended = keras.layers.Dense(
+        scaled(FNN_UNITS, config.width),
+        activation="relu",
+        kernel_initializer="he_uniform",
+        name="L_fnn",
+    )(attended)
+    tags = keras.layers.Dense(config.num_classes, name="L8-a")(attended)
+    tags = keras.layers.Activation("sigmoid", dtype="float32", name="tags")(tags)
+    probs = keras.layers.Multiply(dtype="float32", name="segment_probs")(
+        [tags, attention]
+    )
+    shares = keras.layers.Dense(config.num_classes, name="L8-b")(hidden)
+    pooled = LocalisationPooling(name="pooling")(probs, shares, mask)
+    curve = keras.layers.Reshape((-1,), dtype="float32", name="global_attention")(
+        attention
+    )
+    return keras.Model(
+        {"features": features, "num_frames": num_frames},
+        {**pooled, "segment_probs": probs, "global_attention": curve, "mask": mask},
+        name="resnet_att",
+    )
+
+
+def grid(config: Config) -> SegmentGrid:
+    """Hop and receptive field of the trunk."""
+    del config  # width does not move segments
+    return segment_grid(_residual.time_layers(), FRAMES)
+
+
+def num_segments(config: Config, num_frames: Any) -> Any:
+    """ceil(frames / 16)."""
+    del config
+    return _residual.num_steps(num_frames)

@@ -89,7 +89,7 @@ def _compared(
     results: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
 ) -> dict[str, pathlib.Path]:
     files = {}
-    data = _test_clips(kept[0])
+    data = _measured_clips(kept[0])
     durations = _mean_durations(data) if data.num_strong else {}
     gains = _class_gains(*(results[row][column] for row in COMPARED))
     repeated = len(results[COMPARED[0]][column]) > 1
@@ -107,17 +107,21 @@ def _compared(
         files[f"class-wise gain by duration, {column}"] = path
     loaded = {row: runs.load(t.model_folder) for row, t in zip(COMPARED, kept)}
     front_end = loaded[COMPARED[0]].architecture.front_end
-    for x, events, tags, clip_id in _examples(data, front_end):
+    for x, events, tags, clip_id in _examples(_unseen(data, kept[0]), front_end):
         path = folder / f"attention_{column}_{clip_id}.png"
         plotting.save(_attention(loaded, x, events, tags, clip_id), path)
         files[f"attention on {clip_id}, {column}"] = path
     return files
 
 
-def _test_clips(trial: Trial) -> sources.ClipData:
-    """The clips that a trial was measured on and that its kept model has not seen."""
+def _measured_clips(trial: Trial) -> sources.ClipData:
+    """The clips that a trial was measured on, of all its folds."""
     classes = ClassList.read_csv(trial.model_folder / "classes.csv")
-    data = sources.open_data(trial.test_data or trial.config.data, classes)
+    return sources.open_data(trial.test_data or trial.config.data, classes)
+
+
+def _unseen(data: sources.ClipData, trial: Trial) -> sources.ClipData:
+    """The clips that the trial's kept model, of its first fold, has not seen."""
     seen = set().union(*provenance.read(trial.model_folder).values())
     return data.without(sorted(seen))
 

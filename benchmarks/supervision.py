@@ -40,6 +40,7 @@ CASES = (
 
 
 def main() -> None:
+    tf.get_logger().setLevel("ERROR")  # each system is traced anew
     for name, classes, clips, shape, settings in CASES:
         architecture = registry.create(name, classes, **settings)
         rng = np.random.default_rng(0)

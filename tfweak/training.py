@@ -126,7 +126,7 @@ class WeakModel(keras.Model):
         if self.supervision.kind != "none" and "attention_logits" not in network.output:
             raise InputError(
                 f"supervision {self.supervision.kind!r} needs a model with"
-                " attention; this one pools without (pooling=average)"
+                " attention that can be supervised; this one has none"
             )
         names = ["loss_pred"]
         names += ["loss_segments"] if self.supervision.segment_weight else []

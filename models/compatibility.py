@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tfweak import front_ends, parsing, records, sources
+from tfweak import front_ends, records, sources
 from tfweak.errors import InputError
 
 # AudioSet's embeddings as released: bytes of an extractor that nobody has any more.
@@ -24,8 +24,8 @@ def check_model(
 ) -> None:
     """Whether a model that reads `payload_kind` can read this payload.
 
-    A model with a front end reads waveforms too, if they have the front end's sample
-    rate: it runs in the input pipeline.
+    A model with a front end reads waveforms too: it runs in the input pipeline, where
+    waveforms of another sample rate than the front end's are resampled.
 
     Args:
       payload_kind: what the model reads.
@@ -46,7 +46,7 @@ def check_model(
         front_end = front_end or front_ends.get(front_ends.DEFAULT)
         advice = f", with {front_ends.prepare_flags(front_end)}"
         if payload.kind == "waveform":
-            _check_rate(payload, folder, front_end)
+            _require_rate(payload, folder)
             return
         if payload.kind == payload_kind:
             own = records.Payload(payload_kind, "float16", front_end.parameters())
@@ -82,9 +82,8 @@ def check_data(
       InputError: saying what differs.
     """
     front_end = front_end or front_ends.get(front_ends.DEFAULT)
-    if "audio_embedding" not in (other.kind, trained_on.kind):
-        if other.kind == "waveform":
-            _check_rate(other, folder, front_end)
+    if other.kind == "waveform":
+        _require_rate(other, folder)
     differs = sources.difference(
         as_read(other, front_end), as_read(trained_on, front_end)
     )
@@ -148,13 +147,30 @@ def _check_rescaling(
         )
 
 
-def _check_rate(
-    payload: records.Payload, folder: str | os.PathLike, front_end: front_ends.FrontEnd
-) -> None:
-    try:
-        parsing.require_rate(payload, front_end)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from None
+def _require_rate(payload: records.Payload, folder: str | os.PathLike) -> None:
+    if not isinstance(payload.parameters.get("sample_rate_hz"), int):
+        raise InputError(
+            f"{folder}: holds waveforms, but dataset_info.json does not give their"
+            " sample_rate_hz; prepare the data again"
+        )
+
+
+def resampling_note(
+    payload: records.Payload, front_end: front_ends.FrontEnd | None
+) -> str | None:
+    """What to tell who trains on waveforms of another rate than the model's, if so."""
+    if front_end is None or payload.kind != "waveform":
+        return None
+    rate, wanted = payload.parameters["sample_rate_hz"], front_end.sample_rate_hz
+    if rate == wanted:
+        return None
+    advice = ""
+    if rate < wanted:
+        advice = (
+            f"; what the sources have above {rate / 2:g} Hz is not in them, but in data"
+            f" prepared with {front_ends.prepare_flags(front_end)}"
+        )
+    return f"waveforms of {rate} Hz are resampled to the model's {wanted} Hz{advice}"
 
 
 def as_read(
@@ -167,8 +183,7 @@ def as_read(
     if payload.kind == "audio_embedding":
         return payload
     if payload.kind == "waveform":
-        parameters = {**front_end.parameters(), **payload.parameters}
-        return records.Payload(front_end.kind, "float16", parameters)
+        return records.Payload(front_end.kind, "float16", front_end.parameters())
     return records.Payload(
         payload.kind,
         "float16",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
+from typing import Any
 
 from absl import flags
 
@@ -70,14 +71,20 @@ def _main(_: list[str]) -> None:
     records.write_text(out, json.dumps(result, indent=1, ensure_ascii=False))
     print(metrics.format_table(result))
     if "localisation" in result:
-        table = result["localisation"]
-        print(
-            f"localisation of {table['num_clips']:,} clips with strong labels:"
-            f" segment F1 {table['segment_based']['micro_f1']:.4f} micro,"
-            f" {table['segment_based']['macro_f1']:.4f} macro;"
-            f" event F1 {table['event_based']['micro_f1']:.4f} micro"
-        )
+        tables = result["localisation"]
+        print(f"localisation of {tables['num_clips']:,} clips with strong labels:")
+        print(_localisation("segment predictions", tables))
+        if "z_loc" in tables:
+            print(_localisation("localisation map", tables["z_loc"]))
     print(f"written to {pathlib.Path(out)}")
+
+
+def _localisation(of: str, tables: dict[str, Any]) -> str:
+    return (
+        f"  {of}: segment F1 {tables['segment_based']['micro_f1']:.4f} micro,"
+        f" {tables['segment_based']['macro_f1']:.4f} macro;"
+        f" event F1 {tables['event_based']['micro_f1']:.4f} micro"
+    )
 
 
 if __name__ == "__main__":

@@ -9,8 +9,11 @@ it was when the same command is given again; more --trials may be asked for late
 
 Tables:
   kim2019_table1    six systems from tags and strong labels, one- and two-step transfer
-  kim2019_table2    no, unsupervised and self-supervised attention from tags
+  kim2019_table2    no, unsupervised and self-supervised attention from tags, and the
+                    other systems of the paper by --rows
   self_supervision  forms of self-supervision: pseudo labels and targets
+  xu2017_table2     CGRNN against attention and localisation, EER by tag; --fold_data
+  xu2017_table3     these two and three other systems, EER by tag
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from absl import flags
 from tfweak import console
 from tfweak.errors import InputError
 from tfweak.models import tables
+from tfweak.models.train_config import parse_settings
 
 _FLAGS = flags.FlagValues()
 
@@ -37,6 +41,11 @@ _OUT = flags.DEFINE_string(
     "out", None, "folder of the experiment", required=True, flag_values=_FLAGS
 )
 _TRAIN = _list("train_data", "folders to train on")
+_FOLD_DATA = _list(
+    "fold_data",
+    "folders that are folds, instead of --train_data: each is tested by a model that is"
+    " trained on the others",
+)
 _VALID = _list("valid_data", "folders that choose the epoch; else a part of train_data")
 _TEST = _list("test_data", "folders to measure on")
 _PRETRAIN = _list(
@@ -101,13 +110,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(_: list[str]) -> int:
     alphas = _alphas(_ALPHAS.value)
-    from tfweak.models import experiments, fitting
+    from tfweak.models import experiments, plans
 
     files = experiments.run(
-        experiments.Experiment(
+        plans.Experiment(
             table=_TABLE.value,
             out=_OUT.value,
             train_data=tuple(_TRAIN.value),
+            fold_data=tuple(_FOLD_DATA.value),
             valid_data=tuple(_VALID.value),
             test_data=tuple(_TEST.value),
             pretrain_data=tuple(_PRETRAIN.value),
@@ -118,9 +128,9 @@ def _main(_: list[str]) -> int:
             rows=tuple(_ROWS.value),
             columns=tuple(_COLUMNS.value),
             model=_MODEL.value,
-            model_settings=fitting.parse_settings(_SET.value),
-            training=fitting.parse_settings(_TRAINING.value, "--training"),
-            pretraining=fitting.parse_settings(_PRETRAINING.value, "--pretraining"),
+            model_settings=parse_settings(_SET.value),
+            training=parse_settings(_TRAINING.value, "--training"),
+            pretraining=parse_settings(_PRETRAINING.value, "--pretraining"),
             alphas=alphas,
             alpha_trials=_ALPHA_TRIALS.value,
             parallel=_PARALLEL.value,

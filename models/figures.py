@@ -1,16 +1,16 @@
-"""The figures of an experiment: curves, and the paper's Figures 4 and 5."""
+"""The figures of an experiment: curves, and those of the papers."""
 
 from __future__ import annotations
 
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfweak import (
     comparison_plots,
-    front_ends,
+    localization_plots,
     parsing,
     pipelines,
     plotting,
@@ -20,25 +20,44 @@ from tfweak.labels import ClassList, Event
 from tfweak.models import provenance, runs
 from tfweak.models.trials import Trial
 
-# The systems that the figures compare, where a table has both.
-COMPARED = ("unsupervised", "self")
 PICTURES = 3
+
+Results = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
+
+
+class Example(NamedTuple):
+    """A clip to be drawn.
+
+    Attributes:
+      clip_id: of the clip.
+      x: what a model reads, a batch of one.
+      events: the truth, None where it is not known.
+      tags: class indices.
+    """
+
+    clip_id: str
+    x: dict[str, np.ndarray]
+    events: list[Event] | None
+    tags: list[int]
 
 
 def write(
     folder: pathlib.Path,
     trials: Mapping[str, Mapping[str, Sequence[Trial]]],
-    results: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
+    results: Results,
+    compared: tuple[str, str],
 ) -> dict[str, pathlib.Path]:
     """Draws what the trials allow.
 
-    The pseudo-positive share over training; the class-wise gain against the duration of
-    the events, where the test clips have strong labels; the attention of two models on
-    some test clips, one under the other.
+    The pseudo-positive share over training; the class-wise gain of the second of two
+    systems over the first against the duration of the events, where the test clips have
+    strong labels; on some test clips, the attention of the two one under the other,
+    where both learn one, and the localisation map of every system that has one.
 
     Args:
       folder: where the pictures go.
       trials, results: by row and column.
+      compared: the two rows.
 
     Returns:
       The files, by what they show.
@@ -55,16 +74,36 @@ def write(
         files["pseudo-positive share"] = folder / "pseudo_positive.png"
         figure = plotting.plot_curves(curves, "pseudo-positive share of segments")
         plotting.save(figure, files["pseudo-positive share"])
-    for column in results.get(COMPARED[0], {}):
-        kept = [trials[row][column][0] for row in COMPARED if row in trials]
-        usable = [
-            trial
-            for trial in kept
-            if (trial.test_data or trial.folds)
-            and (trial.model_folder / "model.keras").exists()
+    for column in next(iter(results.values())):
+        kept = {
+            row: cells[column][0]
+            for row, cells in trials.items()
+            if (cells[column][0].test_data or cells[column][0].is_cross_validated)
+            and (cells[column][0].model_folder / "model.keras").exists()
+        }
+        if not kept:
+            continue
+        data = _measured_clips(next(iter(kept.values())))
+        both = set(compared) <= set(kept)
+        if both and data.num_strong:
+            files.update(_gains(folder, column, data, results, compared))
+        loaded = {row: runs.load(trial.model_folder) for row, trial in kept.items()}
+        examples = {row: _examples(data, kept[row], run) for row, run in loaded.items()}
+        attentive = [
+            row for row in compared if both and _has(loaded[row], "attention_logits")
         ]
-        if len(usable) == len(COMPARED):
-            files.update(_compared(folder, column, usable, results))
+        if len(attentive) == len(compared):
+            for clips in zip(*(examples[row] for row in compared)):
+                name = clips[0].clip_id
+                path = folder / f"attention_{column}_{name}.png"
+                systems = {row: (loaded[row], c) for row, c in zip(compared, clips)}
+                plotting.save(_attention(systems), path)
+                files[f"attention on {name}, {column}"] = path
+        for row, run in loaded.items():
+            for clip in examples[row] if _has(run, "localization") else ():
+                path = folder / f"localization_{row}_{column}_{clip.clip_id}.png"
+                plotting.save(_localization(run, clip), path)
+                files[f"localisation by {row} on {clip.clip_id}, {column}"] = path
     return files
 
 
@@ -82,48 +121,35 @@ def curve(cell: Sequence[Mapping[str, Any]], name: str) -> list[float] | None:
     return np.mean([values[:shortest] for values in curves], axis=0).tolist()
 
 
-def _compared(
+def _gains(
     folder: pathlib.Path,
     column: str,
-    kept: Sequence[Trial],
-    results: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
+    data: sources.ClipData,
+    results: Results,
+    compared: tuple[str, str],
 ) -> dict[str, pathlib.Path]:
-    files = {}
-    data = _measured_clips(kept[0])
-    durations = _mean_durations(data) if data.num_strong else {}
-    gains = _class_gains(*(results[row][column] for row in COMPARED))
-    repeated = len(results[COMPARED[0]][column]) > 1
+    durations = _mean_durations(data)
+    gains = _class_gains(*(results[row][column] for row in compared))
+    repeated = len(results[compared[0]][column]) > 1
     names = [name for name in gains if name in durations]
-    if len(names) >= 2:
-        path = folder / f"improvement_by_duration_{column}.png"
-        figure = comparison_plots.plot_improvement_by_duration(
-            names,
-            [durations[name] for name in names],
-            [gains[name][0] for name in names],
-            [gains[name][1] for name in names] if repeated else None,
-            title=f"{COMPARED[1]} against {COMPARED[0]}, {column}",
-        )
-        plotting.save(figure, path)
-        files[f"class-wise gain by duration, {column}"] = path
-    loaded = {row: runs.load(t.model_folder) for row, t in zip(COMPARED, kept)}
-    front_end = loaded[COMPARED[0]].architecture.front_end
-    for x, events, tags, clip_id in _examples(_unseen(data, kept[0]), front_end):
-        path = folder / f"attention_{column}_{clip_id}.png"
-        plotting.save(_attention(loaded, x, events, tags, clip_id), path)
-        files[f"attention on {clip_id}, {column}"] = path
-    return files
+    if len(names) < 2:
+        return {}
+    path = folder / f"improvement_by_duration_{column}.png"
+    figure = comparison_plots.plot_improvement_by_duration(
+        names,
+        [durations[name] for name in names],
+        [gains[name][0] for name in names],
+        [gains[name][1] for name in names] if repeated else None,
+        title=f"{compared[1]} against {compared[0]}, {column}",
+    )
+    plotting.save(figure, path)
+    return {f"class-wise gain by duration, {column}": path}
 
 
 def _measured_clips(trial: Trial) -> sources.ClipData:
     """The clips that a trial was measured on, of all its folds."""
     classes = ClassList.read_csv(trial.model_folder / "classes.csv")
     return sources.open_data(trial.test_data or trial.config.data, classes)
-
-
-def _unseen(data: sources.ClipData, trial: Trial) -> sources.ClipData:
-    """The clips that the trial's kept model, of its first fold, has not seen."""
-    seen = set().union(*provenance.read(trial.model_folder).values())
-    return data.without(sorted(seen))
 
 
 def _mean_durations(data: sources.ClipData) -> dict[str, float]:
@@ -159,11 +185,17 @@ def _class_gains(
     }
 
 
-def _examples(
-    data: sources.ClipData, front_end: front_ends.FrontEnd | None
-) -> list[tuple[dict[str, np.ndarray], list[Event] | None, list[int], str]]:
-    """The clips with the most classes among the first ones: input, truth, tags, id."""
+def _examples(data: sources.ClipData, trial: Trial, run: runs.Run) -> list[Example]:
+    """Clips that the trial's kept model, of its first fold, has not seen.
+
+    Those with the most classes among the first ones, as the model reads them.
+    """
+    seen = set().union(*provenance.read(trial.model_folder).values())
+    if seen >= set(data.clip_ids):
+        return []
+    data = data.without(sorted(seen))
     batch = next(iter(data.open_serialized().batch(256)))
+    front_end = run.architecture.front_end
     config = pipelines.InputConfig(batch_size=256, front_end=front_end)
     x, y = next(iter(pipelines.evaluation_batches(data, config)))
     weak = y["weak"].numpy()
@@ -172,39 +204,58 @@ def _examples(
     # clips with strong labels first, then those with more classes
     order = np.lexsort((np.arange(len(weak)), -weak.sum(1), ~has_strong))
     return [
-        (
+        Example(
+            y["clip_id"][i].numpy().decode(errors="replace"),
             {name: x[name].numpy()[i : i + 1] for name in ("features", "num_frames")},
             strong["events"][i] if has_strong[i] else None,
             np.flatnonzero(weak[i]).tolist(),
-            y["clip_id"][i].numpy().decode(errors="replace"),
         )
         for i in order[:PICTURES]
     ]
 
 
-def _attention(
-    loaded: Mapping[str, runs.Run],
-    x: dict[str, np.ndarray],
-    events: list[Event] | None,
-    tags: list[int],
-    clip_id: str,
-) -> Any:
-    run = next(iter(loaded.values()))
-    answers = {row: of.network.predict_on_batch(x) for row, of in loaded.items()}
-    frames = int(x["num_frames"][0])
+def _has(run: runs.Run, output: str) -> bool:
+    return output in run.network.output
+
+
+def _answer(run: runs.Run, clip: Example) -> dict[str, np.ndarray]:
+    answer = run.network.predict_on_batch(clip.x)
+    return {name: np.asarray(value)[0] for name, value in answer.items()}
+
+
+def _view(run: runs.Run, clip: Example) -> dict[str, Any]:
+    """What both pictures of a clip are told of it."""
     front_end = run.architecture.front_end
-    hop = (front_end or run.architecture.grid).hop_seconds
+    return {
+        "features": clip.x["features"][0, : int(clip.x["num_frames"][0])],
+        "frame_hop_seconds": (front_end or run.architecture.grid).hop_seconds,
+        "grid": run.architecture.grid,
+        "class_names": run.classes.names,
+        "events": clip.events,
+        "tags": clip.tags,
+        "feature_kind": "embedding" if front_end is None else front_end.kind,
+        "title": clip.clip_id,
+    }
+
+
+def _attention(systems: Mapping[str, tuple[runs.Run, Example]]) -> Any:
+    answers = {row: _answer(run, clip) for row, (run, clip) in systems.items()}
+    run, clip = next(iter(systems.values()))
     first = next(iter(answers.values()))
     return comparison_plots.plot_attention_comparison(
-        x["features"][0, :frames],
-        hop,
-        run.architecture.grid,
-        run.classes.names,
-        {row: np.asarray(of["attention"])[0] for row, of in answers.items()},
-        events,
-        tags=tags,
-        scores=np.mean([np.asarray(a["clip_probs"])[0] for a in answers.values()], 0),
-        num_valid_segments=int(np.asarray(first["mask"])[0].sum()),
-        feature_kind="embedding" if front_end is None else front_end.kind,
-        title=clip_id,
+        **_view(run, clip),
+        matrices={row: answer["attention"] for row, answer in answers.items()},
+        scores=np.mean([answer["clip_probs"] for answer in answers.values()], 0),
+        num_valid_segments=int(first["mask"].sum()),
+    )
+
+
+def _localization(run: runs.Run, clip: Example) -> Any:
+    answer = _answer(run, clip)
+    return localization_plots.plot_localization(
+        **_view(run, clip),
+        localization=answer["localization"],
+        global_attention=answer.get("global_attention"),
+        scores=answer["clip_probs"],
+        num_valid_segments=int(answer["mask"].sum()),
     )

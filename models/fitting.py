@@ -6,7 +6,6 @@ import dataclasses
 import math
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import keras
@@ -25,6 +24,7 @@ from tfweak.models import (
     scoring,
     weights,
 )
+from tfweak.models.train_config import TrainConfig
 
 # Where the user says nothing: by payload, tuned on validation data.
 DEFAULTS = {
@@ -36,70 +36,6 @@ DEFAULTS = {
     },
     "log_mel": {"model": "attention_fcn", "epochs": 50, "batch_size": 32, "mixup": 0.0},
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    """What `tfweak-train` takes; the flags of the same names say more."""
-
-    data: Sequence[str]
-    out: str
-    valid_data: Sequence[str] = ()
-    valid_fraction: float = 0.1
-    exclude_data: Sequence[str] = ()
-    allow_overlap: bool = False
-    classes: str | None = None
-    model: str | None = None
-    model_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    supervision: str = "none"
-    attention_weights: tuple[float, float] = (1.0, 1.0)
-    attention_target: str = "attention"
-    pseudo_labels: str = "printed"
-    clip_weight: float = 1.0
-    segment_weight: float = 0.0
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float = 1e-3
-    mixup: float | None = None
-    balance: bool = False
-    average_weights: float = 0.999
-    seed: int = 0
-    precision: str = "auto"
-    init: str = "random"
-    freeze: str = ""
-    resume: bool = True
-
-
-def parse_settings(items: Sequence[str], flag: str = "--set") -> dict[str, str]:
-    """["width=0.25", ...] -> {"width": "0.25", ...}.
-
-    Raises:
-      InputError: an item without `=`.
-    """
-    for item in items:
-        if "=" not in item:
-            raise InputError(f"{flag}={item}: expected name=value")
-    return dict(item.split("=", 1) for item in items)
-
-
-def parse_weights(items: Sequence[str]) -> tuple[float, float]:
-    """One alpha for both attention terms, or two, strong and self.
-
-    Raises:
-      InputError: no number, or more than two.
-    """
-    try:
-        values = [float(item) for item in items]
-    except ValueError:
-        values = []
-    if len(values) not in (1, 2) or not all(
-        math.isfinite(v) and v >= 0 for v in values
-    ):
-        raise InputError(
-            f"--attention_weight={','.join(items)}: one number, or two"
-            " separated by a comma, each 0 or more"
-        )
-    return values[0], values[-1]
 
 
 def train(
@@ -123,19 +59,10 @@ def train(
     if data is None:
         print("reading the data", flush=True)
     train_data, valid_data = data or open_data(config)
-    compatibility.check_model(
-        architecture.payload_kind,
-        train_data.payload,
-        config.data[0],
-        getattr(architecture.config, "rescaling", None),
-        architecture.front_end,
-    )
-    if supervision.needs_strong and not train_data.num_strong:
-        how = f"--supervision={supervision.kind}"
-        raise InputError(
-            f"{how if supervision.uses_strong else '--segment_weight'}, but no clip of"
-            f" {', '.join(config.data)} has strong labels"
-        )
+    _check_data(config, architecture, supervision, train_data)
+    note = compatibility.resampling_note(train_data.payload, architecture.front_end)
+    if note:
+        print(note, flush=True)
     architecture = registry.create(
         config.model, len(train_data.classes), **config.model_settings
     )
@@ -173,9 +100,9 @@ def train(
     weak_inputs = dataclasses.replace(inputs, grid=None)
     valid_batches = pipelines.evaluation_batches(valid_data, weak_inputs)
     if state is None and source is None:
-        layers.fit_standardisation(
-            network, pipelines.evaluation_batches(train_data, weak_inputs)
-        )
+        whole_clips = pipelines.evaluation_batches(train_data, weak_inputs)
+        layers.fit_standardisation(network, whole_clips)
+        architecture.pretrain(network, whole_clips, config.seed)
     average = (
         training.WeightAverage(config.average_weights)
         if config.average_weights
@@ -234,15 +161,47 @@ def check(config: TrainConfig) -> None:
     )
 
 
+def check_data(config: TrainConfig, data: sources.ClipData) -> None:
+    """Refuses data that a configuration cannot be trained on.
+
+    Raises:
+      InputError: saying what does not go together.
+    """
+    config = _with_defaults(config)
+    _check_data(config, *_check(config), data)
+
+
+def _check_data(
+    config: TrainConfig,
+    architecture: registry.Architecture,
+    supervision: training.Supervision,
+    data: sources.ClipData,
+) -> None:
+    compatibility.check_model(
+        architecture.payload_kind,
+        data.payload,
+        config.data[0],
+        getattr(architecture.config, "rescaling", None),
+        architecture.front_end,
+    )
+    if supervision.needs_strong and not data.num_strong:
+        how = f"--supervision={supervision.kind}"
+        raise InputError(
+            f"{how if supervision.uses_strong else '--segment_weight'}, but no clip of"
+            f" {', '.join(config.data)} has strong labels"
+        )
+
+
 def _check(config: TrainConfig) -> tuple[registry.Architecture, training.Supervision]:
     """Refuses settings that cannot work, before any data is read."""
     supervision = training.Supervision(
         config.supervision,
-        *config.attention_weights,
-        config.attention_target,
-        config.pseudo_labels,
-        config.clip_weight,
-        config.segment_weight,
+        strong_weight=config.attention_weights[0],
+        self_weight=config.attention_weights[1],
+        target=config.attention_target,
+        pseudo_labels=config.pseudo_labels,
+        clip_weight=config.clip_weight,
+        segment_weight=config.segment_weight,
     )
     architecture = registry.create(config.model, 1, **config.model_settings)
     pooling = getattr(architecture.config, "pooling", None)
@@ -272,14 +231,18 @@ def _with_defaults(config: TrainConfig) -> TrainConfig:
     return dataclasses.replace(config, **own)
 
 
+def class_list(path: str | None) -> ClassList | None:
+    """The classes of `--classes`, or None where it is not given."""
+    return ClassList.read_csv(path) if path else None
+
+
 def open_data(config: TrainConfig) -> tuple[sources.ClipData, sources.ClipData]:
     """The training and the validation clips that a configuration names.
 
     Raises:
       InputError: broken data, or parts that do not go together.
     """
-    classes = ClassList.read_csv(config.classes) if config.classes else None
-    data = sources.open_data(config.data, classes)
+    data = sources.open_data(config.data, class_list(config.classes))
     if config.exclude_data:
         before = len(data)
         data = data.without(sources.open_data(config.exclude_data).clip_ids)

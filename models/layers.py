@@ -1,4 +1,4 @@
-"""Layers that the architectures share: masks, and normalisation that honours them."""
+"""What architectures share: inputs, masks, normalisation that honours them, heads."""
 
 from __future__ import annotations
 
@@ -8,9 +8,22 @@ import keras
 import numpy as np
 from keras import ops
 
-# Names of the layer whose sigmoid is the segment's class probability: Kim &
+from tfweak.pooling import pool
+
+# How the names of layers begin whose sigmoid is a class probability: Kim &
 # Ghaffarzadegan's, and Xu et al.'s.
 CLASS_LAYERS = ("L8-a", "tags")
+# For `ApplyMask` before max pooling: below every output of a convolution, in bfloat16
+# and float16 too.
+PASSED_OVER = -60000.0
+
+
+def network_inputs(num_bins: int) -> dict[str, Any]:
+    """What every network takes: `features` (B, T, num_bins) and `num_frames` (B,)."""
+    return {
+        "features": keras.Input((None, num_bins), name="features"),
+        "num_frames": keras.Input((), dtype="int32", name="num_frames"),
+    }
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
@@ -188,6 +201,45 @@ def fit_standardisation(network: keras.Model, batches: Any) -> None:
     network.get_layer("standardisation").set(mean, np.sqrt(variance))
 
 
+def standardised(inputs: dict[str, Any], layer: Standardise) -> tuple[Any, Any]:
+    """Features through a `Standardise`, and the mask of their frames.
+
+    Args:
+      inputs: see `network_inputs`.
+      layer: `fit_standardisation` finds it by the name `standardisation`.
+
+    Returns:
+      (B, T, F) with zeros, the mean of the training data, in padded frames; mask (B, T)
+      bool.
+    """
+    features = inputs["features"]
+    mask = SequenceMask(name="frame_mask")(inputs["num_frames"], features)
+    return ApplyMask(name="valid_frames")(layer(features), mask), mask
+
+
+def masked_dense(
+    hidden: Any, mask: Any, units: int, activation: str, name: str, values_name: str
+) -> Any:
+    """A dense layer on each segment whose answer is probabilities or weights.
+
+    Args:
+      hidden: (B, T, D).
+      mask: (B, T) bool.
+      units: of the layer.
+      activation: `sigmoid` or `softmax`.
+      name: of the layer.
+      values_name: of its activations.
+
+    Returns:
+      (B, T, units) float32, 0 in padded segments.
+    """
+    logits = keras.layers.Dense(units, name=name)(hidden)
+    values = keras.layers.Activation(activation, dtype="float32", name=values_name)(
+        logits
+    )
+    return ApplyMask(dtype="float32", name=f"valid_{values_name}")(values, mask)
+
+
 def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict:
     """L8-a, L8-b and the pooling of Kim & Ghaffarzadegan 2019.
 
@@ -200,13 +252,7 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict
     Returns:
       The output dict of every architecture, see `models.registry`.
     """
-    from tfweak.pooling import pool
-
-    logits = keras.layers.Dense(num_classes, name="L8-a")(hidden)
-    probs = keras.layers.Activation("sigmoid", dtype="float32", name="segment_probs")(
-        logits
-    )
-    probs = ApplyMask(dtype="float32", name="valid_segment_probs")(probs, mask)
+    probs = masked_dense(hidden, mask, num_classes, "sigmoid", "L8-a", "segment_probs")
     attention_logits = None
     if pooling == "attention":
         attention_logits = keras.layers.Dense(num_classes, name="L8-b")(hidden)
@@ -219,7 +265,7 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict
 def start_at_frequencies(
     network: keras.Model, label_counts: np.ndarray, num_clips: int
 ) -> None:
-    """Sets the class layer's bias so that an untrained model answers frequencies.
+    """Sets the class layers' bias so that an untrained model answers frequencies.
 
     With hundreds of rare classes the first hundred steps would otherwise go into
     learning that most are absent: bias = log(f / (1 - f)), f = (n_c + 0.5) / (N + 1)
@@ -227,11 +273,12 @@ def start_at_frequencies(
     with each class's own frequency).
 
     Args:
-      network: its class layer has one of the names `CLASS_LAYERS`.
+      network: the names of its class layers begin as one of `CLASS_LAYERS`; `mmnet_ms`
+        has `L8-a` for clips and `L8-a_micro1` to `3` for segments.
       label_counts: (C,) n_c, training clips a class.
       num_clips: N.
     """
     frequency = (np.asarray(label_counts) + 0.5) / (num_clips + 1.0)
     for layer in network.layers:
-        if layer.name in CLASS_LAYERS and hasattr(layer, "bias"):
+        if layer.name.startswith(CLASS_LAYERS) and hasattr(layer, "bias"):
             layer.bias.assign(np.log(frequency / (1.0 - frequency)))

@@ -102,7 +102,7 @@ def predict_features(
         count = int(outputs["mask"][i].sum())
         clip_probs = outputs["clip_probs"][i]
         segment_probs = outputs["segment_probs"][i, :count]
-        found = scoring.decode(run, run.architecture.grid, segment_probs, clip_probs)
+        found = scoring.decode(run, segment_probs, clip_probs)
         seconds = scoring.clip_seconds(run, int(lengths[i]))
         answers.append(
             Answer(

@@ -101,8 +101,7 @@ def check_unseen(
         shared = clips & ids
         seen |= shared
         if shared:
-            name = min(shared).decode(errors="replace")
-            parts.append(f"{len(shared)} that {ROLES[role]} (such as {name!r})")
+            parts.append(f"{len(shared)} that {ROLES[role]} (such as {_first(shared)})")
     if seen and not allow_overlap:
         raise InputError(
             f"{what}: {len(seen)} of its {len(clips)} clips are known to the run"
@@ -110,3 +109,30 @@ def check_unseen(
             " clips, train with --exclude_data, or say --allow_overlap"
         )
     return len(seen)
+
+
+def check_apart(
+    clip_ids: np.ndarray, what: str, train_ids: np.ndarray, trained_on: str
+) -> None:
+    """Refuses clips that a run would learn from.
+
+    Args:
+      clip_ids: (N,) bytes, to be evaluated or validated on.
+      what: how messages call them, such as `--test_data`.
+      train_ids: (M,) bytes, to be trained on.
+      trained_on: how messages call these.
+
+    Raises:
+      InputError: when the two share any.
+    """
+    shared = set(clip_ids) & set(train_ids)
+    if shared:
+        raise InputError(
+            f"{what}: {len(shared)} of its {len(clip_ids)} clips are in {trained_on}"
+            f" too (such as {_first(shared)}). A score on them says nothing: leave them"
+            " out of one of the two"
+        )
+
+
+def _first(clips: set[bytes]) -> str:
+    return repr(min(clips).decode(errors="replace"))

@@ -7,9 +7,14 @@ Every architecture takes a dict of `features` (B, T_in, F) float32 and `num_fram
   `attention` (B, T, C)       A, summing to 1 over a clip's valid segments;
   `attention_logits` (B, T, C)  where there is attention to train: X^b = sigmoid of it;
   `mask` (B, T) bool          True where a segment is valid;
-and, where the system has them (Xu et al. 2017),
-  `global_attention` (B, T)   Z_att;
-  `localization` (B, T, C)    Z_loc, summing to 1 over classes.
+and, where the system has them,
+  `global_attention` (B, T)   Z_att (Xu et al. 2017);
+  `localization` (B, T, C)    Z_loc, summing to 1 over classes (Xu et al. 2017), whose
+                              `attention` sums to less than 1 where Z_loc of a class is
+                              around 1e-9 or less throughout;
+  `present_cost`, `absent_cost` (B, C)  what a class costs that is in the clip, and what
+                              one costs that is not (Chou et al. 2018): a model that
+                              answers them is trained by `losses.micro_loss` too.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import dataclasses
 import importlib
 import pathlib
 import typing
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -82,6 +88,18 @@ class Architecture:
             keras.config.set_dtype_policy(before)
         self._check_input(network.input["features"].shape[-1])
         return network
+
+    def pretrain(self, network: keras.Model, batches: Iterable[Any], seed: int) -> None:
+        """What the module trains before the labels do; nothing for most.
+
+        Args:
+          network: that `build` made, with the statistics of its training data; weights
+            are changed in place.
+          batches: (x, y) of the training data, which can be gone through again.
+          seed: the same one gives the same weights.
+        """
+        if hasattr(self._module, "pretrain"):
+            self._module.pretrain(self.config, network, batches, seed)
 
     def _check_input(self, size: int | None) -> None:
         front_end = self.front_end

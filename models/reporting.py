@@ -1,40 +1,72 @@
-"""The trials of an experiment as a table with tests."""
+"""The trials of an experiment as tables with tests."""
 
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from tfweak import records, result_tables
+from tfweak import records, result_tables, table_formats
 from tfweak.errors import InputError
-from tfweak.models import figures
+from tfweak.models import figures, tables
 from tfweak.models.tables import Row
 from tfweak.models.trials import Trial
 
 Trials = Mapping[str, Mapping[str, Sequence[Trial]]]
+Results = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 
-# Name in the table -> where it stands in a trial's result.
+FORMATS = {
+    "json": table_formats.to_json,
+    "md": table_formats.to_markdown,
+    "tex": table_formats.to_latex,
+}
+
+
+class Measure(NamedTuple):
+    """Where a metric stands in a trial's result, and how tables print it.
+
+    Attributes:
+      path: keys, outermost first.
+      scale: printed values are so many times the metric.
+      decimals: that are printed.
+    """
+
+    path: tuple[str, ...]
+    scale: float = 100.0
+    decimals: int = 2
+
+
+def _f1(kind: str, mean: str, *of: str) -> Measure:
+    return Measure(("metrics", "localisation", *of, kind, mean))
+
+
 METRICS = {
-    "mAP": ("metrics", "mAP"),
-    "segment F1, micro": ("metrics", "localisation", "segment_based", "micro_f1"),
-    "segment F1, macro": ("metrics", "localisation", "segment_based", "macro_f1"),
-    "event F1, micro": ("metrics", "localisation", "event_based", "micro_f1"),
-    "validation mAP": ("mean_valid_mAP",),
+    "mAP": Measure(("metrics", "mAP")),
+    "EER": Measure(("metrics", "EER"), scale=1, decimals=3),
+    "segment F1, micro": _f1("segment_based", "micro_f1"),
+    "segment F1, macro": _f1("segment_based", "macro_f1"),
+    "event F1, micro": _f1("event_based", "micro_f1"),
+    "segment F1 of Z_loc, micro": _f1("segment_based", "micro_f1", "z_loc"),
+    "segment F1 of Z_loc, macro": _f1("segment_based", "macro_f1", "z_loc"),
+    "validation mAP": Measure(("mean_valid_mAP",)),
 }
 
 
 def write(
     out: pathlib.Path,
-    title: str,
+    module: types.ModuleType,
     rows: Mapping[str, Row],
     trials: Trials,
     notes: Sequence[str],
 ) -> dict[str, pathlib.Path]:
-    """Writes table.json, table.md, table.tex and the figures.
+    """Writes the table, the one by class where there is one, and the figures.
 
     Returns:
       The files, by kind.
+
+    Raises:
+      InputError: when every trial failed.
     """
     results = {
         row: {
@@ -43,54 +75,118 @@ def write(
         }
         for row, cells in trials.items()
     }
+    failures = _failures(results)
+    metrics = _metrics(module, rows, results)
+    if not metrics:
+        raise InputError(f"every trial failed: {'; '.join(failures[:1])}")
+    described = {row: dict(rows[row].description) for row in results}
+    columns = list(next(iter(results.values())))
+    notes = [*notes, *failures, *_parameters(results), *_pseudo_positive(results)]
     table = result_tables.TrialTable(
-        title,
-        {row: dict(rows[row].description) for row in results},
-        list(next(iter(results.values()))),
-        _metrics(rows, results),
-        [*notes, *_failures(results), *_pseudo_positive(results)],
-        row_header="system",
+        module.TITLE, described, columns, metrics, notes, row_header="system"
     )
-    files = {}
-    for suffix, render in (
-        ("json", result_tables.to_json),
-        ("md", result_tables.to_markdown),
-        ("tex", result_tables.to_latex),
-    ):
-        files[suffix] = out / f"table.{suffix}"
-        records.write_text(files[suffix], render(table))
-    return {**files, **figures.write(out / "figures", trials, results)}
-
-
-def _metrics(rows: Mapping[str, Row], results: Mapping) -> list[result_tables.Metric]:
-    found = []
-    for name, path in METRICS.items():
-        values = {
-            row: {
-                column: [_at(result, path) for result in cell]
-                for column, cell in cells.items()
-            }
-            for row, cells in results.items()
-        }
-        any_value = any(
-            value is not None
-            for cells in values.values()
-            for cell in cells.values()
-            for value in cell
+    files = _render(out, "table", table)
+    by_class = _by_class(module, rows, results)
+    if by_class is not None:
+        table = result_tables.TrialTable(
+            f"{module.TITLE}, by class",
+            described,
+            list(next(iter(by_class.values.values()))),
+            [by_class],
+            row_header="system",
+            compare_columns=False,
         )
-        if any_value:
-            reference = {row: dict(rows[row].reference) for row in results}
-            columns = set(next(iter(values.values())))
-            reference = {
-                row: {c: text for c, text in texts.items() if c in columns}
-                for row, texts in reference.items()
+        for kind, path in _render(out, "classes", table).items():
+            files[f"{kind} by class"] = path
+    compared = getattr(module, "COMPARED", tables.COMPARED)
+    return {**files, **figures.write(out / "figures", trials, results, compared)}
+
+
+def _render(
+    out: pathlib.Path, name: str, table: result_tables.TrialTable
+) -> dict[str, pathlib.Path]:
+    files = {suffix: out / f"{name}.{suffix}" for suffix in FORMATS}
+    for suffix, render in FORMATS.items():
+        records.write_text(files[suffix], render(table))
+    return files
+
+
+def _metrics(
+    module: types.ModuleType, rows: Mapping[str, Row], results: Results
+) -> list[result_tables.Metric]:
+    """The metrics of a table that some trial has."""
+    found = []
+    wanted = getattr(module, "METRICS", tables.METRICS)
+    for name in wanted:
+        measure = METRICS[name]
+        values = _gathered(results, lambda result: _at(result, measure.path))  # noqa: B023
+        if not _any(values):
+            continue
+        references: dict[str, dict[str, str]] = {}
+        if name == wanted[0]:
+            references = {
+                row: {c: t for c, t in rows[row].reference.items() if c in cells}
+                for row, cells in results.items()
             }
-            found.append(
-                result_tables.Metric(name, values, reference if name == "mAP" else {})
+        found.append(
+            result_tables.Metric(
+                name, values, references, measure.scale, measure.decimals
             )
-    if not found:
-        raise InputError(f"every trial failed: {'; '.join(_failures(results)[:1])}")
+        )
     return found
+
+
+def _by_class(
+    module: types.ModuleType, rows: Mapping[str, Row], results: Results
+) -> result_tables.Metric | None:
+    """A metric whose columns are the classes, of the first way of training."""
+    metric = getattr(module, "BY_CLASS", None)
+    names = next(
+        (
+            list(result["metrics"]["classes"])
+            for cells in results.values()
+            for cell in cells.values()
+            for result in cell
+            if "metrics" in result
+        ),
+        None,
+    )
+    if metric is None or names is None:
+        return None
+    values = {
+        row: {
+            name: [_at(r, ("metrics", "classes", name, metric)) for r in cell]
+            for name in names
+        }
+        for row, cells in results.items()
+        for cell in list(cells.values())[:1]
+    }
+    references = {
+        row: {n: t for n, t in rows[row].class_references.items() if n in names}
+        for row in results
+    }
+    measure = METRICS[metric]
+    return result_tables.Metric(
+        metric, values, references, measure.scale, measure.decimals
+    )
+
+
+def _gathered(
+    results: Results, value: Callable[[Mapping[str, Any]], float | None]
+) -> dict[str, dict[str, list[float | None]]]:
+    return {
+        row: {column: [value(result) for result in cell] for column, cell in cs.items()}
+        for row, cs in results.items()
+    }
+
+
+def _any(values: Mapping[str, Mapping[str, Sequence[float | None]]]) -> bool:
+    return any(
+        value is not None
+        for cells in values.values()
+        for cell in cells.values()
+        for value in cell
+    )
 
 
 def _at(document: Any, path: Sequence[str]) -> float | None:
@@ -101,7 +197,7 @@ def _at(document: Any, path: Sequence[str]) -> float | None:
     return document
 
 
-def _failures(results: Mapping) -> list[str]:
+def _failures(results: Results) -> list[str]:
     return [
         f"Trial {number} of {row}, {column} failed: {result['error']}"
         for row, cells in results.items()
@@ -111,7 +207,21 @@ def _failures(results: Mapping) -> list[str]:
     ]
 
 
-def _pseudo_positive(results: Mapping) -> list[str]:
+def _parameters(results: Results) -> list[str]:
+    counts = {
+        row: result["parameters"]
+        for row, cells in results.items()
+        for cell in cells.values()
+        for result in cell[:1]
+        if "parameters" in result
+    }
+    if not counts:
+        return []
+    listed = ", ".join(f"{row} {count:,}" for row, count in counts.items())
+    return [f"Trainable parameters: {listed}."]
+
+
+def _pseudo_positive(results: Results) -> list[str]:
     notes = []
     for row, cells in results.items():
         for column, cell in cells.items():

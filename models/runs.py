@@ -106,14 +106,16 @@ def load(folder: str | os.PathLike, precision: str = "float32") -> Run:
 
 def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, np.ndarray]:
     path = folder / "thresholds.json"
+    names = ["clip", "segment"]
     if not path.exists():  # before the training has ended
-        return {name: np.full(num_classes, 0.5) for name in ("clip", "segment")}
+        return {name: np.full(num_classes, 0.5) for name in [*names, "localization"]}
     stored = json.loads(path.read_text(encoding="utf-8"))
-    return {name: np.asarray(stored[name], float) for name in ("clip", "segment")}
+    names += ["localization"] * ("localization" in stored)
+    return {name: np.asarray(stored[name], float) for name in names}
 
 
 def write_thresholds(folder: pathlib.Path, thresholds: dict[str, list[float]]) -> None:
-    """Writes thresholds.json: `clip` and `segment`, a number a class."""
+    """Writes thresholds.json: `clip`, `segment` and so on, a number a class."""
     records.write_text(folder / "thresholds.json", json.dumps(thresholds))
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from tfweak import detection, events, metrics, parsing, pipelines, progress, sources
-from tfweak.labels import Event, SegmentGrid
+from tfweak.labels import Event
 from tfweak.models import compatibility, runs
 
 SEGMENT_SECONDS = 1.0
+# of the output dict, and of its thresholds
+LOCALIZATION = "localization"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,15 +24,18 @@ class Answers:
 
     Attributes:
       weak, clip_probs: (N, C) labels and scores.
-      reference, estimated: clip id -> events, of the clips with strong labels.
+      reference: clip id -> events, of the clips with strong labels.
       durations: clip id -> seconds, of the same clips.
+      estimated: clip id -> events, from the segment predictions, of the same clips.
+      z_loc: the same from the localisation map, where the system has one.
     """
 
     weak: np.ndarray
     clip_probs: np.ndarray
-    reference: dict[str, list[Event]]
-    estimated: dict[str, list[Event]]
-    durations: dict[str, float]
+    reference: dict[str, list[Event]] = dataclasses.field(default_factory=dict)
+    durations: dict[str, float] = dataclasses.field(default_factory=dict)
+    estimated: dict[str, list[Event]] = dataclasses.field(default_factory=dict)
+    z_loc: dict[str, list[Event]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def merged(cls, parts: Sequence[Answers]) -> Answers:
@@ -38,14 +43,10 @@ class Answers:
         whole = cls(
             np.concatenate([part.weak for part in parts]),
             np.concatenate([part.clip_probs for part in parts]),
-            {},
-            {},
-            {},
         )
         for part in parts:
-            whole.reference.update(part.reference)
-            whole.estimated.update(part.estimated)
-            whole.durations.update(part.durations)
+            for name in ("reference", "durations", "estimated", "z_loc"):
+                getattr(whole, name).update(getattr(part, name))
         return whole
 
     def score(self, class_names: Sequence[str]) -> dict[str, Any]:
@@ -54,27 +55,30 @@ class Answers:
         Returns:
           What `metrics.evaluate` gives and, for clips with strong labels,
           `localisation`: `segment_based` (F1 in segments of one second) and
-          `event_based` (collars of 200 ms).
+          `event_based` (collars of 200 ms); and both again in `z_loc`, where the
+          system has a localisation map.
         """
         result = metrics.evaluate(self.weak, self.clip_probs, class_names)
         if self.reference:
-            count = len(class_names)
-            tables = {
-                "segment_based": detection.segment_f1(
-                    self.reference,
-                    self.estimated,
-                    self.durations,
-                    count,
-                    SEGMENT_SECONDS,
-                ),
-                "event_based": detection.event_f1(
-                    self.reference, self.estimated, count
-                ),
-            }
-            for table in tables.values():
-                table["classes"] = dict(zip(class_names, table["classes"]))
-            result["localisation"] = {"num_clips": len(self.reference), **tables}
+            found = self._localisation(self.estimated, class_names)
+            if self.z_loc:
+                found["z_loc"] = self._localisation(self.z_loc, class_names)
+            result["localisation"] = {"num_clips": len(self.reference), **found}
         return result
+
+    def _localisation(
+        self, estimated: dict[str, list[Event]], class_names: Sequence[str]
+    ) -> dict[str, Any]:
+        count = len(class_names)
+        tables = {
+            "segment_based": detection.segment_f1(
+                self.reference, estimated, self.durations, count, SEGMENT_SECONDS
+            ),
+            "event_based": detection.event_f1(self.reference, estimated, count),
+        }
+        for table in tables.values():
+            table["classes"] = dict(zip(class_names, table["classes"]))
+        return tables
 
 
 def evaluate(
@@ -99,8 +103,7 @@ def collect(run: runs.Run, data: sources.ClipData, batch_size: int = 64) -> Answ
         run.payload, data.payload, data.files[0], run.architecture.front_end
     )
     weak, scores = [], []
-    found = Answers(np.array([]), np.array([]), {}, {}, {})
-    grid = run.architecture.grid
+    found = Answers(np.array([]), np.array([]))
     for x, y, outputs in answers(run, data, batch_size):
         weak.append(y["weak"].numpy())
         scores.append(outputs["clip_probs"])
@@ -111,9 +114,14 @@ def collect(run: runs.Run, data: sources.ClipData, batch_size: int = 64) -> Answ
             count = int(outputs["mask"][i].sum())
             found.reference[name] = y["events"][i]
             found.durations[name] = clip_seconds(run, int(x["num_frames"][i]))
+            clip_probs = outputs["clip_probs"][i]
             found.estimated[name] = decode(
-                run, grid, outputs["segment_probs"][i][:count], outputs["clip_probs"][i]
+                run, outputs["segment_probs"][i][:count], clip_probs
             )
+            if LOCALIZATION in outputs:
+                found.z_loc[name] = decode(
+                    run, outputs[LOCALIZATION][i][:count], clip_probs, LOCALIZATION
+                )
     return dataclasses.replace(
         found, weak=np.concatenate(weak), clip_probs=np.concatenate(scores)
     )
@@ -146,17 +154,26 @@ def answers(
 
 
 def decode(
-    run: runs.Run, grid: SegmentGrid, segment_probs: np.ndarray, clip_probs: np.ndarray
+    run: runs.Run,
+    segment_scores: np.ndarray,
+    clip_probs: np.ndarray,
+    thresholds: str = "segment",
 ) -> list[Event]:
     """A clip's events under the thresholds of the run.
 
     A class gives events only in a clip that it is found in; gaps shorter than a quarter
     of a second are closed.
+
+    Args:
+      run: whose answers these are.
+      segment_scores: (T, C) of the valid segments.
+      clip_probs: (C,).
+      thresholds: which of the run's the scores are compared with.
     """
     return events.decode_events(
-        segment_probs,
-        grid,
-        run.thresholds["segment"],
+        segment_scores,
+        run.architecture.grid,
+        run.thresholds[thresholds],
         clip_probs=clip_probs,
         clip_thresholds=run.thresholds["clip"],
         max_gap_seconds=0.25,
@@ -181,9 +198,12 @@ def tune_thresholds(run: runs.Run, data: sources.ClipData) -> dict[str, list[flo
 
     `clip` from the tags; `segment` from the strong labels where some clips have them,
     else the same as `clip`, for a clip's score is a weighted mean of its segments'.
+    `localization`, for a localisation map: likewise, else 0.5, more than all other
+    classes have together.
     """
-    weak, scores, strong, segments = [], [], [], []
+    weak, scores, strong, segments, maps = [], [], [], [], []
     grid, classes = run.architecture.grid, len(run.classes)
+    has_map = LOCALIZATION in run.network.output
     for _, y, outputs in answers(run, data, 64):
         weak.append(y["weak"].numpy())
         scores.append(outputs["clip_probs"])
@@ -192,13 +212,15 @@ def tune_thresholds(run: runs.Run, data: sources.ClipData) -> dict[str, list[flo
                 count = int(outputs["mask"][i].sum())
                 strong.append(grid.labels(y["events"][i], count, classes))
                 segments.append(outputs["segment_probs"][i][:count])
+                if has_map:
+                    maps.append(outputs[LOCALIZATION][i][:count])
     clip = detection.best_thresholds(np.concatenate(weak), np.concatenate(scores))
-    segment = clip
+    found = {"clip": clip, "segment": clip}
+    if has_map:
+        found[LOCALIZATION] = np.full(classes, 0.5)
     if strong:
-        segment = detection.best_thresholds(
-            np.concatenate(strong), np.concatenate(segments)
-        )
-    return {
-        "clip": [round(float(t), 6) for t in clip],
-        "segment": [round(float(t), 6) for t in segment],
-    }
+        truth = np.concatenate(strong)
+        found["segment"] = detection.best_thresholds(truth, np.concatenate(segments))
+        if has_map:
+            found[LOCALIZATION] = detection.best_thresholds(truth, np.concatenate(maps))
+    return {name: [round(float(t), 6) for t in ts] for name, ts in found.items()}

@@ -194,10 +194,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(_: list[str]) -> None:
     _refuse_contradictions()
-    from tfweak.models import fitting
+    from tfweak.models import fitting, train_config
 
     fitting.train(
-        fitting.TrainConfig(
+        train_config.TrainConfig(
             data=tuple(_DATA.value),
             out=_OUT.value,
             valid_data=tuple(_VALID_DATA.value or ()),
@@ -206,9 +206,9 @@ def _main(_: list[str]) -> None:
             allow_overlap=_OVERLAP.value,
             classes=_CLASSES.value,
             model=_MODEL.value,
-            model_settings=fitting.parse_settings(_SET.value),
+            model_settings=train_config.parse_settings(_SET.value),
             supervision=_SUPERVISION.value,
-            attention_weights=fitting.parse_weights(_WEIGHT.value),
+            attention_weights=train_config.parse_weights(_WEIGHT.value),
             attention_target=_TARGET.value,
             pseudo_labels=_PSEUDO.value,
             clip_weight=_CLIP_WEIGHT.value,

@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import math
 import multiprocessing
 import pathlib
 import shutil
@@ -26,8 +27,8 @@ import tensorflow as tf
 
 from tfweak import processes, progress, records, sources
 from tfweak.errors import InputError
-from tfweak.labels import ClassList
 from tfweak.models import fitting, provenance, runs, scoring
+from tfweak.models.train_config import TrainConfig
 
 RESULT_NAME = "result.json"
 _TRIALS_PER_PROCESS = 20
@@ -38,20 +39,30 @@ class Trial:
     """One training and its measurement.
 
     Attributes:
-      folder: where its result, its log and its history go.
-      name: in messages.
+      folder: where its result and its log go; its last parts name it in messages.
       config: of the training; its `out` is set here.
       test_data: folders to measure on; empty for none (validation alone).
       folds: measure by cross-validation over so many folds of the training data.
+      fold_data: measure by cross-validation, each of these folders being a fold.
       keep_model: keep the run folder (of the first fold), for figures.
     """
 
     folder: str
-    name: str
-    config: fitting.TrainConfig
+    config: TrainConfig
     test_data: tuple[str, ...] = ()
     folds: int = 0
+    fold_data: tuple[str, ...] = ()
     keep_model: bool = False
+
+    @property
+    def name(self) -> str:
+        """Such as `self, one-step, trial-03`."""
+        return ", ".join(pathlib.Path(self.folder).parts[-3:])
+
+    @property
+    def is_cross_validated(self) -> bool:
+        """Whether its own training clips, by folds, are what it is measured on."""
+        return bool(self.folds or self.fold_data)
 
     @property
     def model_folder(self) -> pathlib.Path:
@@ -86,11 +97,15 @@ class Trial:
     def _measure(self) -> dict[str, Any]:
         answers, best, histories = [], [], []
         names: Sequence[str] = ()
-        for number, (train, valid, test) in enumerate(self._parts()):
+        result: dict[str, Any] = {}
+        for number, (folders, train, valid, test) in enumerate(self._parts()):
             keras.utils.clear_session()
             out = pathlib.Path(self.folder, f"run-{number}")
-            config = dataclasses.replace(self.config, out=str(out))
+            config = dataclasses.replace(self.config, data=folders, out=str(out))
             run = fitting.train(config, (train, valid))
+            if not number:
+                variables = run.network.trainable_variables
+                result["parameters"] = sum(math.prod(v.shape) for v in variables)
             history = runs.read_history(out / "history.csv")
             histories.append(history)
             best.append(max(row["val_mAP"] for row in history))
@@ -104,33 +119,44 @@ class Trial:
                 shutil.rmtree(out / "last", ignore_errors=True)
             else:
                 shutil.rmtree(out)
-        result: dict[str, Any] = {
-            "valid_mAP": best,
-            "mean_valid_mAP": sum(best) / len(best),
-            "history": histories,
-        }
+        result["valid_mAP"] = best
+        result["mean_valid_mAP"] = sum(best) / len(best)
+        result["history"] = histories
         if answers:
             result["metrics"] = scoring.Answers.merged(answers).score(names)
         return result
 
     def _parts(
         self,
-    ) -> Iterator[tuple[sources.ClipData, sources.ClipData, sources.ClipData | None]]:
-        """Training, validation and test clips; one such triple a fold.
+    ) -> Iterator[
+        tuple[
+            Sequence[str], sources.ClipData, sources.ClipData, sources.ClipData | None
+        ]
+    ]:
+        """Folders, training, validation and test clips; one such tuple a fold.
 
-        Fold k is the test, fold k + 1 (the first after the last) chooses the epoch and
-        the thresholds, the others train.
+        Of `folds`, k is the test, k + 1 (the first after the last) chooses the epoch
+        and the thresholds, the others train. Of `fold_data`, each is the test once; the
+        others train but for the part that chooses the epoch.
         """
-        if not self.folds:
-            test = _open(self.test_data, self.config.classes, self.config.data)
-            yield (*fitting.open_data(self.config), test)
+        config = self.config
+        if self.fold_data:
+            for folder in self.fold_data:
+                others = tuple(name for name in self.fold_data if name != folder)
+                parts = fitting.open_data(dataclasses.replace(config, data=others))
+                test = open_data((folder,), config.classes, others)
+                yield (others, *parts, test)
             return
-        data = _open(self.config.data, self.config.classes, ())
+        if not self.folds:
+            test = open_data(self.test_data, config.classes, config.data)
+            yield (config.data, *fitting.open_data(config), test)
+            return
+        data = open_data(config.data, config.classes, ())
         assert data is not None
-        folds = data.folds(self.folds, self.config.seed)
+        folds = data.folds(self.folds, config.seed)
         for number, (rest, test) in enumerate(folds):
             valid = folds[(number + 1) % len(folds)][1]
-            yield rest.without(valid.clip_ids), valid, test
+            yield config.data, rest.without(valid.clip_ids), valid, test
 
 
 def run_all(trials: Sequence[Trial], parallel: int, threads: int) -> None:
@@ -191,13 +217,13 @@ def _line(trial: Trial) -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def _open(
+def open_data(
     folders: tuple[str, ...], classes: str | None, like: tuple[str, ...]
 ) -> sources.ClipData | None:
     """Opens data once a process; `like` gives official shards their class list."""
     if not folders:
         return None
-    known = ClassList.read_csv(classes) if classes else None
+    known = fitting.class_list(classes)
     if known is None and like:
         known = records.DatasetInfo.read(like[0]).classes
     return sources.open_data(folders, known)

@@ -15,6 +15,9 @@ from tfweak import features, vggish
 from tfweak.errors import InputError
 from tfweak.models import registry, runs
 
+# Layers whose names begin so have an output a class.
+_OF_CLASSES = ("L8", "tags", "localization")
+
 VGGISH_LAYERS = {f"L{i}": name for i, name in enumerate(vggish.CONVOLUTIONS, start=1)}
 
 
@@ -109,11 +112,14 @@ def freeze(network: keras.Model, what: str) -> list[str]:
 
 
 def _from_run(network: keras.Model, path: str) -> list[str]:
-    """Copies L1 to L7 by layer name; L8 starts anew, for its classes may be others."""
+    """Copies layers by name, L1 to L7; those of the classes start anew.
+
+    The classes of the two runs may be others.
+    """
     source = runs.load(path)
     taken, misfits = [], []
     for layer in network.layers:
-        if not layer.weights or layer.name.startswith("L8"):
+        if not layer.weights or layer.name.startswith(_OF_CLASSES):
             continue
         try:
             values = source.network.get_layer(layer.name).get_weights()

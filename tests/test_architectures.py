@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import keras
 import numpy as np
 import pytest
 
 from tfweak.errors import InputError
-from tfweak.models import layers, registry
+from tfweak.labels import SegmentGrid
+from tfweak.models import architectures, layers, registry
 
 SMALL = {
     "attention_fcn": {"width": 0.0625, "batch_norm": True},
@@ -231,3 +234,38 @@ def test_standardisation_takes_the_statistics_of_valid_frames(tmp_path):
     np.testing.assert_array_equal(
         again({"features": frames, "num_frames": counts}), out
     )
+
+
+def test_the_example_of_how_to_add_a_model_is_one(tmp_path, monkeypatch):
+    text = architectures.__doc__
+    start, end = text.index("    '''Two layers"), text.index("What a module defines")
+    (tmp_path / "tiny.py").write_text(textwrap.dedent(text[start:end]))
+    monkeypatch.setattr(
+        architectures, "__path__", [*architectures.__path__, str(tmp_path)]
+    )
+    assert "tiny" in registry.names()
+    architecture = registry.create("tiny", 3, units="16")
+    network = architecture.build()
+    assert network.get_layer("hidden").units == 16
+    assert architecture.grid == SegmentGrid(0.016, 0.032, 0.008)
+    clip = RNG.normal(size=(1, 9, 40)).astype(np.float32)
+    padded = np.pad(clip, ((0, 0), (0, 4), (0, 0)), constant_values=7.0)
+    one = network({"features": clip, "num_frames": np.array([9])})
+    two = network({"features": padded, "num_frames": np.array([9])})
+    assert one["segment_probs"].shape == (1, architecture.num_segments(9), 3)
+    np.testing.assert_allclose(one["clip_probs"], two["clip_probs"], atol=1e-6)
+    # it pre-trains nothing
+    before = network.get_weights()
+    architecture.pretrain(network, [], seed=0)
+    for old, new in zip(before, network.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_class_layers_start_at_the_frequencies():
+    _, network = make("embedding_attention")
+    layers.start_at_frequencies(network, np.array([0, 1, 3, 6, 8]), 9)
+    bias = network.get_layer("L8-a").bias.numpy()
+    # (n + 0.5) / (N + 1)
+    frequency = [0.05, 0.15, 0.35, 0.65, 0.85]
+    np.testing.assert_allclose(1 / (1 + np.exp(-bias)), frequency, rtol=1e-5)
+    assert not network.get_layer("L8-b").bias.numpy().any()

@@ -1,12 +1,14 @@
 """Figures 4 and 5: what is on them, in which order, and that nothing is cut off."""
 
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from figure_checks import (
+    assert_nothing_is_cut_off_or_overlaps,
+    assert_runs_alone,
+    frames,
+    row_names,
+    weights_of_names,
+)
 from matplotlib.patches import Rectangle
 from scipy import stats
 
@@ -36,10 +38,6 @@ NAMES = [
 ]
 
 
-def _texts(axes):
-    return [text.get_text() for text in axes.get_yticklabels()]
-
-
 def _bar_lengths(axes):
     return [p.get_width() for p in axes.patches if isinstance(p, Rectangle)]
 
@@ -56,7 +54,7 @@ def test_classes_stand_by_duration_the_shortest_on_top():
         ["long", "short", "middle"], [9.0, 1.5, 4.0], [-0.02, 0.05, 0.01]
     )
     left, right = figure.axes
-    assert _texts(left) == ["short", "middle", "long"]
+    assert row_names(left) == ["short", "middle", "long"]
     assert _bar_lengths(left) == pytest.approx([1.5, 4.0, 9.0])
     assert _bar_lengths(right) == pytest.approx([5.0, 1.0, -2.0])  # AP points
     bottom, top = left.get_ylim()
@@ -159,14 +157,6 @@ def _compare(matrices=None, events=EVENTS, names=None, **options):
     )
 
 
-def _frames(axes):
-    return [
-        (p.get_x(), p.get_x() + p.get_width(), round(p.get_y() + p.get_height() / 2))
-        for p in axes.patches
-        if isinstance(p, Rectangle) and not p.get_fill()
-    ]
-
-
 def test_systems_stand_below_the_features_on_one_time_axis():
     matrices = {"one": _attention(seed=1), "two": _attention(seed=2)}
     figure = _compare(matrices)
@@ -184,7 +174,7 @@ def test_systems_stand_below_the_features_on_one_time_axis():
         axes = panels[panel]
         assert axes.get_title(loc="left").startswith(f"{system};")
         assert axes.images[0].get_extent()[:2] == pytest.approx([0.08, 9.68])
-        assert _texts(axes) == [f"class {i}" for i in order]
+        assert row_names(axes) == [f"class {i}" for i in order]
         np.testing.assert_allclose(
             axes.images[0].get_array(), matrices[system][:, order].T
         )
@@ -202,7 +192,7 @@ def test_colours_go_to_the_highest_weight_shown():
         scores=[0.5, 0.1, 0.4],
         max_classes=2,
     )
-    assert _texts(figure.axes[FIRST]) == ["class 1", "class 0"]
+    assert row_names(figure.axes[FIRST]) == ["class 1", "class 0"]
     for panel, most in ((FIRST, 0.15), (SECOND, 0.1)):
         norm = figure.axes[panel].images[0].norm
         assert (norm.vmin, norm.vmax) == (0, pytest.approx(most))
@@ -216,11 +206,9 @@ def test_true_events_are_framed_in_every_system():
     figure = _compare()
     for panel in (FIRST, SECOND):
         axes = figure.axes[panel]
-        assert _frames(axes) == [(5.0, 6.0, 1), (1.0, 3.0, 0)]
-        assert [t.get_fontweight() for t in axes.get_yticklabels()] == [
-            *("bold", "bold", "normal", "normal", "normal")
-        ]
-    assert _texts(figure.axes[STRIP]) == ["class 1", "class 3"]
+        assert frames(axes) == [(5.0, 6.0, 1), (1.0, 3.0, 0)]
+        assert weights_of_names(axes) == ["bold"] * 2 + ["normal"] * 3
+    assert row_names(figure.axes[STRIP]) == ["class 1", "class 3"]
     times = sorted(line.get_xdata()[0] for line in figure.axes[FEATURES].lines)
     assert times == [1.0, 3.0, 5.0, 6.0]
     assert "framed: true events" in figure.axes[SECOND].get_xlabel()
@@ -229,16 +217,14 @@ def test_true_events_are_framed_in_every_system():
 def test_tags_without_times_are_bold_and_not_framed():
     figure = _compare(events=None, tags=[4, 2], scores=np.arange(5.0), max_classes=3)
     axes = figure.axes[FIRST]
-    assert _texts(axes) == ["class 4", "class 2", "class 3"]
-    assert [t.get_fontweight() for t in axes.get_yticklabels()] == [
-        *("bold", "bold", "normal")
-    ]
-    assert not _frames(axes)
+    assert row_names(axes) == ["class 4", "class 2", "class 3"]
+    assert weights_of_names(axes) == ["bold", "bold", "normal"]
+    assert not frames(axes)
     assert figure.axes[STRIP].get_title(loc="left") == "true events: unknown"
     assert "framed" not in figure.axes[SECOND].get_xlabel()
     # Events come first, then tags that have none.
     figure = _compare(tags=[0, 3], max_classes=3)
-    assert _texts(figure.axes[FIRST]) == ["class 1", "class 3", "class 0"]
+    assert row_names(figure.axes[FIRST]) == ["class 1", "class 3", "class 0"]
 
 
 def test_padding_is_not_shown():
@@ -275,14 +261,15 @@ def test_attention_of_zeros_is_drawn():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"matrices": {}}, "no attention matrices"),
-        ({"matrices": {"a": np.ones((3, 2)), "b": np.ones((4, 2))}}, r"'b' \(4, 2\)"),
+        ({"matrices": {}}, r"shapes \{\}: expected one matrix at least"),
+        ({"matrices": {"a": np.ones((3, 2)), "b": np.ones((4, 2))}}, r"'b': \(4, 2\)"),
         ({"matrices": {"a": np.ones((3, 2))}, "names": ["x"]}, "1 classes"),
         ({"matrices": {"a": np.full((3, 5), np.nan)}}, "'a': a weight must be"),
         ({"matrices": {"a": np.full((3, 5), -0.1)}}, "'a': a weight must be"),
         ({"num_valid_segments": 0}, "0 valid segments: expected 1 to 60"),
         ({"num_valid_segments": 61}, "61 valid segments"),
         ({"features": np.zeros(10)}, r"features \(10,\)"),
+        ({"features": np.full((9, 4), np.nan)}, "features: every value must be a fin"),
         ({"feature_kind": "mfcc"}, "'mfcc': expected one of"),
         ({"events": [Event(5, 0.0, 1.0)]}, "class 5 of an event or tag"),
         ({"tags": [-1]}, "class -1 of an event or tag"),
@@ -314,24 +301,7 @@ def test_nothing_is_cut_off_or_overlaps(kind):
             {f"system {i}": _attention(seed=i) for i in range(4)}, max_classes=1
         ),
     }[kind]()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # lays the figure out
-    renderer = canvas.get_renderer()
-    width, height = figure.get_size_inches() * figure.dpi
-    boxes = [axes.get_tightbbox(renderer) for axes in figure.axes]
-    for box in boxes:
-        assert box.x0 >= -1 and box.y0 >= -1
-        assert box.x1 <= width + 1 and box.y1 <= height + 1
-    for i, box in enumerate(boxes):
-        for other in boxes[i + 1 :]:
-            across = min(box.x1, other.x1) - max(box.x0, other.x0)
-            along = min(box.y1, other.y1) - max(box.y0, other.y0)
-            assert min(across, along) < 2
-    for axes in figure.axes:
-        names = [label.get_window_extent(renderer) for label in axes.get_yticklabels()]
-        names = sorted((n for n in names if n.width), key=lambda name: name.y0)
-        for lower, upper in zip(names, names[1:]):
-            assert lower.y1 <= upper.y0 + 1
+    assert_nothing_is_cut_off_or_overlaps(figure)
 
 
 def test_figures_are_written(tmp_path):
@@ -341,18 +311,11 @@ def test_figures_are_written(tmp_path):
 
 def test_matplotlib_is_imported_on_use_and_pyplot_never():
     code = (
-        "import sys, tfweak.comparison_plots as c, tfweak.result_tables\n"
+        "import sys, tfweak.comparison_plots as c, tfweak.table_formats\n"
         "assert 'matplotlib' not in sys.modules\n"
         "assert 'tensorflow' not in sys.modules\n"
         "c.plot_improvement_by_duration(['a'], [1.0], [0.1])\n"
         "assert 'matplotlib.figure' in sys.modules\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=pathlib.Path(__file__).resolve().parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    assert_runs_alone(code)

@@ -15,7 +15,8 @@ from conftest import make_embeddings
 
 from tfweak import open_data, statistics
 from tfweak.errors import InputError
-from tfweak.models import experiment, experiments, fitting, provenance, runs, tables
+from tfweak.models import experiment, provenance, reporting, runs, tables
+from tfweak.models.train_config import TrainConfig, convert
 from tfweak.models.trials import Trial, run_all
 
 SMALL = ["--set=hidden_units=8,hidden_layers=1", "--training=epochs=2,batch_size=32"]
@@ -65,7 +66,10 @@ def test_every_table_keeps_the_contract(name):
     for row in {**table.ROWS, **table.MORE_ROWS}.values():
         assert set(row.reference) <= set(table.COLUMNS)
         for settings in table.TRAINING.values():
-            fitting.TrainConfig(data=(), out="", **settings, **row.training)
+            TrainConfig(data=(), out="", **{**settings, **row.training})
+    assert set(getattr(table, "METRICS", tables.METRICS)) <= set(reporting.METRICS)
+    compared = getattr(table, "COMPARED", tables.COMPARED)
+    assert set(compared) <= set(table.ROWS) or compared == tables.COMPARED
     assert set(table.TRAINING) == {"log_mel", "audio_embedding"}
 
 
@@ -228,7 +232,9 @@ def test_the_papers_grid():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--folds=4"], "--folds measures by cross-validation on --train_data"),
+        (["--folds=4"], "one of --test_data, --folds or --fold_data"),
+        (["--fold_data=a,b"], "--train_data or --fold_data is needed, and not both"),
+        (["--set=depth=3"], "--set=depth: no model of the table has this setting"),
         (["--validation_only"], "one of --test_data, --folds"),
         (["--rows=nonsense"], "--rows=nonsense: there are average"),
         (["--columns=three-step"], "--columns=three-step"),
@@ -258,16 +264,16 @@ def test_wrong_settings_are_named(arguments, message, folders, tmp_path, capsys)
 
 
 def test_a_trial_that_fails_is_listed_and_the_others_go_on(folders, tmp_path):
-    config = fitting.TrainConfig(
+    config = TrainConfig(
         data=(str(folders["train"]),),
         out="",
         model_settings={"hidden_units": 8, "hidden_layers": 1},
         epochs=1,
     )
-    bad = fitting.TrainConfig(data=(str(tmp_path / "gone"),), out="")
+    bad = TrainConfig(data=(str(tmp_path / "gone"),), out="")
     trials = [
-        Trial(str(tmp_path / "bad"), "bad", bad),
-        Trial(str(tmp_path / "good"), "good", config),
+        Trial(str(tmp_path / "bad"), bad),
+        Trial(str(tmp_path / "good"), config),
     ]
     run_all(trials, 1, 1)
     assert "gone" in trials[0].result()["error"]
@@ -326,12 +332,12 @@ def _alive(pid: int) -> bool:
 
 def test_conversion_of_settings():
     given = {"epochs": "3", "learning_rate": "1e-4", "balance": "true", "freeze": "2"}
-    assert experiments.convert(given, "--training") == {
+    assert convert(given, "--training") == {
         "epochs": 3,
         "learning_rate": 1e-4,
         "balance": True,
         "freeze": "2",
     }
-    assert experiments.convert({"attention_weight": "0.1/0.2"}, "--training") == {
+    assert convert({"attention_weight": "0.1/0.2"}, "--training") == {
         "attention_weights": (0.1, 0.2)
     }

@@ -16,7 +16,7 @@ import soundfile
 import soxr
 import tensorflow as tf
 
-from tfweak import audio, features, front_ends, parsing, pipelines, records, serving
+from tfweak import audio, features, front_ends, pipelines, records, serving
 from tfweak import sources as sources_lib
 from tfweak.constant_q import ConstantQConfig
 from tfweak.data_prep import prepare, writer
@@ -359,13 +359,21 @@ def test_waveforms_are_as_good_as_features(data, name):
         np.testing.assert_allclose(made[clip_id], frames, rtol=0, atol=0.02)
 
 
-def test_no_front_end_of_another_rate_reads_stored_waveforms(data):
-    with pytest.raises(
-        InputError,
-        match="waveforms of 16000 Hz.*reads 44100 Hz; prepare the data with"
-        " --features=log_mel --front_end=tlweak",
-    ):
-        parsing.Parser(data["waveform"].payload, 2, front_end=front_ends.get("tlweak"))
+def test_stored_waveforms_of_another_rate_are_resampled(data):
+    front_end = front_ends.get("tlweak")
+    made = clips(data["waveform"], front_end=front_end)
+    serialized = data["waveform"].open_serialized()
+    for record in serialized.as_numpy_iterator():
+        clip = records.parse_clip(record, data["waveform"].payload)
+        wave = soxr.resample(clip.payload / np.float32(32768), 16000, 44100)
+        expected = front_end.compute(wave)
+        np.testing.assert_allclose(made[clip.clip_id], expected, rtol=0, atol=1e-3)
+    note = compatibility.resampling_note(data["waveform"].payload, front_end)
+    assert "16000 Hz are resampled to the model's 44100 Hz" in note
+    assert "above 8000 Hz" in note and "--front_end=tlweak" in note
+    same = front_ends.get("xu2017")
+    assert compatibility.resampling_note(data["waveform"].payload, same) is None
+    assert compatibility.resampling_note(data["tlweak"].payload, front_end) is None
 
 
 @pytest.mark.parametrize("name", ["xu2017", "tlweak", "constant_q"])
@@ -522,7 +530,7 @@ def test_a_model_takes_its_own_front_ends_data(data, model, name):
         None,
         stub.front_end,
     )
-    if name == model or (name == "waveform" and model != "tlweak"):
+    if name in (model, "waveform"):  # of whatever rate: they are resampled
         compatibility.check_model(*needed)
         return
     with pytest.raises(InputError, match="the/folder") as caught:
@@ -537,10 +545,11 @@ def test_data_is_held_against_the_training_data(data):
     compatibility.check_data(payload["xu2017"], payload["waveform"], "x", xu)
     with pytest.raises(InputError, match="num_mel_bins is 64, not 40.*=xu2017"):
         compatibility.check_data(payload["xu2017"], payload["vggish"], "x", xu)
-    with pytest.raises(InputError, match="x: .*44100 Hz.*=tlweak"):
-        compatibility.check_data(
-            payload["tlweak"], payload["waveform"], "x", front_ends.get("tlweak")
-        )
+    tlweak = front_ends.get("tlweak")
+    compatibility.check_data(payload["tlweak"], payload["waveform"], "x", tlweak)
+    unknown_rate = dataclasses.replace(payload["waveform"], parameters={})
+    with pytest.raises(InputError, match="x: .*not give their sample_rate_hz"):
+        compatibility.check_data(payload["tlweak"], unknown_rate, "x", tlweak)
     with pytest.raises(InputError, match="kind is 'constant_q', not 'log_mel'"):
         compatibility.check_data(payload["xu2017"], payload["constant_q"], "x", xu)
 
@@ -646,13 +655,11 @@ def test_an_export_must_fit_its_front_end(tmp_path):
 def test_figures_show_the_runs_features(data):
     pytest.importorskip("matplotlib")
     opened = data["waveform"]
-    front_end = front_ends.get("xu2017")
-    x, events, tags, clip_id = figures._examples(opened, front_end)[0]
-    assert x["features"].shape[-1] == 40
-    figure = figures._attention(
-        {"one": stub_run("xu2017", opened)}, x, events, tags, clip_id
-    )
+    run = stub_run("xu2017", opened)
+    clip = figures._examples(opened, run)[0]
+    assert clip.x["features"].shape[-1] == 40
+    figure = figures._attention({"one": (run, clip)})
     [image, *_] = [image for axes in figure.axes for image in axes.images]
     # frames of 16 ms on the axis of time, whatever the data was stored as
     extent = image.get_extent()
-    assert extent[1] - extent[0] == pytest.approx(0.016 * int(x["num_frames"][0]))
+    assert extent[1] - extent[0] == pytest.approx(0.016 * int(clip.x["num_frames"][0]))

@@ -154,6 +154,14 @@ def test_segment_loss_is_the_mean_over_valid_segments():
     np.testing.assert_allclose(found, [2 * math.log(2)] * 2, rtol=1e-6)
 
 
+def test_micro_loss_golden():
+    # present: 0.3; absent: 0.7; half present: (0.2 + 0.6) / 2
+    weak = np.array([[1.0, 0.0, 0.5]])
+    present, absent = np.array([[0.3, 9.0, 0.2]]), np.array([[9.0, 0.7, 0.6]])
+    found = losses.micro_loss(weak, present, absent)
+    np.testing.assert_allclose(found, [0.3 + 0.7 + 0.4], rtol=1e-6)
+
+
 def test_unknown_target():
     with pytest.raises(ValueError, match="nonsense"):
         losses.attention_loss(None, None, None, np.ones((1, 1), bool), "nonsense")

@@ -32,6 +32,43 @@ def test_average_golden():
     np.testing.assert_allclose(found["attention"][0, :, 0], [0.5, 0.5, 0.0])
 
 
+MASK = np.array([[True] * 6, [True, True, True, True, False, False]])
+
+
+def localization(logits):
+    """The softmax over classes of each segment, in float64."""
+    z = np.exp(logits - logits.max(-1, keepdims=True))
+    return z / z.sum(-1, keepdims=True)
+
+
+def test_localization_pooling_is_eq_8():
+    probs = RNG.random((2, 6, 3)).astype(np.float32)
+    z = localization(RNG.normal(size=(2, 6, 3)))
+    found = pooling.LocalizationPooling()(probs, z.astype(np.float32), MASK)
+    z = z * MASK[:, :, None]
+    np.testing.assert_allclose(found["attention"], z / z.sum(1)[:, None], atol=1e-6)
+    expected = (z * probs).sum(1) / z.sum(1)
+    np.testing.assert_allclose(found["clip_probs"], expected, rtol=1e-5)
+
+
+def test_even_localization_averages():
+    probs = RNG.random((2, 6, 3)).astype(np.float32)
+    found = pooling.LocalizationPooling()(probs, np.full_like(probs, 1 / 3), MASK)
+    means = [probs[0].mean(0), probs[1, :4].mean(0)]
+    np.testing.assert_allclose(found["clip_probs"], means, rtol=1e-5)
+
+
+def test_a_class_that_no_segment_belongs_to_is_absent_not_nan():
+    probs = RNG.random((2, 6, 3)).astype(np.float32)
+    z = np.zeros((2, 6, 3), np.float32)
+    z[:, :, 0] = 1.0
+    z[:, 0, 2] = 1e-9  # the sum of the other segments' 1e-9 stands beside it
+    found = pooling.LocalizationPooling()(probs, z, MASK)
+    clip = np.array(found["clip_probs"])
+    assert not clip[:, 1].any()
+    np.testing.assert_allclose(clip[:, 2], probs[:, 0, 2] / [6, 4], rtol=1e-5)
+
+
 @pytest.mark.parametrize("logit", [-1e4, -200.0, 0.0, 200.0])
 def test_equal_logits_give_uniform_attention_even_where_every_activation_underflows(
     logit,
@@ -86,7 +123,10 @@ def test_gradient_against_differences():
     np.testing.assert_array_equal(gradient[0, 3], 0)
 
 
-@pytest.mark.parametrize("layer", [pooling.AveragePooling, pooling.AttentionPooling])
+LAYERS = [pooling.AveragePooling, pooling.AttentionPooling, pooling.LocalizationPooling]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
 def test_serialises_and_stays_in_float32(layer):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

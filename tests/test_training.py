@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfweak import losses, pipelines, sources, training
+from tfweak import losses, pipelines, pooling, sources, training
 from tfweak.errors import InputError
-from tfweak.models import registry
+from tfweak.models import layers, registry
 
 RNG = np.random.default_rng(0)
 T, C = 6, 3
@@ -91,6 +91,38 @@ def test_strong_baselines_train_the_segments(clip_weight):
     logs = model.train_on_batch(x, y, return_dict=True)
     assert logs["loss"] == pytest.approx(expected.mean(), rel=1e-5)
     assert set(logs) == {"loss", "loss_pred", "loss_segments"}
+
+
+def costly_network():
+    """A network that answers what its segments cost, as `mmnet_ms` does."""
+    keras.utils.set_random_seed(2)
+    inputs = layers.network_inputs(128)
+    mask = layers.SequenceMask()(inputs["num_frames"], inputs["features"])
+    hidden = keras.layers.Rescaling(1 / 128, -1.0)(inputs["features"])
+    outputs = layers.segment_head(hidden, mask, C, "average")
+    costs = {}
+    for name in ("present_cost", "absent_cost"):
+        values = keras.layers.Dense(C, "softplus", name=name)(hidden)
+        costs[name] = pooling.AveragePooling()(values, mask)["clip_probs"]
+    return keras.Model(inputs, {**outputs, **costs})
+
+
+def test_costs_of_segments_have_the_weight_of_the_clips_loss():
+    model = training.WeakModel(costly_network(), training.Supervision(clip_weight=0.5))
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    x, y = batch()
+    outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
+    prediction = np.array(losses.prediction_loss(y["weak"], outputs["clip_probs"]))
+    costs = np.where(y["weak"], outputs["present_cost"], outputs["absent_cost"])
+    before = {v.path: v.numpy() for v in model.trainable_variables}
+    logs = model.train_on_batch(x, y, return_dict=True)
+    assert set(logs) == {"loss", "loss_pred", "loss_micro"}
+    assert logs["loss_micro"] == pytest.approx(costs.sum(1).mean(), rel=1e-5)
+    expected = 0.5 * (prediction + costs.sum(1)).mean()
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+    for variable in model.trainable_variables:
+        assert np.abs(variable.numpy() - before[variable.path]).max() > 0
+    assert model.test_on_batch(x, y, return_dict=True)["loss_micro"] > 0
 
 
 @pytest.mark.parametrize(

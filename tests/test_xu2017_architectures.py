@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfweak.errors import InputError
 from tfweak.models import registry
-from tfweak.models.architectures import _dae, dae_dnn
+from tfweak.models.architectures import _dae
 
 TRUNK = {"filters": 6, "recurrent_units": 4, "recurrent_layers": 1, "hidden_units": 8}
 SMALL = {
@@ -297,6 +297,7 @@ def test_parameters_at_seven_classes(name, settings, expected):
         ("att_loc", {"dropout": 1.0}, "dropout 1.0"),
         ("dae_dnn", {"context_frames": 90}, "context_frames 90: an odd"),
         ("dae_dnn", {"window_hop_frames": 93}, "in no window"),
+        ("dae_dnn", {"pretrain_epochs": -1}, "pretrain_epochs -1: 0 or more"),
         ("cakir_cnn", {"hidden_units": -1}, "hidden_units -1"),
         ("lidy_cnn", {"dropout": -0.1}, "dropout -0.1"),
     ],
@@ -499,7 +500,7 @@ def test_dae_dnn_is_a_network_on_windows_with_the_background_appended(length):
 
 def test_autoencoder_shares_the_networks_encoder_and_reads_the_middle_frame():
     network, x = standardising("dae_dnn", **DAE), batch(size=1)
-    model = dae_dnn.autoencoder(network)
+    model = _dae.autoencoder(network)
     assert model.get_layer("encoder") is network.get_layer("encoder")
     hidden = numpy_code(network, standardised(network, x)[0])
     kernel, bias = (w.numpy() for w in model.get_layer("decoder").weights)
@@ -517,7 +518,8 @@ def toy_batches(seed=5):
         amount = np.repeat(rng.normal(size=(4, 8, 3)), 5, axis=1)
         x = (amount @ patterns).astype("f")
         x[1, 20:] = 1e4  # padding
-        batches.append({"features": x, "num_frames": np.array([40, 20, 40, 40])})
+        counts = np.array([40, 20, 40, 40])
+        batches.append(({"features": x, "num_frames": counts}, None))
     return batches
 
 
@@ -525,7 +527,7 @@ def pretrained(train_encoder):
     network = standardising("dae_dnn", train_encoder=train_encoder, **DAE)
     network.get_layer("standardisation").set(np.zeros(40), np.ones(40))
     before = {layer.name: layer.get_weights() for layer in network.layers}
-    errors = dae_dnn.pretrain(network, toy_batches(), 10, learning_rate=0.01, seed=1)
+    errors = _dae.pretrain(network, toy_batches(), 10, learning_rate=0.01, seed=1)
     return network, before, errors
 
 
@@ -552,7 +554,7 @@ def test_pretraining_repeats_with_the_seed_whoever_trains_the_encoder_later(runs
     assert runs[True][2] == runs[False][2]
     network = runs[True][0]
     kernels = [
-        dae_dnn.autoencoder(network, seed=seed).get_layer("decoder").kernel.numpy()
+        _dae.autoencoder(network, seed=seed).get_layer("decoder").kernel.numpy()
         for seed in (1, 1, 2)
     ]
     np.testing.assert_array_equal(kernels[0], kernels[1])
@@ -561,7 +563,7 @@ def test_pretraining_repeats_with_the_seed_whoever_trains_the_encoder_later(runs
 
 def test_the_pretrained_code_tells_more_of_other_frames(runs):
     # the best linear decoder of the code, for clips that were not trained on
-    frames = np.concatenate([one["features"][0] for one in toy_batches(seed=6)])
+    frames = np.concatenate([x["features"][0] for x, _ in toy_batches(seed=6)])
 
     def error(network):
         code = np.column_stack([numpy_code(network, frames), np.ones(len(frames))])
@@ -582,7 +584,7 @@ def test_a_pretrained_network_is_saved_and_loaded(runs, tmp_path):
 
 def test_pretraining_refuses_what_cannot_be_gone_through_again():
     with pytest.raises(InputError, match="no batches in epoch 1; give a data set"):
-        dae_dnn.pretrain(standardising("dae_dnn", **DAE), iter([]), 2)
+        _dae.pretrain(standardising("dae_dnn", **DAE), iter([]), 2)
 
 
 def test_corruption_zeroes_its_share_and_scales_nothing():

@@ -112,7 +112,7 @@ def read_audio(
     if not np.isfinite(waveform).all():
         raise InputError(f"{path}: holds NaN or infinite samples")
     if rate != sample_rate_hz and waveform.size:
-        waveform = soxr.resample(waveform, rate, sample_rate_hz, quality=_RESAMPLER)
+        waveform = resample(waveform, rate, sample_rate_hz)
     if not waveform.size:
         raise InputError(f"{path}: holds no samples")
     return waveform
@@ -198,6 +198,13 @@ def read_audio_in_graph(
         ),
         [None],
     )
+
+
+def resample(waveform: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:
+    """(N,) float32 at one sample rate to another, by soxr: linear phase, no delay."""
+    if rate_hz == wanted_hz:
+        return waveform
+    return soxr.resample(waveform, rate_hz, wanted_hz, quality=_RESAMPLER)
 
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:

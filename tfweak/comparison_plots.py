@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from tfweak import plotting
+from tfweak import clip_views, plotting
 from tfweak.errors import InputError
 from tfweak.labels import Event, SegmentGrid
 
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 _GAIN_COLOUR, _LOSS_COLOUR, _DURATION_COLOUR = "#1b7837", "#b2182b", "0.72"
 # SciPy's p of Spearman's rho is an approximation: with three classes in order it is 0.
 _MIN_CLASSES_FOR_P = 10
-# Kind of features -> what is on the y axis and on the colour bar.
-_FEATURE_LABELS = {
-    "log_mel": ("mel band", "log energy"),
-    "constant_q": ("constant-Q bin", "log magnitude"),
-    "embedding": ("embedding dimension", "value"),
-}
 
 
 def plot_improvement_by_duration(
@@ -165,67 +159,19 @@ def plot_attention_comparison(
       InputError: no matrices, shapes that do not fit, values that are negative, NaN or
         infinite, class indices or settings outside their range.
     """
-    from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
-
-    features = np.asarray(features)
-    if features.ndim != 2 or not features.size:
-        raise InputError(f"features {features.shape}: expected (frames, values)")
-    if feature_kind not in _FEATURE_LABELS:
-        raise InputError(
-            f"feature_kind {feature_kind!r}: expected one of {list(_FEATURE_LABELS)}"
-        )
     valid = _valid_matrices(matrices, len(class_names), num_valid_segments)
-    for label in [*(event.label for event in events or ()), *tags]:
-        if not 0 <= label < len(class_names):
-            raise InputError(
-                f"class {label} of an event or tag: there are {len(class_names)} names"
-            )
+    view = clip_views.ClipView(
+        features, frame_hop_seconds, grid, class_names, events, tags, feature_kind
+    )
     highest = np.max([matrix.max(axis=0) for matrix in valid.values()], axis=0)
-    ranking = highest if scores is None else np.asarray(scores, np.float64)
-    if ranking.shape != (len(class_names),) or max_classes < 1:
-        raise InputError(
-            f"scores {ranking.shape}, max_classes {max_classes}: expected"
-            f" {len(class_names)} scores and at least one class to show"
-        )
-    shown = _choose(events or (), tags, ranking, max_classes)
-    lanes = [label for label in shown if label in {e.label for e in events or ()}]
-
-    strip_inches, panel_inches = 0.05 + 0.25 * len(lanes), 0.6 + 0.25 * len(shown)
-    heights = (strip_inches, 1.9, *(panel_inches for _ in valid))
-    figure = Figure(figsize=(10, sum(heights) + 1.0), layout="constrained")
-    strip, top, *panels = figure.subplots(
-        len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights}
-    )
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-    plotting.draw_strip(strip, events, lanes, class_names)
-    marked = [event for event in events or () if event.label in lanes]
-    image = plotting.draw_features(top, features, frame_hop_seconds, marked)
-    axis_label, unit = _FEATURE_LABELS[feature_kind]
-    figure.colorbar(image, ax=top, pad=0.01, aspect=12, label=unit)
-    top.set_ylabel(axis_label)
-    for axes, (system, matrix) in zip(panels, valid.items()):
-        most = float(matrix[:, shown].max())
-        image = plotting.draw_matrix(
-            axes, matrix[:, shown], grid, Normalize(0, most or 1.0), "Greens"
-        )
-        figure.colorbar(image, ax=axes, pad=0.01, aspect=12, label="weight")
-        axes.set_title(
-            f"{system}; a class sums to 1 over time: darkest {most:.3g}, even"
-            f" {1 / len(matrix):.3g}",
-            loc="left",
-            fontsize=9,
-            color="0.25",
-        )
-        plotting.mark_truth(axes, events or (), shown, class_names, tags)
-    note = "bold: present" + ("; framed: true events" if lanes else "")
-    panels[-1].set_xlabel(
-        f"time in seconds        ({len(shown)} of {len(class_names)} classes; {note})"
-    )
+    shown = view.choose(highest if scores is None else scores, max_classes)
     num_segments = len(next(iter(valid.values())))
-    end = float(grid.onsets(num_segments + 1)[-1])
-    panels[-1].set_xlim(0, max(len(features) * frame_hop_seconds, end))
+    heights = [clip_views.class_panel_inches(shown)] * len(valid)
+    figure, panels = view.figure(shown, num_segments, heights, title)
+    for axes, (system, matrix) in zip(panels, valid.items()):
+        what = f"{system}; a class sums to 1 over time"
+        even = 1 / num_segments
+        view.draw_classes(axes, matrix, shown, "Greens", "weight", what, even)
     return figure
 
 
@@ -233,39 +179,18 @@ def _valid_matrices(
     matrices: Mapping[str, np.ndarray], num_classes: int, num_valid: int | None
 ) -> dict[str, np.ndarray]:
     """The matrices without padding, (valid segments, C) float64, checked."""
-    if not matrices:
-        raise InputError("no attention matrices to draw: at least one is needed")
-    arrays = {name: np.asarray(values) for name, values in matrices.items()}
-    shape = next(iter(arrays.values())).shape
-    for name, array in arrays.items():
-        if array.ndim != 2 or array.shape != shape or array.shape[1] != num_classes:
-            raise InputError(
-                f"attention of {name!r} {array.shape}: expected (segments,"
-                f" {num_classes} classes), the same for all systems"
-            )
-    count = shape[0] if num_valid is None else num_valid
-    if not 1 <= count <= shape[0]:
-        raise InputError(f"{count} valid segments: expected 1 to {shape[0]}")
-    valid = {name: array[:count].astype(np.float64) for name, array in arrays.items()}
-    for name, array in valid.items():
-        if not np.isfinite(array).all() or array.min() < 0:
-            raise InputError(
-                f"attention of {name!r}: a weight must be a finite number of at least 0"
-            )
-    return valid
-
-
-def _choose(
-    events: Sequence[Event],
-    tags: Sequence[int],
-    ranking: np.ndarray,
-    max_classes: int,
-) -> list[int]:
-    """The classes to show, from top to bottom."""
-    by_onset = sorted(events, key=lambda event: event.onset_seconds)
-    by_score = np.argsort(-ranking, kind="stable").tolist()
-    candidates = [*(event.label for event in by_onset), *tags, *by_score]
-    return list(dict.fromkeys(candidates))[:max_classes]
+    shapes = {name: np.shape(matrix) for name, matrix in matrices.items()}
+    if len(set(shapes.values())) != 1:
+        raise InputError(
+            f"attention matrices of shapes {shapes}: expected one matrix at least, and"
+            " the same shape for all systems"
+        )
+    return {
+        name: clip_views.valid_segments(
+            matrix, (num_classes,), num_valid, f"attention of {name!r}"
+        )
+        for name, matrix in matrices.items()
+    }
 
 
 def _values(values: Sequence[float], count: int, what: str) -> np.ndarray:

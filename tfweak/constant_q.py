@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from tfweak.errors import InputError
-from tfweak.features import pad_to_window, require_positive, whole_samples
+from tfweak.features import pad_to_window
+from tfweak.framing import Framing
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -25,7 +26,7 @@ _FRONT_END = "constant-q-hann-log"
 
 
 @dataclasses.dataclass(frozen=True)
-class ConstantQConfig:
+class ConstantQConfig(Framing):
     """A constant-Q front end: log(|X| + log_offset).
 
         X(t, k) = sqrt(l_k) / W_k sum_n x(s_t + n) w_k(n) exp(-2 pi i n f_k / rate)
@@ -51,6 +52,7 @@ class ConstantQConfig:
     """
 
     kind: ClassVar[str] = "constant_q"
+    title: ClassVar[str] = "constant-Q"
 
     sample_rate_hz: int = 16000
     window_seconds: float = 0.032
@@ -61,9 +63,7 @@ class ConstantQConfig:
     log_offset: float = 0.001
 
     def __post_init__(self) -> None:
-        require_positive(self, "constant-Q")
-        for name in ("window_seconds", "hop_seconds"):
-            whole_samples(self, name, "constant-Q")
+        self.check()
         # half the width of the window's spectrum, 1.5 bins of its own transform
         upper = self.frequencies_hz[-1] * (1 + 0.75 / self.quality)
         if upper > self.sample_rate_hz / 2:
@@ -71,14 +71,6 @@ class ConstantQConfig:
                 f"constant-Q bins up to {upper:g} Hz: must lie below"
                 f" {self.sample_rate_hz / 2:g} Hz; take fewer, or a lower lowest_hz"
             )
-
-    @property
-    def window_samples(self) -> int:
-        return round(self.window_seconds * self.sample_rate_hz)
-
-    @property
-    def hop_samples(self) -> int:
-        return round(self.hop_seconds * self.sample_rate_hz)
 
     @property
     def quality(self) -> float:
@@ -89,10 +81,6 @@ class ConstantQConfig:
     def frequencies_hz(self) -> np.ndarray:
         """(F,) float64 f_k, the centres of the bins."""
         return self.lowest_hz * 2 ** (np.arange(self.num_bins) / self.bins_per_octave)
-
-    def num_frames(self, num_samples: int) -> int:
-        """Whole windows in `num_samples`: 1 + floor((N - window) / hop), or 0."""
-        return max(0, 1 + (num_samples - self.window_samples) // self.hop_samples)
 
     def parameters(self, dtype: str = "float16") -> dict[str, Any]:
         """All that changes the stored values, as JSON types, for a record payload.

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.fft
 
 from tfweak.errors import InputError
+from tfweak.framing import Framing
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -25,7 +26,7 @@ QUANTISER_HIGH = 6.2
 
 
 @dataclasses.dataclass(frozen=True)
-class LogMelConfig:
+class LogMelConfig(Framing):
     """A log-mel front end; the defaults are VGGish's.
 
     Frames of a periodic Hann window, zero-padded to the next power of two; magnitudes
@@ -41,6 +42,7 @@ class LogMelConfig:
     """
 
     kind: ClassVar[str] = "log_mel"
+    title: ClassVar[str] = "log-mel"
 
     sample_rate_hz: int = 16000
     window_seconds: float = 0.025
@@ -51,22 +53,12 @@ class LogMelConfig:
     log_offset: float = 0.01
 
     def __post_init__(self) -> None:
-        require_positive(self, "log-mel", may_be_zero=("lower_edge_hz",))
-        for name in ("window_seconds", "hop_seconds"):
-            whole_samples(self, name, "log-mel")
+        self.check(may_be_zero=("lower_edge_hz",))
         if not 0 <= self.lower_edge_hz < self.upper_edge_hz <= self.sample_rate_hz / 2:
             raise InputError(
                 f"log-mel bands from {self.lower_edge_hz} to {self.upper_edge_hz} Hz:"
                 f" must rise and lie within 0 and {self.sample_rate_hz / 2:g} Hz"
             )
-
-    @property
-    def window_samples(self) -> int:
-        return round(self.window_seconds * self.sample_rate_hz)
-
-    @property
-    def hop_samples(self) -> int:
-        return round(self.hop_seconds * self.sample_rate_hz)
 
     @property
     def num_bins(self) -> int:
@@ -77,10 +69,6 @@ class LogMelConfig:
     def fft_length(self) -> int:
         """The window's length, rounded up to a power of two."""
         return 1 << (self.window_samples - 1).bit_length()
-
-    def num_frames(self, num_samples: int) -> int:
-        """Whole windows in `num_samples`: 1 + floor((N - window) / hop), or 0."""
-        return max(0, 1 + (num_samples - self.window_samples) // self.hop_samples)
 
     def parameters(self, dtype: str = "float16") -> dict[str, Any]:
         """All that changes the stored values, as JSON types, for a record payload.
@@ -216,33 +204,6 @@ def pad_to_window(waveform: np.ndarray, window_samples: int) -> np.ndarray:
     """(N,) to at least (window_samples,), with zeros behind."""
     missing = window_samples - len(waveform)
     return np.pad(waveform, (0, missing)) if missing > 0 else waveform
-
-
-def require_positive(config: Any, what: str, may_be_zero: tuple[str, ...] = ()) -> None:
-    """Refuses a front end with a setting that is not above 0.
-
-    Raises:
-      InputError: naming it.
-    """
-    for name, value in dataclasses.asdict(config).items():
-        if name not in may_be_zero and not value > 0:
-            raise InputError(f"{what} {name}={value}: must be above 0")
-
-
-def whole_samples(config: Any, name: str, what: str) -> None:
-    """Refuses a time of a front end, a field in seconds, that is no number of samples.
-
-    A quotient such as 1024 / 44100 counts as whole, for it is so but for its rounding.
-
-    Raises:
-      InputError: naming it.
-    """
-    samples = getattr(config, name) * config.sample_rate_hz
-    if round(samples) < 1 or abs(samples - round(samples)) > 1e-6:
-        raise InputError(
-            f"{what} {name}={getattr(config, name)}: {samples:g} samples at"
-            f" {config.sample_rate_hz} Hz, must be a whole number"
-        )
 
 
 def _mel(hertz: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The losses of Kim & Ghaffarzadegan 2019 and the pseudo strong labels they use.
+"""The losses of Kim & Ghaffarzadegan 2019, their pseudo strong labels, and L_micro.
 
 Every loss here is per clip, (B,) float32: a *sum* over classes and segments, to be
 averaged over the batch; the paper's attention weight alpha = 1 belongs to that
@@ -65,6 +65,31 @@ def segment_loss(strong: Any, segment_probs: Any, mask: Any) -> Any:
     valid = ops.cast(mask, "float32")
     loss = ops.sum(binary_cross_entropy(strong, segment_probs), axis=-1) * valid
     return ops.sum(loss, axis=1) / ops.maximum(ops.sum(valid, axis=1), 1.0)
+
+
+def micro_loss(weak: Any, present_cost: Any, absent_cost: Any) -> Any:
+    """L_micro, the loss that Chou et al. 2018 put on segments, from clip labels alone.
+
+    "Learning to recognize transient sound events using attentional supervision",
+    IJCAI 2018. The clip's label stands on each of its segments; a present class counts
+    where the attention A_t (summing to 1 over time) is, an absent one everywhere alike:
+
+        L_micro = sum_c [ y_c sum_t A_t (-log p_{c,t})
+                          + (1 - y_c) (1/T) sum_t -log(1 - p_{c,t}) ]
+
+    It is linear in y_c, so a network, which knows no labels, gives the two sums over
+    time, and they are put together here.
+
+    Args:
+      weak: (B, C) labels in [0, 1].
+      present_cost, absent_cost: (B, C), what a class costs that is there, and what one
+        costs that is not.
+
+    Returns:
+      (B,) float32, on the scale of `prediction_loss`.
+    """
+    weak = ops.cast(weak, "float32")
+    return ops.sum(weak * present_cost + (1.0 - weak) * absent_cost, axis=-1)
 
 
 def pseudo_strong_labels(segment_probs: Any, weak: Any, mask: Any) -> Any:

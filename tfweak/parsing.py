@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from tfweak import features, front_ends, records
-from tfweak.errors import InputError
+from tfweak import audio, features, front_ends, records
 from tfweak.labels import Event, SegmentGrid
 
 _ID = {"video_id": tf.io.FixedLenFeature([], tf.string)}
@@ -78,10 +78,8 @@ class Parser:
       num_frames: pad or cut every clip to so many rows; None pads to the longest.
       grid: the model's segments, for strong labels; None leaves them out.
       num_segments: rows of input -> segments; one a row if not given.
-      front_end: the model's, for waveforms; VGGish's where None.
-
-    Raises:
-      InputError: waveforms of another sample rate than the front end's.
+      front_end: the model's, for waveforms; VGGish's where None. Waveforms of another
+        sample rate than its own are resampled.
     """
 
     def __init__(
@@ -94,8 +92,6 @@ class Parser:
         front_end: front_ends.FrontEnd | None = None,
     ) -> None:
         self._front_end = front_end or front_ends.get(front_ends.DEFAULT)
-        if payload.kind == "waveform":
-            require_rate(payload, self._front_end)
         self._payload = payload
         self._num_classes = num_classes
         self._num_frames = num_frames
@@ -130,6 +126,11 @@ class Parser:
             values = tf.bitcast(values, tf.float16) if half else values
         if payload.kind == "waveform":
             waveform = tf.cast(values, tf.float32) / 32768.0
+            rate = payload.parameters["sample_rate_hz"]
+            if rate != self._front_end.sample_rate_hz:
+                waveform, rows = _resample(
+                    waveform, rows, rate, self._front_end.sample_rate_hz
+                )
             out = features_of_waveform(waveform, rows, self._front_end)
             values, rows = out["features"], out["num_frames"]
         elif payload.kind == "audio_embedding":
@@ -209,19 +210,23 @@ def features_of_waveform(
     return FrontEndLayer(front_end)(waveform, num_samples)
 
 
-def require_rate(payload: records.Payload, front_end: front_ends.FrontEnd) -> None:
-    """Refuses stored waveforms that a front end cannot read.
+def _resample(
+    waveforms: tf.Tensor, num_samples: tf.Tensor, rate_hz: int, wanted_hz: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """(B, N) padded waveforms and their (B,) lengths at another sample rate."""
 
-    Raises:
-      InputError: saying how to prepare the data instead.
-    """
-    rate = payload.parameters.get("sample_rate_hz")
-    if rate != front_end.sample_rate_hz:
-        raise InputError(
-            f"the data holds waveforms of {rate} Hz, the model's front end reads"
-            f" {front_end.sample_rate_hz} Hz; prepare the data with"
-            f" {front_ends.prepare_flags(front_end)}"
-        )
+    def by_clip(batch: np.ndarray, lengths: np.ndarray) -> tuple[Any, Any]:
+        clips = [
+            audio.resample(clip[:length], rate_hz, wanted_hz)
+            for clip, length in zip(batch, lengths)
+        ]
+        sizes = np.array([len(clip) for clip in clips], np.int32)
+        return np.stack([audio.pad_or_cut(c, sizes.max()) for c in clips]), sizes
+
+    out, sizes = tf.numpy_function(
+        by_clip, [waveforms, num_samples], (tf.float32, tf.int32), stateful=False
+    )
+    return tf.ensure_shape(out, [None, None]), tf.ensure_shape(sizes, [None])
 
 
 def _parse(

@@ -12,19 +12,39 @@ import keras
 from keras import ops
 
 _MASKED_LOGIT = -1e9
+# What a frame counts for at least in the denominator of Xu et al. 2017's Eq. (8).
+_SMALLEST_WEIGHT = 1e-9
+
+
+class Float32Layer(keras.layers.Layer):
+    """Probabilities, normalisations and costs stay in float32 under any dtype policy.
+
+    Keras's own mask ends at such a layer; the mask that counts is an argument.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": kwargs.get("dtype", "float32")})
+        self.supports_masking = False
+
+
+def softmax_over_time(scores: Any, mask: Any) -> Any:
+    """(B, T, D) scores and a (B, T) mask -> shares (B, T, D) of the valid time.
+
+    They sum to 1 over the valid segments, or to 0 where there are none, and are 0 in
+    padded ones.
+    """
+    valid = ops.expand_dims(mask, -1)
+    scores = ops.where(valid, scores, _MASKED_LOGIT)
+    return ops.softmax(scores, axis=1) * ops.cast(valid, scores.dtype)
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
-class AveragePooling(keras.layers.Layer):
+class AveragePooling(Float32Layer):
     """Mean of the segment probabilities over a clip's valid time.
 
     y_hat_c = (1 / T) sum_t X^a_{c,t}: model (a), "no attention", of Kim &
     Ghaffarzadegan 2019. The attention it reports is uniform, 1 / T.
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**_float32(kwargs))
-        self.supports_masking = False
 
     def call(self, segment_probs: Any, mask: Any) -> dict[str, Any]:
         """Pools.
@@ -48,7 +68,7 @@ class AveragePooling(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
-class AttentionPooling(keras.layers.Layer):
+class AttentionPooling(Float32Layer):
     """Class-wise attention over time (Section II of Kim & Ghaffarzadegan 2019).
 
         X^b = sigmoid(Z),   A = X^b / sum_t X^b,   y_hat = sum_t A_t * X^a_t
@@ -58,10 +78,6 @@ class AttentionPooling(keras.layers.Layer):
     as softmax_t(log sigmoid(Z)), which is the same quotient and stays finite (uniform)
     where every X^b underflows to zero.
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**_float32(kwargs))
-        self.supports_masking = False
 
     def call(
         self, segment_probs: Any, attention_logits: Any, mask: Any
@@ -77,9 +93,41 @@ class AttentionPooling(keras.layers.Layer):
           `clip_probs` (B, C) and `attention` (B, T, C), float32; the attention of a
           class sums to 1 over the valid segments and is 0 elsewhere.
         """
-        valid = ops.expand_dims(mask, -1)
-        scores = ops.where(valid, ops.log_sigmoid(attention_logits), _MASKED_LOGIT)
-        attention = ops.softmax(scores, axis=1) * ops.cast(valid, scores.dtype)
+        attention = softmax_over_time(ops.log_sigmoid(attention_logits), mask)
+        return {
+            "clip_probs": ops.sum(attention * segment_probs, axis=1),
+            "attention": attention,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class LocalizationPooling(Float32Layer):
+    """A clip's answer, each segment weighted by which class it belongs to.
+
+        A_c(t) = Z_c(t) / sum_t clip(Z_c(t), 1e-9, 1),   y_hat = sum_t A(t) * O(t)
+
+    Eq. (8) of Xu et al. 2017, "Attention and localization based on a deep convolutional
+    recurrent model for weakly supervised audio tagging", where Z is a softmax over the
+    classes of each segment, Eq. (6). The clip is their published file's; where Z of a
+    class is below 1e-9 throughout, A sums to less than 1 and the answer goes to 0.
+    """
+
+    def call(self, segment_probs: Any, localization: Any, mask: Any) -> dict[str, Any]:
+        """Pools.
+
+        Args:
+          segment_probs: (B, T, C) float, O, times a global attention if there is one.
+          localization: (B, T, C) float, Z.
+          mask: (B, T) bool, True where valid.
+
+        Returns:
+          `clip_probs` (B, C) and `attention` (B, T, C), A, float32; the attention is 0
+          in padded segments.
+        """
+        valid = ops.expand_dims(ops.cast(mask, "float32"), -1)
+        weights = valid * ops.clip(localization, _SMALLEST_WEIGHT, 1.0)
+        total = ops.sum(weights, axis=1, keepdims=True)
+        attention = valid * localization / ops.maximum(total, _SMALLEST_WEIGHT)
         return {
             "clip_probs": ops.sum(attention * segment_probs, axis=1),
             "attention": attention,
@@ -102,8 +150,3 @@ def pool(kind: str, segment_probs: Any, attention_logits: Any, mask: Any) -> dic
 
 
 POOLINGS = ("average", "attention")
-
-
-def _float32(kwargs: dict[str, Any]) -> dict[str, Any]:
-    # Probabilities and normalisations stay in float32 under any dtype policy.
-    return {**kwargs, "dtype": kwargs.get("dtype", "float32")}

@@ -27,7 +27,7 @@ SUPERVISIONS = ("none", "strong", "self", "strong+self")
 class Supervision:
     """How the attention is supervised: a setting of training, not of a model.
 
-        L = clip_weight * L_pred
+        L = clip_weight * (L_pred + L_micro, where the network answers its costs)
             + strong_weight * L_att(Y, where a clip has strong labels)
             + self_weight * L_att(P)
             + segment_weight * L_seg(Y, where a clip has strong labels)
@@ -103,12 +103,15 @@ class WeakModel(keras.Model):
     `has_strong` (B,); or the weak labels alone. `sample_weight` (B,) weights clips.
     Metrics given to `compile` compare the weak labels with `clip_probs`.
 
-    Logged by name: `loss` (the total), `loss_pred`, and where they apply
+    A network that answers `present_cost` and `absent_cost` (B, C) is trained by
+    `losses.micro_loss` too, with the weight of L_pred.
+
+    Logged by name: `loss` (the total), `loss_pred`, and where they apply `loss_micro`,
     `loss_segments`, `loss_strong`, `loss_self` (all before their weight) and
     `pseudo_positive`, the mean P over the valid segments of present classes.
 
     Args:
-      network: from the model registry; answers the dict described in `pooling.pool`.
+      network: from the model registry, whose docstring describes the dict it answers.
       supervision: how the attention is supervised.
     """
 
@@ -123,12 +126,14 @@ class WeakModel(keras.Model):
         super().__init__(**kwargs)
         self.network = network
         self.supervision = supervision or Supervision()
+        self._has_micro_loss = "present_cost" in network.output
         if self.supervision.kind != "none" and "attention_logits" not in network.output:
             raise InputError(
                 f"supervision {self.supervision.kind!r} needs a model with"
                 " attention that can be supervised; this one has none"
             )
         names = ["loss_pred"]
+        names += ["loss_micro"] if self._has_micro_loss else []
         names += ["loss_segments"] if self.supervision.segment_weight else []
         names += ["loss_strong"] if self.supervision.uses_strong else []
         names += ["loss_self", "pseudo_positive"] if self.supervision.uses_self else []
@@ -151,12 +156,16 @@ class WeakModel(keras.Model):
         """The loss terms of each clip, unweighted: what `train_step` adds up.
 
         Returns:
-          name -> (B,) float32, for the names that this supervision logs.
+          name -> (B,) float32, for the names that this model logs.
         """
         labels = labels if isinstance(labels, Mapping) else {"weak": labels}
         weak = ops.cast(labels["weak"], "float32")
         terms = {"loss_pred": losses.prediction_loss(weak, outputs["clip_probs"])}
         mask = outputs["mask"]
+        if self._has_micro_loss:
+            terms["loss_micro"] = losses.micro_loss(
+                weak, outputs["present_cost"], outputs["absent_cost"]
+            )
         if self.supervision.needs_strong:
             if "strong" not in labels:
                 raise InputError(
@@ -202,7 +211,10 @@ class WeakModel(keras.Model):
     ) -> Any:
         """The scalar total: mean over clips of the terms, plus regularisers."""
         terms = self.compute_terms(x, y, y_pred)
-        total = self.supervision.clip_weight * terms["loss_pred"]
+        total = terms["loss_pred"]
+        if self._has_micro_loss:
+            total += terms["loss_micro"]
+        total *= self.supervision.clip_weight
         if self.supervision.segment_weight:
             total += self.supervision.segment_weight * terms["loss_segments"]
         if self.supervision.uses_strong:
@@ -219,7 +231,7 @@ class WeakModel(keras.Model):
         return loss
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """One step: one forward pass, L_pred and the attention losses, one update."""
+        """One step: one forward pass, the sum of the losses, one update."""
         x, y, sample_weight = _unpack(data)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:

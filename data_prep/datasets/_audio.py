@@ -9,7 +9,6 @@ import os
 import pathlib
 
 import numpy as np
-import soxr
 
 from tfweak import audio, front_ends, records
 from tfweak.errors import InputError
@@ -60,10 +59,7 @@ class Encoder:
           waveform: (N,) float32.
           sample_rate_hz: its rate; where it is not the encoder's, it is resampled.
         """
-        if sample_rate_hz != self.sample_rate_hz:
-            waveform = soxr.resample(
-                waveform, sample_rate_hz, self.sample_rate_hz, quality="HQ"
-            )
+        waveform = audio.resample(waveform, sample_rate_hz, self.sample_rate_hz)
         if self.payload.kind == "audio_embedding":
             return self._extractor()(waveform)
         if self.payload.kind == "waveform":

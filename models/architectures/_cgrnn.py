@@ -8,8 +8,8 @@ from typing import Any
 import keras
 
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _xu2017
-from tfweak.models.layers import ApplyMask
+from tfweak.models.architectures import _time_grid, _xu2017
+from tfweak.models.architectures._recurrent import bidirectional_gru
 
 KERNEL_BINS = 30
 
@@ -39,21 +39,6 @@ class TrunkConfig:
         _xu2017.check_settings(self, (*counts, "hidden_units"), ("dropout",))
 
 
-@keras.saving.register_keras_serializable(package="tfweak")
-class StopMask(ApplyMask):
-    """`ApplyMask` that also takes off the mask Keras attaches to recurrent outputs.
-
-    The layers after it are given the mask by name, and would warn of a second one.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
-    def compute_mask(self, *_: Any) -> None:
-        return None
-
-
 def frame_cnn(frames: Any, config: TrunkConfig) -> Any:
     """One convolution over the bands of each frame: (B, T, 40) -> (B, T, filters)."""
     image = keras.layers.Reshape((-1, _xu2017.NUM_MEL_BINS, 1), name="image")(frames)
@@ -66,16 +51,9 @@ def frame_cnn(frames: Any, config: TrunkConfig) -> Any:
 
 
 def recurrent_tags(hidden: Any, mask: Any, config: TrunkConfig) -> Any:
-    """GRUs, ReLU layer, sigmoid layer: (B, T, filters) -> O, (B, T, C).
-
-    The GRUs pass over padded frames: the backward ones start at a clip's last frame.
-    """
+    """GRUs, ReLU layer, sigmoid layer: (B, T, filters) -> O, (B, T, C)."""
     for i in range(1, config.recurrent_layers + 1):
-        hidden = keras.layers.Bidirectional(
-            keras.layers.GRU(config.recurrent_units, return_sequences=True),
-            name=f"gru_{i}",
-        )(hidden, mask=mask)
-    hidden = StopMask(name="valid_gru")(hidden, mask)
+        hidden = bidirectional_gru(hidden, mask, config.recurrent_units, f"gru_{i}")
     hidden = keras.layers.Dense(config.hidden_units, activation="relu", name="hidden")(
         hidden
     )
@@ -83,6 +61,17 @@ def recurrent_tags(hidden: Any, mask: Any, config: TrunkConfig) -> Any:
     return _xu2017.tag_probs(hidden, mask, config.num_classes)
 
 
-def grid() -> SegmentGrid:
-    """A segment a frame; the GRUs see all of a chunk, 4 s in training."""
-    return _xu2017.frame_grid(1, _xu2017.TRAINING_FRAMES, centre=0)
+def grid(config: TrunkConfig) -> SegmentGrid:
+    """A segment a frame, which stands for 16 ms in the middle of its 32 ms.
+
+    The GRUs see all of a chunk; the receptive field is that of one of 4 s.
+    """
+    del config  # the same for all
+    chunk = _time_grid.same(_xu2017.TRAINING_FRAMES)
+    return _time_grid.segment_grid([chunk], _xu2017.FRAMES)
+
+
+def num_segments(config: TrunkConfig, num_frames: Any) -> Any:
+    """One segment a frame."""
+    del config
+    return num_frames

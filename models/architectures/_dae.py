@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,6 +11,7 @@ from keras import ops
 
 from tfweak.errors import InputError
 from tfweak.models.architectures import _xu2017
+from tfweak.models.layers import network_inputs, standardised
 
 ENCODER = ("encoder", "code")
 # share of the input set to zero
@@ -69,11 +70,8 @@ def autoencoder(
       (B, frames, 40) `features` and (B,) `num_frames` -> (B, frames, 40) float32, the
       standardised frames as it reconstructs them.
     """
-    features = keras.Input((None, _xu2017.NUM_MEL_BINS), name="features")
-    num_frames = keras.Input((), dtype="int32", name="num_frames")
-    frames, _ = _xu2017.standardised(
-        network.get_layer("standardisation"), features, num_frames
-    )
+    inputs = network_inputs(_xu2017.NUM_MEL_BINS)
+    frames, _ = standardised(inputs, network.get_layer("standardisation"))
     hidden = MaskingNoise(corruption, seed, name="corruption")(frames)
     for name in ENCODER:
         hidden = network.get_layer(name)(hidden)
@@ -89,14 +87,12 @@ def autoencoder(
         dtype="float32",
         name="reconstruction",
     )(hidden)
-    return keras.Model(
-        {"features": features, "num_frames": num_frames}, reconstruction, name="dae"
-    )
+    return keras.Model(inputs, reconstruction, name="dae")
 
 
 def pretrain(
     network: keras.Model,
-    batches: Iterable[Mapping[str, Any]],
+    batches: Iterable[tuple[Any, Any]],
     epochs: int,
     learning_rate: float = 1e-3,
     seed: int = 0,
@@ -105,13 +101,14 @@ def pretrain(
     """Trains a network's encoder to reconstruct frames from corrupted neighbourhoods.
 
     No labels are used. The statistics of `standardisation` must have been set before.
-    Adam; the paper's plain gradient descent needs many more epochs.
+    Adam; the paper's plain gradient descent needs many more epochs. Prints a line an
+    epoch.
 
     Args:
       network: that `dae_dnn` built; its layers `encoder` and `code` are changed in
         place, also where `train_encoder` is false.
-      batches: dicts with `features` (B, frames, 40) and `num_frames` (B,), other keys
-        are left alone; gone through once an epoch, so not an iterator.
+      batches: (x, y), of which x has `features` (B, frames, 40) and `num_frames`
+        (B,); gone through once an epoch, so not an iterator.
       epochs: how many times.
       learning_rate: of Adam.
       seed: of the decoder's first weights and of the corruption.
@@ -130,17 +127,30 @@ def pretrain(
         layer.trainable = True
     try:
         model = autoencoder(network, corruption, seed)
-        model.compile(keras.optimizers.Adam(learning_rate), loss="mean_squared_error")
-        return [_epoch(model, batches, epoch) for epoch in range(1, epochs + 1)]
+        # no XLA, which would compile anew for batches of another length
+        model.compile(
+            keras.optimizers.Adam(learning_rate),
+            loss="mean_squared_error",
+            jit_compile=False,
+        )
+        errors = []
+        for epoch in range(1, epochs + 1):
+            errors.append(_epoch(model, batches, epoch))
+            print(
+                f"pre-training, epoch {epoch}/{epochs}: reconstruction error"
+                f" {errors[-1]:.4f}",
+                flush=True,
+            )
+        return errors
     finally:
         for layer, trainable in zip(encoder, before):
             layer.trainable = trainable
 
 
-def _epoch(model: keras.Model, batches: Iterable[Mapping[str, Any]], n: int) -> float:
+def _epoch(model: keras.Model, batches: Iterable[tuple[Any, Any]], n: int) -> float:
     errors = []
-    for batch in batches:
-        inputs = {key: np.asarray(batch[key]) for key in ("features", "num_frames")}
+    for x, _ in batches:
+        inputs = {key: np.asarray(x[key]) for key in ("features", "num_frames")}
         clean = model.get_layer("standardisation")(inputs["features"])
         positions = np.arange(clean.shape[1])
         valid = positions[None] < inputs["num_frames"][:, None]

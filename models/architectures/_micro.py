@@ -1,13 +1,9 @@
-"""Attentional supervision of segments by clip labels (Chou et al. 2018), and its parts.
+"""Attentional supervision of segments by clip labels (Chou et al. 2018): its layers.
 
 A micro subnet predicts segments, logits z (B, T, C), and attends to them by weights
-A (B, T) that sum to 1 over time. Its loss puts the clip's labels y on every segment; a
-present class counts where the attention is, an absent one everywhere alike:
-
-    L_micro = sum_c [ y_c sum_t A_t (-log p_tc) + (1 - y_c) (1/T) sum_t -log(1 - p_tc) ]
-
-summed over the subnets. It is linear in y, so a network that knows no labels can give
-its two parts, `present_cost` and `absent_cost`, and `micro_loss` puts them together.
+A (B, T) that sum to 1 over time. `tfweak.losses.micro_loss` prints the loss that this
+leads to; a network that knows no labels gives its two parts, `present_cost` and
+`absent_cost`, each summed over the subnets.
 """
 
 from __future__ import annotations
@@ -17,48 +13,26 @@ from typing import Any
 import keras
 from keras import ops
 
-_MASKED_LOGIT = -1e9
-
-
-def micro_loss(weak: Any, present_cost: Any, absent_cost: Any) -> Any:
-    """L_micro of each clip: sum_c y_c present_cost_c + (1 - y_c) absent_cost_c.
-
-    Args:
-      weak: (B, C) labels in [0, 1].
-      present_cost, absent_cost: (B, C), what a class costs that is there or is not.
-
-    Returns:
-      (B,) float32, on the scale of `losses.prediction_loss`.
-    """
-    weak = ops.cast(weak, "float32")
-    return ops.sum(weak * present_cost + (1.0 - weak) * absent_cost, axis=-1)
-
-
-class _Float32Layer(keras.layers.Layer):
-    """Normalisations, probabilities and costs stay in float32 under any policy."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": kwargs.get("dtype", "float32")})
-        self.supports_masking = False
+from tfweak.pooling import Float32Layer, softmax_over_time
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
-class ChannelAttention(_Float32Layer):
+class ChannelAttention(Float32Layer):
     """(B, T, D) logits and a (B, T) mask -> (B, T) attention, summing to 1 over time.
 
     Each channel's softmax over the valid time, averaged over channels.
     """
 
     def call(self, logits: Any, mask: Any) -> Any:
-        valid = ops.expand_dims(mask, -1)
-        scores = ops.where(valid, logits, _MASKED_LOGIT)
-        shares = ops.softmax(scores, axis=1) * ops.cast(valid, "float32")
-        return ops.mean(shares, axis=-1)
+        return ops.mean(softmax_over_time(logits, mask), axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
-class MicroCosts(_Float32Layer):
-    """The two parts of a micro subnet's loss; see the module's docstring.
+class MicroCosts(Float32Layer):
+    """The two parts of a micro subnet's loss, see `tfweak.losses.micro_loss`.
+
+    The cost of a present class is the sum over time of A_t (-log p_{c,t}), that of an
+    absent one the mean over time of -log(1 - p_{c,t}).
 
     The attention gets no gradient from them: it would only turn to where a present
     class costs least. It is trained through the clip's answer.
@@ -86,7 +60,7 @@ class MicroCosts(_Float32Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
-class Coarsen(_Float32Layer):
+class Coarsen(Float32Layer):
     """A micro subnet's answer on a grid `factor` times as coarse, rounded up.
 
     The probability of a segment is the mean of its valid steps, its attention the sum.
@@ -128,7 +102,7 @@ class Coarsen(_Float32Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
-class MacroMicroPooling(_Float32Layer):
+class MacroMicroPooling(Float32Layer):
     """The mean of the macro answer M and the micro answers p_t that attention pools.
 
     X_t = (M + p_t) / 2,   y_hat = sum_t A_t X_t = (M + sum_t A_t p_t) / 2

@@ -34,20 +34,21 @@ from typing import Any, NamedTuple
 
 import keras
 
-from tfweak.models.architectures._time_grid import POOL_2, SAME_3, TimeLayer, scaled
+from tfweak.models.architectures import _time_grid
+from tfweak.models.architectures._width import scaled
 from tfweak.models.layers import (
+    PASSED_OVER,
     ApplyMask,
     MaskedBatchNormalization,
     SequenceMask,
     Standardise,
+    standardised,
 )
 
 FIRST_FILTERS = 128
 # filters of a block, and by how often 2 time is pooled after it
 BLOCKS = ((256, 2), (384, 1), (384, 1), (384, 0))
 KERNEL = 3
-# Below every output of a block, in bfloat16 and float16 too.
-PASSED_OVER = -60000.0
 
 
 class Scale(NamedTuple):
@@ -58,14 +59,13 @@ class Scale(NamedTuple):
     stride: int
 
 
-def residual_trunk(features: Any, num_frames: Any, width: float) -> list[Scale]:
-    """(B, frames, F) features -> what each block reads, and the last one's output.
+def residual_trunk(inputs: dict[str, Any], width: float) -> list[Scale]:
+    """A network's inputs -> what each block reads, and the last one's output.
 
     Every entry is normalised, rectified and 0 where padded.
     """
-    hidden = Standardise(name="standardisation")(features)
-    mask = SequenceMask(name="mask_1")(num_frames, features)
-    hidden = ApplyMask(name="valid_1")(hidden, mask)
+    hidden, mask = standardised(inputs, Standardise(name="standardisation"))
+    num_frames = inputs["num_frames"]
     hidden = _convolution(hidden, "R0", scaled(FIRST_FILTERS, width), KERNEL)
     scales, stride = [], 1
     for number, (filters, halvings) in enumerate(BLOCKS, start=1):
@@ -87,11 +87,12 @@ def residual_trunk(features: Any, num_frames: Any, width: float) -> list[Scale]:
     return scales
 
 
-def time_layers() -> list[TimeLayer]:
+def time_layers() -> list[_time_grid.TimeLayer]:
     """The trunk's layers in time, for the grid of its last output."""
-    layers = [SAME_3]
+    convolution = _time_grid.same(KERNEL)
+    layers = [convolution]
     for _, halvings in BLOCKS:
-        layers += [SAME_3, SAME_3] + [POOL_2] * halvings
+        layers += [convolution] * 2 + [_time_grid.pool(2)] * halvings
     return layers
 
 

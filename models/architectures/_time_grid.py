@@ -23,8 +23,14 @@ class TimeLayer(NamedTuple):
     before: int = 0
 
 
-SAME_3 = TimeLayer(3, before=1)
-POOL_2 = TimeLayer(2, stride=2)
+def same(kernel: int) -> TimeLayer:
+    """A convolution over an odd number of steps with SAME padding."""
+    return TimeLayer(kernel, before=kernel // 2)
+
+
+def pool(size: int) -> TimeLayer:
+    """A pooling over steps side by side, whose padding, if any, is at the end."""
+    return TimeLayer(size, stride=size)
 
 
 def segment_grid(
@@ -46,14 +52,9 @@ def segment_grid(
         field += (layer.kernel - 1) * stride
         stride *= layer.stride
     hop_seconds, window_seconds = front_end.hop_seconds, front_end.window_seconds
-    middle = (start + (field - 1) / 2) * hop_seconds + window_seconds / 2
+    first = start + (field - 1) / 2 - stride / 2
     return SegmentGrid(
         hop_seconds=stride * hop_seconds,
         receptive_field_seconds=(field - 1) * hop_seconds + window_seconds,
-        offset_seconds=middle - stride * hop_seconds / 2,
+        offset_seconds=first * hop_seconds + window_seconds / 2,
     )
-
-
-def scaled(filters: int, width: float) -> int:
-    """A layer's filters at a width, 1 at least."""
-    return max(1, round(filters * width))

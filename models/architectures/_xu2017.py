@@ -1,4 +1,4 @@
-"""What the systems of Xu et al. 2017's tables share: inputs, outputs and time grid."""
+"""What the systems of Xu et al. 2017's tables share: inputs, outputs, checks."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ import keras
 
 from tfweak import front_ends
 from tfweak.errors import InputError
-from tfweak.labels import SegmentGrid
-from tfweak.models.layers import ApplyMask, SequenceMask, Standardise
+from tfweak.models.layers import (
+    Standardise,
+    masked_dense,
+    network_inputs,
+    standardised,
+)
 from tfweak.pooling import pool
 
 FRONT_END = "xu2017"
-NUM_MEL_BINS = front_ends.get(FRONT_END).num_bins
+FRAMES = front_ends.get(FRONT_END)
+NUM_MEL_BINS = FRAMES.num_bins
 # a chunk of 4 s: 1 + (64000 - 512) / 256
-TRAINING_FRAMES = front_ends.get(FRONT_END).num_frames(4 * 16000)
+TRAINING_FRAMES = FRAMES.num_frames(4 * FRAMES.sample_rate_hz)
 
 
 def inputs(num_bins: int = NUM_MEL_BINS) -> tuple[dict[str, Any], Any, Any]:
@@ -23,56 +28,41 @@ def inputs(num_bins: int = NUM_MEL_BINS) -> tuple[dict[str, Any], Any, Any]:
 
     Returns:
       `features` (B, frames, num_bins) and `num_frames` (B,) by name; standardised
-      frames (B, frames, num_bins) with zeros, the mean of the training data, in padded
-      ones; mask (B, frames) bool.
+      frames (B, frames, num_bins), 0 in padded ones; mask (B, frames) bool.
     """
-    features = keras.Input((None, num_bins), name="features")
-    num_frames = keras.Input((), dtype="int32", name="num_frames")
-    frames, mask = standardised(
-        Standardise(name="standardisation"), features, num_frames
-    )
-    return {"features": features, "num_frames": num_frames}, frames, mask
-
-
-def standardised(layer: Standardise, features: Any, num_frames: Any) -> tuple[Any, Any]:
-    """Features through a layer `Standardise`, zero where padded, and the mask."""
-    mask = SequenceMask(name="frame_mask")(num_frames, features)
-    return ApplyMask(name="valid_frames")(layer(features), mask), mask
+    found = network_inputs(num_bins)
+    return found, *standardised(found, Standardise(name="standardisation"))
 
 
 def tag_probs(hidden: Any, mask: Any, num_classes: int) -> Any:
     """The output layer: (B, T, D) -> sigmoid (B, T, C) float32, 0 where padded."""
-    logits = keras.layers.Dense(num_classes, name="tags")(hidden)
-    probs = keras.layers.Activation("sigmoid", dtype="float32", name="tag_probs")(
-        logits
-    )
-    return ApplyMask(dtype="float32", name="valid_tag_probs")(probs, mask)
+    return masked_dense(hidden, mask, num_classes, "sigmoid", "tags", "tag_probs")
+
+
+def window_tags(hidden: Any, mask: Any, positions: int, config: Any) -> Any:
+    """A hidden layer on windows and the output layer: (B, T, D) -> (B, T, C).
+
+    Args:
+      hidden: (B, T, D).
+      mask: (B, T) bool.
+      positions: that a window has, an odd number, hopping by one.
+      config: with `hidden_units`, `dropout` and `num_classes`.
+    """
+    hidden = keras.layers.Conv1D(
+        config.hidden_units,
+        positions,
+        padding="same",
+        activation="relu",
+        kernel_initializer="he_uniform",
+        name="hidden",
+    )(hidden)
+    hidden = keras.layers.Dropout(config.dropout, name="hidden_dropout")(hidden)
+    return tag_probs(hidden, mask, config.num_classes)
 
 
 def averaged(segment_probs: Any, mask: Any) -> dict[str, Any]:
     """The output dict of a system that averages over time, see `models.registry`."""
     return {**pool("average", segment_probs, None, mask), "mask": mask}
-
-
-def frame_grid(
-    slot_frames: int, field_frames: int, centre: float, front_end: str = FRONT_END
-) -> SegmentGrid:
-    """Where segments lie that stand for some frames each.
-
-    Args:
-      slot_frames: frames from one segment to the next.
-      field_frames: frames that a segment is computed from.
-      centre: the frame, maybe between two, that segment 0's receptive field is
-        centred on.
-      front_end: that makes the frames.
-    """
-    frames = front_ends.get(front_end)
-    hop, window = frames.hop_seconds, frames.window_seconds
-    return SegmentGrid(
-        hop_seconds=slot_frames * hop,
-        receptive_field_seconds=(field_frames - 1) * hop + window,
-        offset_seconds=centre * hop + window / 2 - slot_frames * hop / 2,
-    )
 
 
 def check_settings(

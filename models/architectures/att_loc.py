@@ -25,21 +25,18 @@ published file has 8 outputs, 7 tags and silence, here there are as many as clas
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import keras
-from keras import ops
 
-from tfweak.labels import SegmentGrid
 from tfweak.models.architectures import _cgrnn, _xu2017
-from tfweak.models.layers import ApplyMask
+from tfweak.models.layers import masked_dense
+from tfweak.pooling import LocalizationPooling
 
 PAYLOAD = "log_mel"
 FRONT_END = _xu2017.FRONT_END
 TRAINING_FRAMES = _xu2017.TRAINING_FRAMES
-
-# Z_loc is at least this in the denominator of Eq. (8).
-SMALLEST_WEIGHT = 1e-9
+grid = _cgrnn.grid
+num_segments = _cgrnn.num_segments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,46 +52,13 @@ class Config(_cgrnn.TrunkConfig):
     localization: bool = True
 
 
-@keras.saving.register_keras_serializable(package="tfweak")
-class LocalizationAverage(keras.layers.Layer):
-    """Eq. (8) of Xu et al. 2017: a clip's answer, each frame weighted by Z_loc.
-
-    A_c(t) = Z_loc,c(t) / sum_t clip(Z_loc,c(t), 1e-9, 1),  O''_c = sum_t A_c(t) O'_c(t)
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": kwargs.get("dtype", "float32")})
-        self.supports_masking = False
-
-    def call(self, segment_probs: Any, localization: Any, mask: Any) -> dict[str, Any]:
-        """Pools.
-
-        Args:
-          segment_probs: (B, T, C) float, Z_att(t) O(t).
-          localization: (B, T, C) float, Z_loc.
-          mask: (B, T) bool, True where valid.
-
-        Returns:
-          `clip_probs` (B, C) and `attention` (B, T, C), float32; the attention is 0 in
-          padded frames.
-        """
-        valid = ops.cast(ops.expand_dims(mask, -1), "float32")
-        weights = valid * ops.clip(localization, SMALLEST_WEIGHT, 1.0)
-        total = ops.sum(weights, axis=1, keepdims=True)
-        attention = valid * localization / ops.maximum(total, SMALLEST_WEIGHT)
-        return {
-            "clip_probs": ops.sum(attention * segment_probs, axis=1),
-            "attention": attention,
-        }
-
-
 def build(config: Config) -> keras.Model:
     """(B, frames, 40) log-mel -> the output dict, a segment a frame."""
     inputs, frames, mask = _xu2017.inputs()
     hidden = _cgrnn.frame_cnn(frames, config)
     extra = {}
     if config.attention:
-        gate = _activated(frames, 1, "sigmoid", "attention", mask)
+        gate = masked_dense(frames, mask, 1, "sigmoid", "attention", "Z_att")
         hidden = keras.layers.Multiply(name="attended_cnn")([hidden, gate])
         extra["global_attention"] = keras.layers.Reshape(
             (-1,), dtype="float32", name="global_attention"
@@ -107,31 +71,10 @@ def build(config: Config) -> keras.Model:
     if not config.localization:
         outputs = _xu2017.averaged(probs, mask)
     else:
-        localization = _activated(
-            frames, config.num_classes, "softmax", "localization", mask
+        localization = masked_dense(
+            frames, mask, config.num_classes, "softmax", "localization", "Z_loc"
         )
         extra["localization"] = localization
-        pooled = LocalizationAverage(name="pooling")(probs, localization, mask)
+        pooled = LocalizationPooling(name="pooling")(probs, localization, mask)
         outputs = {**pooled, "segment_probs": probs, "mask": mask}
     return keras.Model(inputs, {**outputs, **extra}, name="att_loc")
-
-
-def grid(config: Config) -> SegmentGrid:
-    """A segment a frame, which stands for 16 ms in the middle of its 32 ms."""
-    del config  # the same for all
-    return _cgrnn.grid()
-
-
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """One segment a frame."""
-    del config
-    return num_frames
-
-
-def _activated(frames: Any, units: int, activation: str, name: str, mask: Any) -> Any:
-    # one layer on the input frame; its activation in float32, 0 in padded frames
-    logits = keras.layers.Dense(units, name=name)(frames)
-    values = keras.layers.Activation(
-        activation, dtype="float32", name=f"{name}_{activation}"
-    )(logits)
-    return ApplyMask(dtype="float32", name=f"valid_{name}")(values, mask)

@@ -31,21 +31,26 @@ from typing import Any
 
 import keras
 
+from tfweak import front_ends
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
+from tfweak.models.architectures import _time_grid
+from tfweak.models.architectures._width import WidthConfig, scaled
 from tfweak.models.layers import (
+    PASSED_OVER,
     ApplyMask,
     MaskedBatchNormalization,
     SequenceMask,
+    network_inputs,
     segment_head,
 )
 from tfweak.pooling import POOLINGS
 
 PAYLOAD = "log_mel"
+FRONT_END = "vggish"
+FRAMES = front_ends.get(FRONT_END)
 TRAINING_FRAMES = 998
-NUM_MEL_BINS = 64
-FRAME_HOP_SECONDS = 0.010
-FRAME_SECONDS = 0.025
+NUM_MEL_BINS = FRAMES.num_bins
 
 # name, filters, pooling after it (time and mel alike)
 CONVOLUTIONS = (
@@ -57,40 +62,33 @@ CONVOLUTIONS = (
     ("L6", 512, 2),
 )
 KERNEL = 3
-# Below every output of a convolution, in bfloat16 and float16 too.
-PASSED_OVER = -60000.0
 L7_FILTERS = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Settings.
+class Config(WidthConfig):
+    """Settings; `width` is a factor on the filters of L1 to L7.
 
     Attributes:
-      num_classes: C.
       pooling: `attention` or `average`.
-      width: factor on the filters of L1 to L7.
       batch_norm: normalise after each convolution.
       dropout: share of L7's output dropped in training.
     """
 
-    num_classes: int
     pooling: str = "attention"
-    width: float = 1.0
     batch_norm: bool = False
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.pooling not in POOLINGS:
             raise InputError(f"pooling {self.pooling!r}: one of {', '.join(POOLINGS)}")
-        if self.width <= 0:
-            raise InputError(f"width {self.width}: more than 0 is needed")
 
 
 def build(config: Config) -> keras.Model:
     """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
-    features = keras.Input((None, NUM_MEL_BINS), name="features")
-    num_frames = keras.Input((), dtype="int32", name="num_frames")
+    inputs = network_inputs(NUM_MEL_BINS)
+    features, num_frames = inputs["features"], inputs["num_frames"]
     hidden = keras.layers.Reshape((-1, NUM_MEL_BINS, 1), name="image")(features)
     stride = 1
     mask = SequenceMask(name="mask_1")(num_frames, features)
@@ -118,9 +116,7 @@ def build(config: Config) -> keras.Model:
     if config.dropout:
         hidden = keras.layers.Dropout(config.dropout, name="L7_dropout")(hidden)
     outputs = segment_head(hidden, mask, config.num_classes, config.pooling)
-    return keras.Model(
-        {"features": features, "num_frames": num_frames}, outputs, name="attention_fcn"
-    )
+    return keras.Model(inputs, outputs, name="attention_fcn")
 
 
 def grid(config: Config) -> SegmentGrid:
@@ -130,16 +126,10 @@ def grid(config: Config) -> SegmentGrid:
     frames are 25 ms long, so slot 0 starts at 12.5 - 5 = 7.5 ms.
     """
     del config  # width does not move segments
-    field, stride = 1, 1
+    layers = []
     for _, _, pool in CONVOLUTIONS:
-        field += (KERNEL - 1) * stride
-        field += (pool - 1) * stride
-        stride *= pool
-    return SegmentGrid(
-        hop_seconds=stride * FRAME_HOP_SECONDS,
-        receptive_field_seconds=(field - 1) * FRAME_HOP_SECONDS + FRAME_SECONDS,
-        offset_seconds=(FRAME_SECONDS - FRAME_HOP_SECONDS) / 2,
-    )
+        layers += [_time_grid.same(KERNEL), _time_grid.pool(pool)]
+    return _time_grid.segment_grid(layers, FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:
@@ -154,7 +144,7 @@ def _convolution(
     hidden: Any, name: str, filters: int, kernel: Any, padding: str, config: Config
 ) -> Any:
     return keras.layers.Conv2D(
-        max(1, round(filters * config.width)),
+        scaled(filters, config.width),
         kernel,
         padding=padding,
         kernel_initializer="he_uniform",

@@ -39,7 +39,7 @@ from typing import Any
 import keras
 
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _xu2017
+from tfweak.models.architectures import _time_grid, _xu2017
 from tfweak.models.layers import ApplyMask, SequenceMask
 
 PAYLOAD = "log_mel"
@@ -98,29 +98,18 @@ def build(config: Config) -> keras.Model:
             (-1, hidden.shape[2] * hidden.shape[3]), name=f"conv_{i}_rows"
         )(hidden)
         mask = SequenceMask(stride, name=f"mask_{i}")(inputs["num_frames"], rows)
-    hidden = keras.layers.Conv1D(
-        config.hidden_units,
-        WINDOW_POSITIONS,
-        padding="same",
-        activation="relu",
-        kernel_initializer="he_uniform",
-        name="hidden",
-    )(rows)
-    hidden = keras.layers.Dropout(config.dropout, name="hidden_dropout")(hidden)
-    probs = _xu2017.tag_probs(hidden, mask, config.num_classes)
+    probs = _xu2017.window_tags(rows, mask, WINDOW_POSITIONS, config)
     return keras.Model(inputs, _xu2017.averaged(probs, mask), name="cakir_cnn")
 
 
 def grid(config: Config) -> SegmentGrid:
     """Hop and receptive field from the layer table; slot k is frames 4 k to 4 k + 3."""
     del config  # the same for all
-    field, stride = 1, 1
+    layers = []
     for time, _ in POOLINGS:
-        field += (KERNEL - 1) * stride
-        field += (time - 1) * stride
-        stride *= time
-    field += (WINDOW_POSITIONS - 1) * stride
-    return _xu2017.frame_grid(stride, field, centre=(stride - 1) / 2)
+        layers += [_time_grid.same(KERNEL), _time_grid.pool(time)]
+    layers.append(_time_grid.same(WINDOW_POSITIONS))
+    return _time_grid.segment_grid(layers, _xu2017.FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

@@ -26,16 +26,16 @@ not printed: 249 frames of 32 ms are ours, see `tfweak.front_ends`.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import keras
 
-from tfweak.labels import SegmentGrid
 from tfweak.models.architectures import _cgrnn, _xu2017
 
 PAYLOAD = "log_mel"
 FRONT_END = _xu2017.FRONT_END
 TRAINING_FRAMES = _xu2017.TRAINING_FRAMES
+grid = _cgrnn.grid
+num_segments = _cgrnn.num_segments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,15 +49,3 @@ def build(config: Config) -> keras.Model:
     hidden = _cgrnn.frame_cnn(frames, config)
     probs = _cgrnn.recurrent_tags(hidden, mask, config)
     return keras.Model(inputs, _xu2017.averaged(probs, mask), name="cgrnn")
-
-
-def grid(config: Config) -> SegmentGrid:
-    """A segment a frame, which stands for 16 ms in the middle of its 32 ms."""
-    del config  # the same for all
-    return _cgrnn.grid()
-
-
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """One segment a frame."""
-    del config
-    return num_frames

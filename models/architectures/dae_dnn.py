@@ -15,9 +15,13 @@ Layers for the 249 x 40 input (a chunk of 4 s); windows hop by 10 frames:
   mean over windows           C
 
 Dropout: 0.1 of the code before `dnn_1`, 0.2 after `dnn_1` and `dnn_2`. 5,270,557
-trainable parameters at C = 7. `pretrain` trains `encoder` and `code` first, without
-labels, as an auto-encoder that gives the middle frame alone from corrupted frames
-(asymmetric; see `_dae`).
+trainable parameters at C = 7.
+
+A new run from random weights first trains `encoder` and `code` for `pretrain_epochs`
+on the training clips without their labels, as an auto-encoder that gives the middle
+frame alone from corrupted frames (asymmetric; see `_dae`). `pretrain_epochs=0` leaves
+that out. The paper then leaves the encoder as it is: `train_encoder=false`. By default
+the tags train it on.
 
 Certain, from the paper's abstract: 40 log-mel bands, the asymmetric denoising
 auto-encoder, a shrinking network with dropout on a large context, background noise
@@ -29,14 +33,13 @@ frames of context, one more frame of background appended, 1000 and 500 units, dr
 Chosen: windows hop by 10 of our 16 ms frames (a segment for 0.16 s); positions outside
 a clip are zero, in the input the training mean; the corruption sets a tenth of the
 input to zero; the network answers a mean of sigmoids over windows; dropout of the code
-drops a value of a frame in all windows that hold it. The paper trains the encoder
-first and then leaves it: `train_encoder=false`. By default the tags train it on, so
-that the network also learns where nobody called `pretrain`.
+drops a value of a frame in all windows that hold it; 5 epochs of pre-training.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -44,22 +47,8 @@ from keras import ops
 
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _xu2017
-from tfweak.models.architectures._dae import autoencoder, pretrain
+from tfweak.models.architectures import _dae, _time_grid, _xu2017
 from tfweak.models.layers import ApplyMask, SequenceMask
-
-__all__ = [
-    "FRONT_END",
-    "PAYLOAD",
-    "TRAINING_FRAMES",
-    "BackgroundEstimate",
-    "Config",
-    "autoencoder",
-    "build",
-    "grid",
-    "num_segments",
-    "pretrain",
-]
 
 PAYLOAD = "log_mel"
 FRONT_END = _xu2017.FRONT_END
@@ -83,6 +72,7 @@ class Config:
       dropout: share of the hidden layers' outputs dropped in training.
       input_dropout: share of the code dropped in training.
       train_encoder: train encoder and code together with the network.
+      pretrain_epochs: of the auto-encoder, before the labels are used; 0 for none.
     """
 
     num_classes: int
@@ -95,6 +85,7 @@ class Config:
     dropout: float = 0.2
     input_dropout: float = 0.1
     train_encoder: bool = True
+    pretrain_epochs: int = 5
 
     def __post_init__(self) -> None:
         counts = ("num_classes", "encoder_units", "code_units", "window_hop_frames")
@@ -108,6 +99,8 @@ class Config:
                     f"{name} {getattr(self, name)}: an odd number is needed, one frame"
                     " and as many on either side"
                 )
+        if self.pretrain_epochs < 0:
+            raise InputError(f"pretrain_epochs {self.pretrain_epochs}: 0 or more")
         if self.window_hop_frames > self.context_frames:
             raise InputError(
                 f"window_hop_frames {self.window_hop_frames}: more than context_frames"
@@ -175,11 +168,22 @@ def build(config: Config) -> keras.Model:
     return keras.Model(inputs, _xu2017.averaged(probs, mask), name="dae_dnn")
 
 
+def pretrain(
+    config: Config, network: keras.Model, batches: Iterable[Any], seed: int
+) -> None:
+    """Trains encoder and code without labels; see `_dae.pretrain`."""
+    if config.pretrain_epochs:
+        _dae.pretrain(network, batches, config.pretrain_epochs, seed=seed)
+
+
 def grid(config: Config) -> SegmentGrid:
     """A window a slot, both centred on the same frame."""
-    field = config.context_frames + config.encoder_frames - 1
-    hop = config.window_hop_frames
-    return _xu2017.frame_grid(hop, field, centre=_centre(config))
+    before, _ = _edges(config)
+    window = _time_grid.TimeLayer(
+        config.context_frames, config.window_hop_frames, before
+    )
+    layers = [_time_grid.same(config.encoder_frames), window]
+    return _time_grid.segment_grid(layers, _xu2017.FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:
@@ -188,17 +192,18 @@ def num_segments(config: Config, num_frames: Any) -> Any:
     return (num_frames + hop - 1) // hop
 
 
-def _centre(config: Config) -> int:
-    # of the frames of slot 0, the one that its window is centred on
-    return (config.window_hop_frames - 1) // 2
+def _edges(config: Config) -> tuple[int, int]:
+    # Frames of padding before and after a clip. A window is centred on the middle frame
+    # of its slot.
+    centre = (config.window_hop_frames - 1) // 2
+    before = (config.context_frames - 1) // 2 - centre
+    return before, config.context_frames - 1 - before
 
 
 def _windows(code: Any, background: Any, config: Config) -> Any:
     # A window's frames side by side, times a matrix, is a convolution; the background
     # that stands beside them has columns of its own in that matrix.
-    before = (config.context_frames - 1) // 2 - _centre(config)
-    after = config.context_frames - 1 - before
-    padded = keras.layers.ZeroPadding1D((before, after), name="edges")(code)
+    padded = keras.layers.ZeroPadding1D(_edges(config), name="edges")(code)
     hidden = keras.layers.Conv1D(
         config.hidden_units,
         config.context_frames,

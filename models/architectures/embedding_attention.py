@@ -20,9 +20,11 @@ from tfweak.models.layers import (
     ApplyMask,
     MaskedBatchNormalization,
     SequenceMask,
+    network_inputs,
     segment_head,
 )
 from tfweak.pooling import POOLINGS
+from tfweak.records import EMBEDDING_SIZE
 from tfweak.vggish import PATCH_FRAMES
 
 PAYLOAD = "audio_embedding"
@@ -67,11 +69,10 @@ class Config:
 
 def build(config: Config) -> keras.Model:
     """(B, T, 128) stored values -> the output dict, a segment an embedding row."""
-    features = keras.Input((None, 128), name="features")
-    num_frames = keras.Input((), dtype="int32", name="num_frames")
-    mask = SequenceMask(name="mask")(num_frames, features)
+    inputs = network_inputs(EMBEDDING_SIZE)
+    mask = SequenceMask(name="mask")(inputs["num_frames"], inputs["features"])
     scale, offset = RESCALINGS[config.rescaling]
-    hidden = keras.layers.Rescaling(scale, offset, name="rescaling")(features)
+    hidden = keras.layers.Rescaling(scale, offset, name="rescaling")(inputs["features"])
     for i in range(1, config.hidden_layers + 1):
         hidden = keras.layers.Dense(config.hidden_units, name=f"L7-{i}")(hidden)
         hidden = MaskedBatchNormalization(name=f"L7-{i}_norm")(hidden, mask)
@@ -79,11 +80,7 @@ def build(config: Config) -> keras.Model:
         hidden = keras.layers.Dropout(config.dropout, name=f"L7-{i}_dropout")(hidden)
     hidden = ApplyMask(name="valid_hidden")(hidden, mask)
     outputs = segment_head(hidden, mask, config.num_classes, config.pooling)
-    return keras.Model(
-        {"features": features, "num_frames": num_frames},
-        outputs,
-        name="embedding_attention",
-    )
+    return keras.Model(inputs, outputs, name="embedding_attention")
 
 
 def grid(config: Config) -> SegmentGrid:

@@ -45,16 +45,19 @@ import keras
 from keras import ops
 
 from tfweak import front_ends
-from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures._localisation import LocalisationPooling
-from tfweak.models.architectures._time_grid import SAME_3, scaled, segment_grid
+from tfweak.models.architectures import _time_grid
+from tfweak.models.architectures._recurrent import bidirectional_gru
+from tfweak.models.architectures._width import WidthConfig, scaled
 from tfweak.models.layers import (
     ApplyMask,
     MaskedBatchNormalization,
-    SequenceMask,
     Standardise,
+    masked_dense,
+    network_inputs,
+    standardised,
 )
+from tfweak.pooling import LocalizationPooling
 
 PAYLOAD = "log_mel"
 FRONT_END = "gated_crnn"
@@ -71,20 +74,8 @@ KERNEL = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Settings.
-
-    Attributes:
-      num_classes: C.
-      width: factor on all filters and GRU units.
-    """
-
-    num_classes: int
-    width: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.width <= 0:
-            raise InputError(f"width {self.width}: more than 0 is needed")
+class Config(WidthConfig):
+    """Settings: the width, and no others."""
 
 
 def build(config: Config) -> keras.Model:
@@ -92,10 +83,8 @@ def build(config: Config) -> keras.Model:
 
     Beside the keys of every architecture, `localization` (B, T, C): Z.
     """
-    features = keras.Input((None, NUM_MEL_BINS), name="features")
-    num_frames = keras.Input((), dtype="int32", name="num_frames")
-    mask = SequenceMask(name="mask")(num_frames, features)
-    hidden = Standardise(name="standardisation")(features)
+    inputs = network_inputs(NUM_MEL_BINS)
+    hidden, mask = standardised(inputs, Standardise(name="standardisation"))
     hidden = keras.layers.Reshape((-1, NUM_MEL_BINS, 1), name="image")(hidden)
     number = 0
     for stage in range(1, STAGES + 1):
@@ -118,18 +107,16 @@ def build(config: Config) -> keras.Model:
     hidden = keras.layers.Reshape((-1, hidden.shape[3]), name="segments")(hidden)
     hidden = ApplyMask(name="valid_segments")(hidden, mask)
     hidden = _gated_gru(hidden, mask, f"L{number + 2}", config)
-    logits = keras.layers.Dense(config.num_classes, name="L8-a")(hidden)
-    probs = keras.layers.Activation("sigmoid", dtype="float32", name="segment_probs")(
-        logits
-    )
-    probs = ApplyMask(dtype="float32", name="valid_segment_probs")(probs, mask)
-    shares = keras.layers.Dense(config.num_classes, name="L8-b")(hidden)
-    pooled = LocalisationPooling(name="pooling")(probs, shares, mask)
-    return keras.Model(
-        {"features": features, "num_frames": num_frames},
-        {**pooled, "segment_probs": probs, "mask": mask},
-        name="gated_crnn",
-    )
+    classes = config.num_classes
+    probs = masked_dense(hidden, mask, classes, "sigmoid", "L8-a", "segment_probs")
+    shares = masked_dense(hidden, mask, classes, "softmax", "L8-b", "localization")
+    outputs = {
+        **LocalizationPooling(name="pooling")(probs, shares, mask),
+        "segment_probs": probs,
+        "localization": shares,
+        "mask": mask,
+    }
+    return keras.Model(inputs, outputs, name="gated_crnn")
 
 
 def grid(config: Config) -> SegmentGrid:
@@ -139,7 +126,7 @@ def grid(config: Config) -> SegmentGrid:
     """
     del config  # width does not move segments
     convolutions = STAGES * BLOCKS_A_STAGE + 1
-    return segment_grid([SAME_3] * convolutions, FRAMES)
+    return _time_grid.segment_grid([_time_grid.same(KERNEL)] * convolutions, FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:
@@ -160,24 +147,6 @@ class GatedLinearUnit(keras.layers.Layer):
         return (*shape[:-1], shape[-1] // 2)
 
 
-@keras.saving.register_keras_serializable(package="tfweak")
-class ValidProduct(keras.layers.Layer):
-    """The product of two (B, T, D) values, 0 where a (B, T) mask is.
-
-    Recurrent layers hang their mask on their outputs; it ends here.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
-    def call(self, one: Any, two: Any, valid: Any) -> Any:
-        return one * two * ops.cast(ops.expand_dims(valid, -1), one.dtype)
-
-    def compute_mask(self, *_: Any) -> None:
-        return None
-
-
 def _gated_block(hidden: Any, mask: Any, name: str, config: Config) -> Any:
     hidden = ApplyMask(name=f"{name}_valid")(hidden, mask)
     hidden = keras.layers.Conv2D(
@@ -192,20 +161,17 @@ def _gated_block(hidden: Any, mask: Any, name: str, config: Config) -> Any:
 
 
 def _gated_gru(hidden: Any, mask: Any, name: str, config: Config) -> Any:
-    """Linear GRUs times sigmoid GRUs; a masked step leaves their state as it was.
-
-    Backwards, a clip's padding comes first, so the state is still 0 at its last frame.
-    """
-    outputs = [
-        keras.layers.Bidirectional(
-            keras.layers.GRU(
-                scaled(GRU_UNITS, config.width),
-                activation=activation,
-                reset_after=False,
-                return_sequences=True,
-            ),
-            name=f"{name}_{activation}",
-        )(hidden, mask=mask)
+    """Linear GRUs times sigmoid GRUs."""
+    units = scaled(GRU_UNITS, config.width)
+    parts = [
+        bidirectional_gru(
+            hidden,
+            mask,
+            units,
+            f"{name}_{activation}",
+            activation=activation,
+            reset_after=False,
+        )
         for activation in ("linear", "sigmoid")
     ]
-    return ValidProduct(name=f"{name}_gate")(*outputs, mask)
+    return keras.layers.Multiply(name=f"{name}_gate")(parts)

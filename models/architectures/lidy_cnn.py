@@ -42,14 +42,15 @@ from keras import ops
 
 from tfweak import front_ends
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _xu2017
+from tfweak.models.architectures import _time_grid, _xu2017
 from tfweak.models.layers import ApplyMask, SequenceMask
 
 PAYLOAD = "constant_q"
 FRONT_END = "constant_q"
 TRAINING_FRAMES = _xu2017.TRAINING_FRAMES
 
-NUM_BINS = front_ends.get(FRONT_END).num_bins
+FRAMES = front_ends.get(FRONT_END)
+NUM_BINS = FRAMES.num_bins
 SLOT_FRAMES = 20
 WINDOW_SLOTS = 5
 # frames x bins
@@ -134,24 +135,19 @@ def build(config: Config) -> keras.Model:
         [_rows(time, "time_rows"), _rows(frequency, "frequency_rows")]
     )
     mask = SequenceMask(SLOT_FRAMES, name="slot_mask")(inputs["num_frames"], hidden)
-    hidden = keras.layers.Conv1D(
-        config.hidden_units,
-        WINDOW_SLOTS,
-        padding="same",
-        activation="relu",
-        kernel_initializer="he_uniform",
-        name="hidden",
-    )(hidden)
-    hidden = keras.layers.Dropout(config.dropout, name="hidden_dropout")(hidden)
-    probs = _xu2017.tag_probs(hidden, mask, config.num_classes)
+    probs = _xu2017.window_tags(hidden, mask, WINDOW_SLOTS, config)
     return keras.Model(inputs, _xu2017.averaged(probs, mask), name="lidy_cnn")
 
 
 def grid(config: Config) -> SegmentGrid:
     """A slot and the longest filter on either side of its window."""
     del config  # the same for all
-    field = WINDOW_SLOTS * SLOT_FRAMES + max(WIDE_IN_TIME[0], WIDE_IN_FREQUENCY[0]) - 1
-    return _xu2017.frame_grid(SLOT_FRAMES, field, (SLOT_FRAMES - 1) / 2, FRONT_END)
+    layers = [
+        _time_grid.same(max(WIDE_IN_TIME[0], WIDE_IN_FREQUENCY[0])),
+        _time_grid.pool(SLOT_FRAMES),
+        _time_grid.same(WINDOW_SLOTS),
+    ]
+    return _time_grid.segment_grid(layers, FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

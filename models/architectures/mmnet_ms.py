@@ -21,9 +21,9 @@ attention of the three are averaged on the coarsest grid, 0.16 s, and
 
 With C = 527 there are 7,955,260 trainable parameters; Table II says 8M.
 
-The loss is L_pred on y_hat plus L_micro of `_micro`. For the latter the output dict has
-`present_cost` and `absent_cost` (B, C): what the segments cost if a class is in the
-clip, and if it is not.
+The loss is L_pred on y_hat plus L_micro, `tfweak.losses.micro_loss`; `WeakModel` adds
+the two. For the latter the output dict has `present_cost` and `absent_cost` (B, C),
+summed over the three: what the segments cost if a class is in the clip, and if not.
 
 From our two papers: that attention scores weight a segment loss with weak labels and
 are not supervised themselves; the 8M. From the cited paper and the authors' released
@@ -47,16 +47,16 @@ from typing import Any
 import keras
 
 from tfweak import front_ends
-from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _residual
+from tfweak.models.architectures import _residual, _time_grid
 from tfweak.models.architectures._micro import (
     ChannelAttention,
     Coarsen,
     MacroMicroPooling,
     MicroCosts,
 )
-from tfweak.models.architectures._time_grid import SAME_3, scaled, segment_grid
+from tfweak.models.architectures._width import WidthConfig, scaled
+from tfweak.models.layers import network_inputs
 from tfweak.pooling import AveragePooling
 
 PAYLOAD = "log_mel"
@@ -72,27 +72,14 @@ KERNEL = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Settings.
-
-    Attributes:
-      num_classes: C.
-      width: factor on all filters and units.
-    """
-
-    num_classes: int
-    width: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.width <= 0:
-            raise InputError(f"width {self.width}: more than 0 is needed")
+class Config(WidthConfig):
+    """Settings: the width, and no others."""
 
 
 def build(config: Config) -> keras.Model:
     """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
-    features = keras.Input((None, NUM_MEL_BINS), name="features")
-    num_frames = keras.Input((), dtype="int32", name="num_frames")
-    scales = _residual.residual_trunk(features, num_frames, config.width)
+    inputs = network_inputs(NUM_MEL_BINS)
+    scales = _residual.residual_trunk(inputs, config.width)
     last = scales[-1]
     macro = _macro(last.hidden, last.mask, config)
     micro = [
@@ -113,18 +100,14 @@ def build(config: Config) -> keras.Model:
         f"{which}_cost": over_scales(keras.layers.Add, which)
         for which in ("present", "absent")
     }
-    return keras.Model(
-        {"features": features, "num_frames": num_frames},
-        {**pooled, **costs, "mask": last.mask},
-        name="mmnet_ms",
-    )
+    return keras.Model(inputs, {**pooled, **costs, "mask": last.mask}, name="mmnet_ms")
 
 
 def grid(config: Config) -> SegmentGrid:
     """Hop and receptive field of micro3; the macro half of an answer hears the clip."""
     del config  # width does not move segments
-    layers = [*_residual.time_layers(), SAME_3]
-    return segment_grid(layers, FRAMES)
+    layers = [*_residual.time_layers(), _time_grid.same(KERNEL)]
+    return _time_grid.segment_grid(layers, FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

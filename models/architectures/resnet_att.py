@@ -32,12 +32,11 @@ from typing import Any
 import keras
 
 from tfweak import front_ends
-from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _residual
-from tfweak.models.architectures._localisation import LocalisationPooling
-from tfweak.models.architectures._time_grid import scaled, segment_grid
-from tfweak.models.layers import ApplyMask
+from tfweak.models.architectures import _residual, _time_grid
+from tfweak.models.architectures._width import WidthConfig, scaled
+from tfweak.models.layers import masked_dense, network_inputs
+from tfweak.pooling import LocalizationPooling
 
 PAYLOAD = "log_mel"
 FRONT_END = "vggish"
@@ -49,32 +48,15 @@ FNN_UNITS = 500
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Settings.
-
-    Attributes:
-      num_classes: C.
-      width: factor on all filters and units.
-    """
-
-    num_classes: int
-    width: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.width <= 0:
-            raise InputError(f"width {self.width}: more than 0 is needed")
+class Config(WidthConfig):
+    """Settings: the width, and no others."""
 
 
 def build(config: Config) -> keras.Model:
     """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
-    features = keras.Input((None, NUM_MEL_BINS), name="features")
-    num_frames = keras.Input((), dtype="int32", name="num_frames")
-    hidden, mask, _ = _residual.residual_trunk(features, num_frames, config.width)[-1]
-    attention = keras.layers.Dense(1, name="L_att")(hidden)
-    attention = keras.layers.Activation("sigmoid", dtype="float32", name="Z_att")(
-        attention
-    )
-    attention = ApplyMask(dtype="float32", name="valid_Z_att")(attention, mask)
+    inputs = network_inputs(NUM_MEL_BINS)
+    hidden, mask, _ = _residual.residual_trunk(inputs, config.width)[-1]
+    attention = masked_dense(hidden, mask, 1, "sigmoid", "L_att", "Z_att")
     attended = keras.layers.Multiply(name="attended")([hidden, attention])
     attended = keras.layers.Dense(
         scaled(FNN_UNITS, config.width),
@@ -82,27 +64,28 @@ def build(config: Config) -> keras.Model:
         kernel_initializer="he_uniform",
         name="L_fnn",
     )(attended)
-    tags = keras.layers.Dense(config.num_classes, name="L8-a")(attended)
-    tags = keras.layers.Activation("sigmoid", dtype="float32", name="tags")(tags)
+    classes = config.num_classes
+    tags = masked_dense(attended, mask, classes, "sigmoid", "L8-a", "tags")
     probs = keras.layers.Multiply(dtype="float32", name="segment_probs")(
         [tags, attention]
     )
-    shares = keras.layers.Dense(config.num_classes, name="L8-b")(hidden)
-    pooled = LocalisationPooling(name="pooling")(probs, shares, mask)
-    curve = keras.layers.Reshape((-1,), dtype="float32", name="global_attention")(
-        attention
-    )
-    return keras.Model(
-        {"features": features, "num_frames": num_frames},
-        {**pooled, "segment_probs": probs, "global_attention": curve, "mask": mask},
-        name="resnet_att",
-    )
+    shares = masked_dense(hidden, mask, classes, "softmax", "L8-b", "localization")
+    outputs = {
+        **LocalizationPooling(name="pooling")(probs, shares, mask),
+        "segment_probs": probs,
+        "localization": shares,
+        "global_attention": keras.layers.Reshape(
+            (-1,), dtype="float32", name="global_attention"
+        )(attention),
+        "mask": mask,
+    }
+    return keras.Model(inputs, outputs, name="resnet_att")
 
 
 def grid(config: Config) -> SegmentGrid:
     """Hop and receptive field of the trunk."""
     del config  # width does not move segments
-    return segment_grid(_residual.time_layers(), FRAMES)
+    return _time_grid.segment_grid(_residual.time_layers(), FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

@@ -43,19 +43,14 @@ import keras
 from keras import ops
 
 from tfweak import front_ends
-from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures._time_grid import (
-    POOL_2,
-    SAME_3,
-    TimeLayer,
-    scaled,
-    segment_grid,
-)
+from tfweak.models.architectures import _time_grid
+from tfweak.models.architectures._width import WidthConfig, scaled
 from tfweak.models.layers import (
     ApplyMask,
     MaskedBatchNormalization,
     Standardise,
+    network_inputs,
     segment_head,
 )
 
@@ -75,27 +70,15 @@ MIN_FRAMES = F1_KERNEL * STRIDE
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Settings.
-
-    Attributes:
-      num_classes: C.
-      width: factor on all filters.
-    """
-
-    num_classes: int
-    width: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.width <= 0:
-            raise InputError(f"width {self.width}: more than 0 is needed")
+class Config(WidthConfig):
+    """Settings: the width, and no others."""
 
 
 def build(config: Config) -> keras.Model:
     """(B, frames, 128) log-mel -> the output dict, a segment for 64 frames."""
-    features = keras.Input((None, NUM_MEL_BINS), name="features")
-    num_frames = keras.Input((), dtype="int32", name="num_frames")
-    hidden = Standardise(name="standardisation")(features)
+    inputs = network_inputs(NUM_MEL_BINS)
+    num_frames = inputs["num_frames"]
+    hidden = Standardise(name="standardisation")(inputs["features"])
     hidden = AtLeast(MIN_FRAMES, name="least_length")(hidden)
     mask = WholeWindowsMask(name="mask_1")(num_frames, hidden)
     hidden = keras.layers.Reshape((-1, NUM_MEL_BINS, 1), name="image")(hidden)
@@ -115,9 +98,7 @@ def build(config: Config) -> keras.Model:
     size = hidden.shape[2] * hidden.shape[3]
     hidden = keras.layers.Reshape((-1, size), name="segments")(hidden)
     outputs = segment_head(hidden, mask, config.num_classes, "average")
-    return keras.Model(
-        {"features": features, "num_frames": num_frames}, outputs, name="tlweak"
-    )
+    return keras.Model(inputs, outputs, name="tlweak")
 
 
 def grid(config: Config) -> SegmentGrid:
@@ -125,9 +106,9 @@ def grid(config: Config) -> SegmentGrid:
     del config  # width does not move segments
     layers = []
     for block in BLOCKS:
-        layers += [SAME_3] * len(block) + [POOL_2]
-    layers.append(TimeLayer(F1_KERNEL))
-    return segment_grid(layers, FRAMES)
+        layers += [_time_grid.same(KERNEL)] * len(block) + [_time_grid.pool(2)]
+    layers.append(_time_grid.TimeLayer(F1_KERNEL))
+    return _time_grid.segment_grid(layers, FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

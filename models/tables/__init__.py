@@ -5,9 +5,13 @@ Such a module defines
   `ROWS`       name -> `Row`, the systems that are compared, in order;
   `MORE_ROWS`  name -> `Row`, systems that run only where `--rows` names them;
   `COLUMNS`    name -> `Column`, the ways of training them, in order;
-  `TRAINING`   payload kind -> settings of `fitting.TrainConfig` that the source gives;
-and, where a column is pretrained,
-  `PRETRAINING`, `PRETRAINING_MODEL`  the same for the first step, and its model's.
+  `TRAINING`   payload kind -> settings of `TrainConfig` that the source gives;
+where a column is pretrained,
+  `PRETRAINING`, `PRETRAINING_MODEL`  the same for the first step, and its model's;
+and, where it wants other than these,
+  `METRICS`    names of `reporting.METRICS`, the first that the references are of;
+  `BY_CLASS`   a metric of `metrics.METRICS` to be tabled by class, too;
+  `COMPARED`   two rows that the figures compare.
 """
 
 from __future__ import annotations
@@ -21,6 +25,15 @@ from typing import Any
 
 from tfweak.errors import InputError
 
+METRICS = (
+    "mAP",
+    "segment F1, micro",
+    "segment F1, macro",
+    "event F1, micro",
+    "validation mAP",
+)
+COMPARED = ("unsupervised", "self")
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -28,15 +41,19 @@ class Row:
 
     Attributes:
       description: what the table's first columns say of it, by their heads.
-      training: settings of `fitting.TrainConfig`.
+      training: settings of `TrainConfig`.
       model: settings of the architecture.
       reference: column -> the published figure, as text.
+      architecture: its name; `--model`, or that for the kind of data, where None.
+      class_references: class name -> the published figure of `BY_CLASS`, as text.
     """
 
     description: Mapping[str, str]
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     reference: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    architecture: str | None = None
+    class_references: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def searches_alpha(self) -> bool:
@@ -56,7 +73,13 @@ class Column:
     pretrained: bool = False
 
 
-# Ours, and the best of the table `self_supervision`: see docs/kim2019.md.
+# Ours: on embeddings the best form of the table `self_supervision`, and on audio from
+# random weights; see docs/kim2019.md.
+SELF_ACTIVATION = {
+    "supervision": "self",
+    "attention_target": "activation",
+    "attention_weights": (0.01, 0.01),
+}
 SELF_SOFT = {
     "supervision": "self",
     "pseudo_labels": "soft",

@@ -60,6 +60,9 @@ MORE_ROWS = {
         {"supervision": "strong+self"},
     ),
     "self_soft": _row("self-supervised, soft", "weak", "", "", tables.SELF_SOFT),
+    "self_activation": _row(
+        "self-supervised, on the activation", "weak", "", "", tables.SELF_ACTIVATION
+    ),
 }
 # Adam with 1e-4, the best of the first 50 epochs; the batch size is not printed. A head
 # on embeddings starts from random weights and takes the usual 1e-3.

@@ -1,0 +1,29 @@
+"""The setting that makes a network narrower, for small machines."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tfweak.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class WidthConfig:
+    """Settings.
+
+    Attributes:
+      num_classes: C.
+      width: factor on the filters and units of all layers but the last ones.
+    """
+
+    num_classes: int
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.width <= 0:
+            raise InputError(f"width {self.width}: more than 0 is needed")
+
+
+def scaled(filters: int, width: float) -> int:
+    """A layer's filters or units at a width, 1 at least."""
+    return max(1, round(filters * width))

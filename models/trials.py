@@ -188,8 +188,19 @@ def _run_in_processes(trials: Sequence[Trial], parallel: int, threads: int) -> N
             futures = {executor.submit(trial.run): trial for trial in trials}
         done = concurrent.futures.as_completed(futures)
         for future in progress.bar(done, total=len(trials), unit="trial"):
-            future.result()
+            try:
+                future.result()
+            except OSError as error:  # such as a full disk
+                raise InputError(
+                    f"{futures[future].folder}: {error}; once that is mended, the same"
+                    " command goes on from here"
+                ) from error
             print(_line(futures[future]), flush=True)
+    except KeyboardInterrupt:
+        # a trial lasts for minutes, and goes on where it was
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
     except concurrent.futures.process.BrokenProcessPool as error:
         raise InputError(
             "a process ended abruptly, most often because memory ran out: the same"

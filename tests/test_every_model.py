@@ -54,7 +54,7 @@ def scenes(tmp_path_factory):
                     prepare.main(
                         [
                             "--dataset=soundscapes",
-                            "--profile=chime_like",
+                            "--clip_seconds=5",
                             f"--num_clips={count}",
                             f"--seed={seed}",
                             *_flags(front_end),
@@ -82,7 +82,7 @@ def test_no_model_is_left_out():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_learns_exports_reloads_and_finds_events(name, scenes, tmp_path):
-    architecture = registry.create(name, 7, **MODELS[name])
+    architecture = registry.create(name, 15, **MODELS[name])
     train, test = scenes(architecture)
     config = TrainConfig(
         data=[str(train)],
@@ -130,7 +130,7 @@ def audio_rate():
 
 def _scene_with_events(folder):
     """A scene of many events, as a file."""
-    arguments = ["--dataset=soundscapes", "--profile=chime_like", "--num_clips=12"]
+    arguments = ["--dataset=soundscapes", "--clip_seconds=5", "--num_clips=12"]
     arguments += ["--seed=3", "--features=waveform", f"--out={folder / 'waves'}"]
     assert prepare.main(arguments) == 0
     data = open_data([folder / "waves"])

@@ -315,6 +315,40 @@ def test_a_killed_experiment_goes_on_and_leaves_no_process(folders, tmp_path):
     assert (out / "table.md").exists()
 
 
+@pytest.mark.slow
+def test_ctrl_c_ends_an_experiment_at_once(folders, tmp_path):
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tfweak.models.experiment",
+            "--table=kim2019_table2",
+            f"--train_data={folders['train']}",
+            f"--test_data={folders['test']}",
+            "--trials=1",
+            "--set=hidden_units=8,hidden_layers=1",
+            "--training=epochs=5000,batch_size=4",
+            f"--out={out}",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches a whole group
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    while process.poll() is None and not list(out.glob("trials/*/*/*/run-0/last")):
+        time.sleep(0.05)
+    children = _children(process.pid)
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert time.monotonic() - began < 20
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on" in message
+    assert "Traceback" not in message
+    assert not any(map(_alive, children))
+
+
 def _children(pid: int) -> list[int]:
     text = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True

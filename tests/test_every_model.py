@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from tfweak import audio, open_data, records
+from tfweak import audio, front_ends, open_data, records
 from tfweak.data_prep import prepare
 from tfweak.models import export, fitting, prediction, registry, runs, scoring
 from tfweak.models.train_config import TrainConfig
@@ -32,47 +32,48 @@ MODELS = {
     "resnet_att": {"width": 0.125},
     "mmnet_ms": {"width": 0.125},
 }
-TRAIN_CLIPS, TEST_CLIPS, BATCH, EPOCHS = 360, 80, 16, 12
+CLASSES, RATE_HZ = 15, 16000
+TRAIN_CLIPS, TEST_CLIPS = 360, 80
+
+
+def make_scenes(folder, count, seed, *features):
+    """The built-in soundscapes, cut to 5 s."""
+    arguments = ["--dataset=soundscapes", "--clip_seconds=5", *features]
+    arguments += [f"--num_clips={count}", f"--seed={seed}", f"--out={folder}"]
+    assert prepare.main(arguments) == 0
+    return folder
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    """Front end -> folders of the same training and test scenes, made once."""
-    root = tmp_path_factory.mktemp("scenes")
+def data(tmp_path_factory):
+    """Front end -> folders of training and test scenes; each made when first asked."""
     made = {}
 
-    def of(architecture):
-        name = getattr(architecture, "name", architecture)
-        front_end = architecture.front_end
+    def of(front_end):
         if front_end not in made:
-            folder = root / name
-            for part, count, seed in (
-                ("train", TRAIN_CLIPS, 1),
-                ("test", TEST_CLIPS, 2),
-            ):
-                assert (
-                    prepare.main(
-                        [
-                            "--dataset=soundscapes",
-                            "--clip_seconds=5",
-                            f"--num_clips={count}",
-                            f"--seed={seed}",
-                            *_flags(front_end),
-                            f"--out={folder / part}",
-                        ]
-                    )
-                    == 0
-                )
-            made[front_end] = folder
-        return made[front_end] / "train", made[front_end] / "test"
+            root = tmp_path_factory.mktemp("scenes")
+            flags = front_ends.prepare_flags(front_end).split()
+            made[front_end] = (
+                make_scenes(root / "train", TRAIN_CLIPS, 1, *flags),
+                make_scenes(root / "test", TEST_CLIPS, 2, *flags),
+            )
+        return made[front_end]
 
     return of
 
 
-def _flags(front_end):
-    from tfweak import front_ends
-
-    return front_ends.prepare_flags(front_end).split()
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """A file of a scene with many events, and its samples."""
+    root = tmp_path_factory.mktemp("recording")
+    made = open_data([make_scenes(root / "data", 12, 3, "--features=waveform")])
+    clips = [
+        records.parse_clip(record, made.payload)
+        for record in made.open_serialized().as_numpy_iterator()
+    ]
+    waveform = audio.from_int16(max(clips, key=lambda clip: len(clip.events)).payload)
+    soundfile.write(root / "scene.wav", waveform, RATE_HZ, subtype="PCM_16")
+    return root / "scene.wav", waveform
 
 
 def test_no_model_is_left_out():
@@ -81,64 +82,41 @@ def test_no_model_is_left_out():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
-def test_learns_exports_reloads_and_finds_events(name, scenes, tmp_path):
-    architecture = registry.create(name, 15, **MODELS[name])
-    train, test = scenes(architecture)
+def test_learns_exports_reloads_and_finds_events(name, data, recording, tmp_path):
+    architecture = registry.create(name, CLASSES, **MODELS[name])
+    train, test = data(architecture.front_end)
     config = TrainConfig(
         data=[str(train)],
         out=str(tmp_path / "run"),
         model=name,
         model_settings=MODELS[name],
-        epochs=EPOCHS,
-        batch_size=BATCH,
+        epochs=12,
+        batch_size=16,
         learning_rate=2e-3,
         average_weights=0.95,
         precision="float32",
     )
     run = fitting.train(config)
-    data = open_data([test])
-    result = scoring.evaluate(run, data)
-    prior = float(np.mean(data.label_counts) / len(data))
-    print(
-        f"{name}: mAP {result['mAP']:.3f}, prior {prior:.3f}, EER {result['EER']:.3f}"
-    )
+    clips = open_data([test])
+    result = scoring.evaluate(run, clips)
+    prior = float(np.mean(clips.label_counts) / len(clips))
     assert result["mAP"] > 2 * prior
     assert result["EER"] < 0.35
     assert result["localisation"]["num_clips"] == TEST_CLIPS
 
-    wave = _scene_with_events(tmp_path)
+    path, waveform = recording
     run = runs.load(tmp_path / "run")
-    (answer,), bad = prediction.predict_files(run, [tmp_path / "scene.wav"])
+    (answer,), bad = prediction.predict_files(run, [path])
     assert not bad and np.isfinite(answer.segment_probs).all()
     assert answer.sure.any() and answer.events
-    seconds = len(wave) / audio_rate()
+    seconds = len(waveform) / RATE_HZ
     for event in answer.events:
         assert 0 <= event.onset_seconds < event.offset_seconds <= seconds + 0.1
 
     export.export(run, str(tmp_path / "saved"))
     served = tf.saved_model.load(str(tmp_path / "saved"))
-    rate = run.architecture.front_end.sample_rate_hz
+    wanted = run.architecture.front_end.sample_rate_hz
     reply = served.signatures["serving_default"](
-        waveform=tf.constant(audio.resample(wave, audio_rate(), rate)[None])
+        waveform=tf.constant(audio.resample(waveform, RATE_HZ, wanted)[np.newaxis])
     )
     np.testing.assert_allclose(reply["clip_probs"][0], answer.clip_probs, atol=2e-3)
-
-
-def audio_rate():
-    return 16000
-
-
-def _scene_with_events(folder):
-    """A scene of many events, as a file."""
-    arguments = ["--dataset=soundscapes", "--clip_seconds=5", "--num_clips=12"]
-    arguments += ["--seed=3", "--features=waveform", f"--out={folder / 'waves'}"]
-    assert prepare.main(arguments) == 0
-    data = open_data([folder / "waves"])
-    clips = [
-        records.parse_clip(record, data.payload)
-        for record in data.open_serialized().as_numpy_iterator()
-    ]
-    clip = max(clips, key=lambda clip: len(clip.events))
-    wave = audio.from_int16(clip.payload)
-    soundfile.write(folder / "scene.wav", wave, audio_rate(), subtype="PCM_16")
-    return wave

@@ -302,10 +302,7 @@ def test_a_killed_experiment_goes_on_and_leaves_no_process(folders, tmp_path):
     assert children
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 20
-    while any(map(_alive, children)):
-        assert time.monotonic() < deadline, "a worker outlived the experiment"
-        time.sleep(0.1)
+    _wait_for_end(children)
     first = min(out.glob("trials/*/*/*/result.json"))
     before = first.stat().st_mtime_ns
     assert (
@@ -346,7 +343,7 @@ def test_ctrl_c_ends_an_experiment_at_once(folders, tmp_path):
     assert process.returncode == 130
     assert "interrupted; the same command goes on" in message
     assert "Traceback" not in message
-    assert not any(map(_alive, children))
+    _wait_for_end(children)
 
 
 def _children(pid: int) -> list[int]:
@@ -354,6 +351,13 @@ def _children(pid: int) -> list[int]:
         ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
     ).stdout
     return [int(line) for line in text.split()]
+
+
+def _wait_for_end(children: list[int]) -> None:
+    deadline = time.monotonic() + 20
+    while any(map(_alive, children)):
+        assert time.monotonic() < deadline, "a worker outlived the experiment"
+        time.sleep(0.1)
 
 
 def _alive(pid: int) -> bool:

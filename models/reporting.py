@@ -139,7 +139,10 @@ def _metrics(
 def _by_class(
     module: types.ModuleType, rows: Mapping[str, Row], results: Results
 ) -> result_tables.Metric | None:
-    """A metric whose columns are the classes, of the first way of training."""
+    """A metric whose columns are the classes and their mean.
+
+    Of the first way of training, as papers print such tables for one.
+    """
     metric = getattr(module, "BY_CLASS", None)
     names = next(
         (
@@ -153,16 +156,19 @@ def _by_class(
     )
     if metric is None or names is None:
         return None
+    paths: dict[str, tuple[str, ...]] = {
+        name: ("metrics", "classes", name, metric) for name in names
+    }
+    paths["average"] = ("metrics", metric)
     values = {
         row: {
-            name: [_at(r, ("metrics", "classes", name, metric)) for r in cell]
-            for name in names
+            name: [_at(result, path) for result in cell] for name, path in paths.items()
         }
         for row, cells in results.items()
         for cell in list(cells.values())[:1]
     }
     references = {
-        row: {n: t for n, t in rows[row].class_references.items() if n in names}
+        row: {n: t for n, t in rows[row].class_references.items() if n in paths}
         for row in results
     }
     measure = METRICS[metric]

@@ -144,8 +144,9 @@ def test_printed_figures_of_xu_2017():
         "0.11",
     ]
     for row in rows.values():
-        values = list(map(float, row.class_references.values()))
+        *values, average = map(float, row.class_references.values())
         assert len(values) == 7
+        assert average == float(row.reference["evaluation"])
         # the average of rounded figures, itself rounded
         assert float(row.reference["evaluation"]) == pytest.approx(
             np.mean(values), abs=0.012
@@ -183,7 +184,9 @@ def test_a_table_of_models_with_classes_and_localisation_maps(scenes, tmp_path):
 
     classes = json.loads((out / "classes.json").read_text())
     names = open_data([scenes / "test"]).classes.names
-    assert classes["columns"] == list(names)
+    assert classes["columns"] == [*names, "average"]
+    averages = classes["metrics"][0]["cells"]["att_loc"]["average"]["trials"]
+    assert averages == cell["trials"]
     by_class = classes["metrics"][0]["cells"]["cgrnn"]
     result = json.loads(
         (out / "trials/cgrnn/evaluation/trial-01/result.json").read_text()
@@ -192,7 +195,8 @@ def test_a_table_of_models_with_classes_and_localisation_maps(scenes, tmp_path):
         expected = result["metrics"]["classes"][name]["EER"]
         assert by_class[name]["trials"][1] == expected
     text = (out / "classes.md").read_text()
-    assert "Between columns" not in text and "Between rows" in text
+    assert "Between columns" not in text and "Between rows, each column" in text
+    assert "| cgrnn / att\\_loc |" in text
     assert "Trainable parameters: cgrnn" in (out / "table.md").read_text()
     pictures = {path.name for path in (out / "figures").iterdir()}
     maps = [name for name in pictures if name.startswith("localization_att_loc")]

@@ -80,7 +80,7 @@ def test_columns_that_are_no_settings_are_not_compared():
     table = _table(compare_columns=False)
     assert table.between_columns(table.metrics[0]) == {row: {} for row in ROWS}
     assert "Between columns" not in table_formats.to_markdown(table)
-    assert "Between rows, one-step" in table_formats.to_markdown(table)
+    assert "Between rows, each column by itself" in table_formats.to_markdown(table)
     assert "Between columns" in table_formats.to_markdown(_table())
 
 

@@ -96,6 +96,17 @@ self, weak & self-supervised & weak & 55.00 $\pm$ 0.58 & 54.4$\pm$0.12 & 57.00 $
 """  # noqa: E501
 
 
+def test_columns_that_are_no_settings_have_a_line_a_pair():
+    text = table_formats.to_markdown(_table(compare_columns=False))
+    assert (
+        "| p (Holm) | one-step | two-step |\n| --- | ---: | ---: |\n"
+        "| none, weak / self, weak | 0.2500 (0.2500) | 0.2500 (0.2500) |\n"
+    ) in text
+    holes = {**VALUES, "self, weak": {"one-step": [0.56, 0.55, 0.54]}}
+    text = table_formats.to_markdown(_table(holes, compare_columns=False))
+    assert "| none, weak / self, weak | 0.2500 (0.2500) | - |" in text
+
+
 def test_markdown():
     assert table_formats.to_markdown(_table()) == GOLDEN_MARKDOWN
 

@@ -160,8 +160,14 @@ def _span(counts: Collection[int]) -> str:
 
 
 def _markdown_of_rows(table: TrialTable, metric: Metric) -> Iterator[str]:
-    """A matrix of p values per column: above the diagonal, as p is symmetric."""
+    """A matrix of p values per column: above the diagonal, as p is symmetric.
+
+    Where the columns are no settings, such as classes, one table: a line per pair.
+    """
     rows = list(table.rows)
+    if not table.compare_columns:
+        yield from _markdown_of_pairs(table, metric)
+        return
     for column, found in table.between_rows(metric).items():
         if not found:
             continue
@@ -173,6 +179,23 @@ def _markdown_of_rows(table: TrialTable, metric: Metric) -> Iterator[str]:
         yield _test_account(f"rows, {column}", list(found.values()))
         header = ["p (Holm)", *rows[1:]]
         yield _pipes(header, lines, ["---"] + ["---:"] * (len(header) - 1))
+
+
+def _markdown_of_pairs(table: TrialTable, metric: Metric) -> Iterator[str]:
+    by_column = table.between_rows(metric)
+    every = [found for cells in by_column.values() for found in cells.values()]
+    if not every:
+        return
+    most = max(comparison.num_pairs for comparison in every)
+    pairs = list(dict.fromkeys(pair for cells in by_column.values() for pair in cells))
+    lines = [
+        [" / ".join(pair), *(_p(by_column[c].get(pair), most) for c in table.columns)]
+        for pair in pairs
+    ]
+    fullest = max(by_column.values(), key=len)
+    yield _test_account("rows, each column by itself", list(fullest.values()))
+    header = ["p (Holm)", *table.columns]
+    yield _pipes(header, lines, ["---"] + ["---:"] * len(table.columns))
 
 
 def _markdown_of_columns(table: TrialTable, metric: Metric) -> Iterator[str]:

@@ -45,7 +45,8 @@ class Row:
       model: settings of the architecture.
       reference: column -> the published figure, as text.
       architecture: its name; `--model`, or that for the kind of data, where None.
-      class_references: class name -> the published figure of `BY_CLASS`, as text.
+      class_references: class name, or `average` -> the published figure of `BY_CLASS`,
+        as text.
     """
 
     description: Mapping[str, str]

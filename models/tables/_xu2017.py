@@ -46,7 +46,7 @@ def row(
         model,
         {column: printed[-1]} if printed else {},
         architecture,
-        dict(zip(CLASS_NAMES, printed)),
+        dict(zip((*CLASS_NAMES, "average"), printed)),
     )
 
 

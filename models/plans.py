@@ -130,16 +130,20 @@ class Plan:
                 f"--model={given.model}: {', '.join(own)} of this table are models"
                 " themselves; leave --model out, or choose other --rows"
             )
+        known = set().union(*map(self._fields, self.rows.values()))
         for name in given.model_settings:
-            if not any(name in self._fields(row) for row in self.rows.values()):
+            if name not in known:
                 raise InputError(
-                    f"--set={name}: no model of the table has this setting"
+                    f"--set={name}: no model of the table has this setting; there are"
+                    f" {', '.join(sorted(known))}"
                 )
 
     def _fields(self, row: tables.Row) -> set[str]:
         """Settings that the model of a row has."""
         model = registry.create(self._model(row), 1)
-        return {field.name for field in dataclasses.fields(model.config)}
+        return {field.name for field in dataclasses.fields(model.config)} - {
+            "num_classes"
+        }
 
     def _model(self, row: tables.Row) -> str:
         return (

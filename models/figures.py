@@ -21,6 +21,11 @@ from tfweak.models import provenance, runs
 from tfweak.models.trials import Trial
 
 PICTURES = 3
+# Columns of a training's history -> what they are.
+CURVES = {
+    "val_mAP": "validation mAP",
+    "pseudo_positive": "pseudo-positive share of segments",
+}
 
 Results = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 
@@ -49,10 +54,11 @@ def write(
 ) -> dict[str, pathlib.Path]:
     """Draws what the trials allow.
 
-    The pseudo-positive share over training; the class-wise gain of the second of two
-    systems over the first against the duration of the events, where the test clips have
-    strong labels; on some test clips, the attention of the two one under the other,
-    where both learn one, and the localisation map of every system that has one.
+    Validation mAP and the pseudo-positive share over training; the class-wise gain of
+    the second of two systems over the first against the duration of the events, where
+    the test clips have strong labels; on some test clips, the attention of the two one
+    under the other, where both learn one, and the localisation map of every system that
+    has one.
 
     Args:
       folder: where the pictures go.
@@ -64,16 +70,16 @@ def write(
     """
     folder.mkdir(exist_ok=True)
     files = {}
-    curves = {
-        row if len(cells) == 1 else f"{row}, {column}": shares
-        for row, cells in results.items()
-        for column, cell in cells.items()
-        if (shares := curve(cell, "pseudo_positive")) is not None
-    }
-    if curves:
-        files["pseudo-positive share"] = folder / "pseudo_positive.png"
-        figure = plotting.plot_curves(curves, "pseudo-positive share of segments")
-        plotting.save(figure, files["pseudo-positive share"])
+    for name, what in CURVES.items():
+        curves = {
+            row if len(cells) == 1 else f"{row}, {column}": values
+            for row, cells in results.items()
+            for column, cell in cells.items()
+            if (values := curve(cell, name)) is not None
+        }
+        if curves:
+            files[what] = folder / f"{name}.png"
+            plotting.save(plotting.plot_curves(curves, what), files[what])
     for column in next(iter(results.values())):
         kept = {
             row: cells[column][0]

@@ -50,6 +50,7 @@ METRICS = {
     "segment F1 of Z_loc, micro": _f1("segment_based", "micro_f1", "z_loc"),
     "segment F1 of Z_loc, macro": _f1("segment_based", "macro_f1", "z_loc"),
     "validation mAP": Measure(("mean_valid_mAP",)),
+    "validation mAP, last epoch": Measure(("last_valid_mAP",)),
 }
 
 
@@ -70,7 +71,7 @@ def write(
     """
     results = {
         row: {
-            column: [trial.result() or {} for trial in cell]
+            column: [_with_last_epoch(trial.result() or {}) for trial in cell]
             for column, cell in cells.items()
         }
         for row, cells in trials.items()
@@ -100,6 +101,14 @@ def write(
             files[f"{kind} by class"] = path
     compared = getattr(module, "COMPARED", tables.COMPARED)
     return {**files, **figures.write(out / "figures", trials, results, compared)}
+
+
+def _with_last_epoch(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Adds `last_valid_mAP`: where it is below the best, the training overfitted."""
+    if "history" not in result:
+        return dict(result)
+    last = [epochs[-1]["val_mAP"] for epochs in result["history"]]
+    return {**result, "last_valid_mAP": sum(last) / len(last)}
 
 
 def _render(

@@ -44,3 +44,4 @@ MORE_ROWS = {
     "relative_entropy_strong": _row("relative", "cross_entropy", 1.0),
 }
 TRAINING = kim2019_table2.TRAINING
+METRICS = ("validation mAP", "validation mAP, last epoch")

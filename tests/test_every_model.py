@@ -32,8 +32,8 @@ MODELS = {
     "resnet_att": {"width": 0.125},
     "mmnet_ms": {"width": 0.125},
 }
-# two that take several times as long as the others
-EPOCHS = {"gated_crnn": 8, "tlweak": 8}
+# it takes several times as long as the others
+EPOCHS = {"tlweak": 8}
 CLASSES, RATE_HZ = 15, 16000
 TRAIN_CLIPS, TEST_CLIPS = 240, 60
 

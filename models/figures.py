@@ -94,7 +94,10 @@ def write(
         if both and data.num_strong:
             files.update(_gains(folder, column, data, results, compared))
         loaded = {row: runs.load(trial.model_folder) for row, trial in kept.items()}
-        examples = {row: _examples(data, kept[row], run) for row, run in loaded.items()}
+        examples = {
+            row: _examples(clips, run) if (clips := _unseen(data, kept[row])) else []
+            for row, run in loaded.items()
+        }
         attentive = [
             row for row in compared if both and _has(loaded[row], "attention_logits")
         ]
@@ -191,15 +194,14 @@ def _class_gains(
     }
 
 
-def _examples(data: sources.ClipData, trial: Trial, run: runs.Run) -> list[Example]:
-    """Clips that the trial's kept model, of its first fold, has not seen.
-
-    Those with the most classes among the first ones, as the model reads them.
-    """
+def _unseen(data: sources.ClipData, trial: Trial) -> sources.ClipData | None:
+    """The clips that the trial's kept model, of its first fold, has not seen."""
     seen = set().union(*provenance.read(trial.model_folder).values())
-    if seen >= set(data.clip_ids):
-        return []
-    data = data.without(sorted(seen))
+    return None if seen >= set(data.clip_ids) else data.without(sorted(seen))
+
+
+def _examples(data: sources.ClipData, run: runs.Run) -> list[Example]:
+    """The clips with the most classes among the first ones, as a model reads them."""
     batch = next(iter(data.open_serialized().batch(256)))
     front_end = run.architecture.front_end
     config = pipelines.InputConfig(batch_size=256, front_end=front_end)

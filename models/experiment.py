@@ -78,7 +78,11 @@ _COLUMNS = _list("columns", "ways of training to run; all if not given")
 _MODEL = flags.DEFINE_string(
     "model", None, "architecture; by the kind of data if not given", flag_values=_FLAGS
 )
-_SET = _list("set", "settings of the architecture, name=value")
+_SET = _list(
+    "set",
+    "settings of the architecture, name=value; where rows are other models, each goes"
+    " to those that have it",
+)
 _TRAINING = _list(
     "training",
     "settings of every training, such as epochs=12,batch_size=500,learning_rate=0.001,"

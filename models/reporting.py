@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tfweak import records, result_tables, table_formats
@@ -128,7 +128,7 @@ def _metrics(
     wanted = getattr(module, "METRICS", tables.METRICS)
     for name in wanted:
         measure = METRICS[name]
-        values = _gathered(results, lambda result: _at(result, measure.path))  # noqa: B023
+        values = _gathered(results, measure.path)
         if not _any(values):
             continue
         references: dict[str, dict[str, str]] = {}
@@ -187,11 +187,11 @@ def _by_class(
 
 
 def _gathered(
-    results: Results, value: Callable[[Mapping[str, Any]], float | None]
+    results: Results, path: Sequence[str]
 ) -> dict[str, dict[str, list[float | None]]]:
     return {
-        row: {column: [value(result) for result in cell] for column, cell in cs.items()}
-        for row, cs in results.items()
+        row: {column: [_at(r, path) for r in cell] for column, cell in cells.items()}
+        for row, cells in results.items()
     }
 
 

@@ -10,8 +10,10 @@ from conftest import make_embeddings
 
 from tfweak import open_data
 from tfweak.data_prep import prepare
+from tfweak.data_prep.datasets import chime_home
 from tfweak.models import experiment, runs, tables
 from tfweak.models.plans import Experiment, Plan
+from tfweak.models.tables import _xu2017
 
 SMALL = ["--set=hidden_units=8,hidden_layers=1", "--training=epochs=1,batch_size=32"]
 
@@ -134,6 +136,7 @@ def test_settings_go_to_the_models_that_have_them(scenes):
 
 
 def test_printed_figures_of_xu_2017():
+    assert _xu2017.CLASS_NAMES == chime_home.CLASSES.names
     rows = tables.find("xu2017_table3").ROWS
     assert list(rows) == ["cakir_cnn", "lidy_cnn", "dae_dnn", "cgrnn", "att_loc"]
     assert [row.reference["evaluation"] for row in rows.values()] == [

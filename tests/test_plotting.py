@@ -1,11 +1,8 @@
 """Pictures: what is on them, that they are readable, and that files come out whole."""
 
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from figure_checks import assert_runs_alone
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -278,11 +275,4 @@ def test_matplotlib_is_imported_on_use_and_pyplot_never():
         "assert 'matplotlib.figure' in sys.modules\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=pathlib.Path(__file__).resolve().parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    assert_runs_alone(code)

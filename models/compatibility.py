@@ -54,13 +54,13 @@ def check_model(
             if differs:
                 raise InputError(
                     f"{folder}: made with another front end than the model's:"
-                    f" {differs}; choose another --model or prepare the data"
+                    f" {differs}; choose another model or prepare the data"
                     f" again{advice}"
                 )
             return
     raise InputError(
         f"{folder} holds {payload.kind}, the model reads {payload_kind};"
-        f" choose another --model or prepare the data for it{advice}"
+        f" choose another model or prepare the data for it{advice}"
     )
 
 

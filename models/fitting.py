@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from tfweak import pipelines, records, sources, training
+from tfweak.callbacks import ClipScores, WeightAverage
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.models import (
@@ -103,11 +104,7 @@ def train(
         whole_clips = pipelines.evaluation_batches(train_data, weak_inputs)
         layers.fit_standardisation(network, whole_clips)
         architecture.pretrain(network, whole_clips, config.seed)
-    average = (
-        training.WeightAverage(config.average_weights)
-        if config.average_weights
-        else None
-    )
+    average = WeightAverage(config.average_weights) if config.average_weights else None
     epochs = cast(int, config.epochs)
     run_keeper = keeper.Keeper(out, model, average, epochs)
     start = run_keeper.restore(state) if state else 0
@@ -122,7 +119,7 @@ def train(
     )
     callbacks: list[Any] = [keeper.Divergence()]
     callbacks += [] if average is None else [average]
-    callbacks += [training.ClipScores(valid_batches, average), run_keeper]
+    callbacks += [ClipScores(valid_batches, average), run_keeper]
     batches = pipelines.TrainingInput(train_data, inputs)
     for epoch in range(start, epochs):
         model.fit(

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfweak import training
+from tfweak.callbacks import WeightAverage
 from tfweak.errors import InputError
 from tfweak.models import runs
+from tfweak.training import WeakModel
 
 
 class Divergence(keras.callbacks.Callback):
@@ -41,8 +42,8 @@ class Keeper(keras.callbacks.Callback):
     def __init__(
         self,
         out: pathlib.Path,
-        model: training.WeakModel,
-        average: training.WeightAverage | None,
+        model: WeakModel,
+        average: WeightAverage | None,
         epochs: int,
     ) -> None:
         super().__init__()

@@ -330,9 +330,12 @@ class Plan:
             f" {given.seed + given.trials - 1}; {where}."
         ]
         settings = {**self.table.TRAINING[self._kind], **given.training}
-        settings.update(given.model_settings)
-        shown = ", ".join(f"{name}={value}" for name, value in settings.items())
-        notes.append(f"Settings: {shown}.")
+        shown = [f"{name}={value}" for name, value in settings.items()]
+        for name, value in given.model_settings.items():
+            takers = [r for r, row in self.rows.items() if name in self._fields(row)]
+            of = f" (of {', '.join(takers)})" if len(takers) < len(self.rows) else ""
+            shown.append(f"{name}={value}{of}")
+        notes.append(f"Settings: {'; '.join(shown)}.")
         if self.pretraining():
             notes.append(
                 f"Step 1 was trained on {_names(given.pretrain_data)}, without the"

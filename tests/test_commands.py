@@ -110,7 +110,7 @@ def test_metrics_json(run, tmp_path, capsys):
 
 
 def test_evaluation_agrees_with_scikit_learn(run, tmp_path):
-    from tfweak import pipelines, training
+    from tfweak import callbacks, pipelines, training
     from tfweak.models import runs, scoring
 
     loaded = runs.load(run[0])
@@ -118,7 +118,7 @@ def test_evaluation_agrees_with_scikit_learn(run, tmp_path):
     model = training.WeakModel(loaded.network)
     model.compile()
     batches = pipelines.evaluation_batches(data, pipelines.InputConfig(16))
-    weak, scores = training.clip_scores(model, batches)
+    weak, scores = callbacks.clip_scores(model, batches)
     assert scoring.evaluate(loaded, data)["mAP"] == pytest.approx(
         average_precision_score(weak, scores, average="macro"), abs=1e-6
     )

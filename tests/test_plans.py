@@ -208,3 +208,20 @@ def test_a_table_of_models_with_classes_and_localisation_maps(scenes, tmp_path):
         name.startswith(("attention", "localization_cgrnn")) for name in maps
     )
     assert "improvement_by_duration_evaluation.png" in pictures
+
+
+def test_notes_say_which_rows_a_setting_went_to(scenes):
+    plan = Plan(
+        Experiment(
+            table="xu2017_table3",
+            out="out",
+            train_data=[str(scenes / "train")],
+            test_data=[str(scenes / "test")],
+            rows=("cgrnn", "att_loc", "dae_dnn"),
+            model_settings={"recurrent_units": "3", "hidden_units": "8"},
+        )
+    )
+    assert any(
+        "recurrent_units=3 (of cgrnn, att_loc); hidden_units=8." in note
+        for note in plan.notes({})
+    )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfweak import losses, pipelines, pooling, sources, training
+from tfweak import callbacks, losses, pipelines, pooling, sources, training
 from tfweak.errors import InputError
 from tfweak.models import layers, registry
 
@@ -246,7 +246,7 @@ def test_supervision_needs_what_it_supervises():
 def test_weight_average_is_the_recurrence_and_swaps_back():
     x, y = batch()
     model = model_of("none")
-    average = training.WeightAverage(0.5)
+    average = callbacks.WeightAverage(0.5)
     average.set_model(model)
     layer = model.network.get_layer("L8-a").bias
     expected = layer.numpy()
@@ -268,12 +268,12 @@ def test_clip_scores_adds_the_exact_mean_average_precision(embeddings):
     batches = pipelines.evaluation_batches(data, pipelines.InputConfig(16))
     model = model_of("none")
     logs = {}
-    callback = training.ClipScores(batches)
+    callback = callbacks.ClipScores(batches)
     callback.set_model(model)
     callback.on_epoch_end(0, logs)
     from sklearn.metrics import average_precision_score
 
-    weak, scores = training.clip_scores(model, batches)
+    weak, scores = callbacks.clip_scores(model, batches)
     assert logs["val_mAP"] == pytest.approx(
         average_precision_score(weak, scores, average="macro"), abs=1e-9
     )

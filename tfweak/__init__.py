@@ -21,7 +21,7 @@ if (_ROOT / "models" / "__init__.py").exists() and (_ROOT / "setup.py").exists()
 # Public name -> module; imported when first used, so that `import tfweak` is quick.
 _PUBLIC = {
     "ClassList": "labels",
-    "ClipScores": "training",
+    "ClipScores": "callbacks",
     "DatasetInfo": "records",
     "Event": "labels",
     "InputConfig": "pipelines",
@@ -31,7 +31,7 @@ _PUBLIC = {
     "Supervision": "training",
     "TrainingInput": "pipelines",
     "WeakModel": "training",
-    "WeightAverage": "training",
+    "WeightAverage": "callbacks",
     "audio_file_batches": "pipelines",
     "decode_events": "events",
     "evaluation_batches": "pipelines",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -64,90 +65,20 @@ class ApplyMask(keras.layers.Layer):
 
     def call(self, values: Any, mask: Any) -> Any:
         fill = ops.full((), self.value, values.dtype)
-        return ops.where(broadcast_mask(mask, values), values, fill)
+        kept = ops.where(ops.reshape(mask, (-1, 1)), as_rows(values), fill)
+        return ops.reshape(kept, ops.shape(values))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "value": self.value}
 
 
-def broadcast_mask(mask: Any, values: Any) -> Any:
-    """A (B, T) mask as (B, T, 1, ...), to go with (B, T, ...) values."""
-    return ops.reshape(mask, tuple(ops.shape(mask)) + (1,) * (len(values.shape) - 2))
+def as_rows(values: Any) -> Any:
+    """(B, T, ...) values as a matrix of B T rows.
 
-
-@keras.saving.register_keras_serializable(package="tfweak")
-class MaskedBatchNormalization(keras.layers.Layer):
-    """Batch normalisation whose statistics leave padded positions out.
-
-    As `keras.layers.BatchNormalization` with a mask, from sum and sum of squares in one
-    pass: Keras's masked version writes five more tensors of the input's size.
-
-    Args:
-      momentum: of the moving statistics.
-      epsilon: added to the variance.
+    TensorFlow selects, adds and multiplies by rows two to three times as fast as by
+    broadcasting over four axes.
     """
-
-    def __init__(
-        self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.momentum = momentum
-        self.epsilon = epsilon
-
-    def build(self, shape: Any, *_: Any) -> None:
-        def weight(name: str, initial: str, trainable: bool) -> Any:
-            return self.add_weight(
-                name=name,
-                shape=(shape[-1],),
-                initializer=initial,
-                trainable=trainable,
-                dtype="float32",
-                autocast=False,
-            )
-
-        self.gamma = weight("gamma", "ones", True)
-        self.beta = weight("beta", "zeros", True)
-        self.moving_mean = weight("moving_mean", "zeros", False)
-        self.moving_variance = weight("moving_variance", "ones", False)
-
-    def call(self, values: Any, mask: Any, training: bool = False) -> Any:
-        """Normalises (B, T, ..., C) with a (B, T) mask."""
-        if training and self.trainable:
-            mean, variance = self._moments(values, mask)
-            rate = 1.0 - self.momentum
-            self.moving_mean.assign_add(rate * (mean - self.moving_mean))
-            self.moving_variance.assign_add(rate * (variance - self.moving_variance))
-        else:
-            mean = ops.convert_to_tensor(self.moving_mean)
-            variance = ops.convert_to_tensor(self.moving_variance)
-        scale = self.gamma * ops.rsqrt(variance + self.epsilon)
-        shift = self.beta - mean * scale
-        return values * ops.cast(scale, values.dtype) + ops.cast(shift, values.dtype)
-
-    def _moments(self, values: Any, mask: Any) -> tuple[Any, Any]:
-        axes = tuple(range(len(values.shape) - 1))
-        values = ops.where(
-            broadcast_mask(mask, values), values, ops.zeros((), values.dtype)
-        )
-        values = ops.cast(values, "float32")
-        inner = 1
-        for size in ops.shape(values)[2:-1]:
-            inner *= size
-        count = ops.sum(ops.cast(mask, "float32")) * ops.cast(inner, "float32")
-        count = ops.maximum(count, 1.0)
-        mean = ops.sum(values, axis=axes) / count
-        square = ops.sum(ops.square(values), axis=axes) / count
-        return mean, ops.maximum(square - ops.square(mean), 0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-        }
-
-    def compute_output_shape(self, shape: Any, *_: Any) -> Any:
-        return shape
+    return ops.reshape(values, (-1, math.prod(values.shape[2:])))
 
 
 @keras.saving.register_keras_serializable(package="tfweak")

@@ -39,11 +39,11 @@ from tfweak.models.architectures._width import scaled
 from tfweak.models.layers import (
     PASSED_OVER,
     ApplyMask,
-    MaskedBatchNormalization,
     SequenceMask,
     Standardise,
     standardised,
 )
+from tfweak.models.normalization import MaskedBatchNormalization
 
 FIRST_FILTERS = 128
 # filters of a block, and by how often 2 time is pooled after it

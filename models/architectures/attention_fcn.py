@@ -39,11 +39,11 @@ from tfweak.models.architectures._width import WidthConfig, scaled
 from tfweak.models.layers import (
     PASSED_OVER,
     ApplyMask,
-    MaskedBatchNormalization,
     SequenceMask,
     network_inputs,
     segment_head,
 )
+from tfweak.models.normalization import MaskedBatchNormalization
 from tfweak.pooling import POOLINGS
 
 PAYLOAD = "log_mel"

@@ -18,11 +18,11 @@ from tfweak.features import LogMelConfig
 from tfweak.labels import SegmentGrid
 from tfweak.models.layers import (
     ApplyMask,
-    MaskedBatchNormalization,
     SequenceMask,
     network_inputs,
     segment_head,
 )
+from tfweak.models.normalization import MaskedBatchNormalization
 from tfweak.pooling import POOLINGS
 from tfweak.records import EMBEDDING_SIZE
 from tfweak.vggish import PATCH_FRAMES

@@ -51,12 +51,12 @@ from tfweak.models.architectures._recurrent import bidirectional_gru
 from tfweak.models.architectures._width import WidthConfig, scaled
 from tfweak.models.layers import (
     ApplyMask,
-    MaskedBatchNormalization,
     Standardise,
     masked_dense,
     network_inputs,
     standardised,
 )
+from tfweak.models.normalization import MaskedBatchNormalization
 from tfweak.pooling import LocalizationPooling
 
 PAYLOAD = "log_mel"

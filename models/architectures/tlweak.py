@@ -48,11 +48,11 @@ from tfweak.models.architectures import _time_grid
 from tfweak.models.architectures._width import WidthConfig, scaled
 from tfweak.models.layers import (
     ApplyMask,
-    MaskedBatchNormalization,
     Standardise,
     network_inputs,
     segment_head,
 )
+from tfweak.models.normalization import MaskedBatchNormalization
 
 PAYLOAD = "log_mel"
 FRONT_END = "tlweak"

@@ -1,0 +1,145 @@
+"""Batch normalisation of clips of different length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfweak.models.layers import as_rows
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class MaskedBatchNormalization(keras.layers.Layer):
+    """Batch normalisation whose statistics leave padded positions out.
+
+    What `keras.layers.BatchNormalization` does with a mask, several times as fast on a
+    CPU: sum and sum of squares by matrix products, the gradient written out.
+
+    Args:
+      momentum: of the moving statistics.
+      epsilon: added to the variance.
+    """
+
+    def __init__(
+        self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def build(self, shape: Any, *_: Any) -> None:
+        def weight(name: str, initial: str, trainable: bool) -> Any:
+            return self.add_weight(
+                name=name,
+                shape=(shape[-1],),
+                initializer=initial,
+                trainable=trainable,
+                dtype="float32",
+                autocast=False,
+            )
+
+        self.gamma = weight("gamma", "ones", True)
+        self.beta = weight("beta", "zeros", True)
+        self.moving_mean = weight("moving_mean", "zeros", False)
+        self.moving_variance = weight("moving_variance", "ones", False)
+
+    def call(self, values: Any, mask: Any, training: bool = False) -> Any:
+        """Normalises (B, T, ..., C) with a (B, T) mask."""
+        rows = as_rows(values)
+        if training and self.trainable:
+            valid = ops.cast(ops.reshape(mask, (1, -1)), "float32")
+            mean, variance = _moments(rows, valid, values.shape[-1])
+            rate = 1.0 - self.momentum
+            self.moving_mean.assign_add(rate * (mean - self.moving_mean))
+            self.moving_variance.assign_add(rate * (variance - self.moving_variance))
+            inverse = ops.rsqrt(variance + self.epsilon)
+            affine = _affine_by_own_moments(valid, mean, inverse)
+        else:
+            mean = ops.convert_to_tensor(self.moving_mean)
+            inverse = ops.rsqrt(self.moving_variance + self.epsilon)
+            affine = _affine
+        scale = self.gamma * inverse
+        rows = affine(rows, scale, self.beta - mean * scale)
+        return ops.reshape(rows, ops.shape(values))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }
+
+    def compute_output_shape(self, shape: Any, *_: Any) -> Any:
+        return shape
+
+
+# Below, `rows` are (R, W C): W positions of C channels side by side in each row, and
+# `valid` (1, R) is 1 where a row counts.
+
+
+def _moments(rows: Any, valid: Any, channels: int) -> tuple[Any, Any]:
+    """Mean and variance of each channel over the valid rows, (C,) float32."""
+    count = _count(rows, valid, channels)
+    values = ops.cast(ops.stop_gradient(rows), "float32")
+    mean = _channel_sums(valid, values, channels) / count
+    square = _channel_sums(valid, ops.square(values), channels) / count
+    return mean, ops.maximum(square - ops.square(mean), 0.0)
+
+
+def _affine_by_own_moments(
+    valid: Any, mean: Any, inverse: Any
+) -> Callable[[Any, Any, Any], Any]:
+    """`_affine`, of which the gradient knows that scale and shift depend on the rows.
+
+    Scale and shift hold mean and inverse standard deviation as constants, of which no
+    gradient is taken. With g the gradient that comes in and n the count of valid values
+    of a channel, d shift = sum g, d scale = sum g x, and
+
+        d x = scale (g - (sum g + (x - mean) inverse^2 sum g (x - mean)) / n)
+
+    where the part divided by n is 0 in rows that are not valid.
+    """
+    channels = mean.shape[0]
+
+    def affine(rows: Any, scale: Any, shift: Any) -> tuple[Any, Callable]:
+        def gradient(upstream: Any) -> tuple[Any, Any, Any]:
+            every = ops.ones_like(valid)
+            wide = ops.cast(upstream, "float32")
+            to_shift = _channel_sums(every, wide, channels)
+            products = wide * ops.cast(rows, "float32")
+            to_scale = _channel_sums(every, products, channels)
+            count = _count(rows, valid, channels)
+            slope = scale * ops.square(inverse) * (to_scale - mean * to_shift) / count
+            by_moments = _affine(rows, slope, scale * to_shift / count - slope * mean)
+            by_moments *= ops.cast(ops.transpose(valid), rows.dtype)
+            to_rows = upstream * _side_by_side(scale, upstream) - by_moments
+            return to_rows, to_scale, to_shift
+
+        return _affine(rows, scale, shift), gradient
+
+    return ops.custom_gradient(affine)
+
+
+def _affine(rows: Any, scale: Any, shift: Any) -> Any:
+    """rows scale + shift, by channel."""
+    return rows * _side_by_side(scale, rows) + _side_by_side(shift, rows)
+
+
+def _side_by_side(channels: Any, rows: Any) -> Any:
+    """(C,) repeated for each position of a row, in the dtype of the rows."""
+    repeats = rows.shape[1] // channels.shape[0]
+    return ops.tile(ops.cast(channels, rows.dtype), repeats)
+
+
+def _channel_sums(weights: Any, rows: Any, channels: int) -> Any:
+    """sum_r weights_r rows_r, added up over positions: (C,)."""
+    sums = ops.reshape(ops.matmul(weights, rows), (-1, channels))
+    return ops.sum(sums, axis=0)
+
+
+def _count(rows: Any, valid: Any, channels: int) -> Any:
+    """Valid values of a channel; 1 at least."""
+    return ops.maximum(ops.sum(valid) * (rows.shape[1] // channels), 1.0)

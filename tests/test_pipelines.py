@@ -11,7 +11,7 @@ import soundfile
 import tensorflow as tf
 from conftest import CLASSES, make_embeddings
 
-from tfweak import audio, features, parsing, pipelines, records, sources
+from tfweak import audio, features, front_ends, parsing, pipelines, records, sources
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event, SegmentGrid
 from tfweak.pipelines import InputConfig
@@ -118,6 +118,52 @@ def test_waveforms_become_the_same_features_as_prepared_ones():
         assert x["num_frames"][i] == len(expected)
         np.testing.assert_allclose(
             x["features"][i, : len(expected)], expected, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("name", ["vggish", "tlweak", "constant_q"])
+def test_waveforms_in_memory_are_kept_as_features(name, tmp_path):
+    """In every epoch each clip once, its labels, and its features rounded to halves."""
+    payload = records.Payload("waveform", "int16", {"sample_rate_hz": 16000})
+    rng = np.random.default_rng(3)
+    clips = [
+        records.Clip(
+            str(i),
+            [i % 2],
+            rng.integers(-9000, 9000, 9000 + 2000 * i).astype(np.int16),
+            None if i % 3 == 0 else [Event(i % 2, 0.1 * i, 0.1 * i + 0.3)],
+        )
+        for i in range(7)
+    ]
+    records.write_shard(
+        tmp_path / "a.tfrecord", [records.encode(c, payload) for c in clips]
+    )
+    records.DatasetInfo("x", payload, ClassList(("a", "b"))).write(tmp_path)
+    data = sources.open_data([tmp_path])
+    config = InputConfig(3, front_end=front_ends.get(name), grid=SegmentGrid(0.2, 0.2))
+    source = pipelines.TrainingInput(data, config)
+    whole = pipelines.evaluation_batches(data, config)
+    for batches in (source.epoch(0), source.epoch(1)):
+        left = [clip for batch in whole for clip in unbatched(*batch)]
+        assert any(clip[2].any() for clip in left)
+        for mine in (clip for batch in batches for clip in unbatched(*batch)):
+            # no two clips are equally long
+            (found,) = (i for i, c in enumerate(left) if len(c[0]) == len(mine[0]))
+            expected = left.pop(found)
+            np.testing.assert_allclose(mine[0], expected[0], rtol=2**-10, atol=1e-3)
+            for labels, own in zip(mine[1:], expected[1:]):
+                np.testing.assert_array_equal(labels, own)
+        assert not left
+
+
+def unbatched(x, y):
+    """Valid frames, tags, strong labels of them and whether there are any."""
+    for i, rows in enumerate(x["num_frames"].numpy()):
+        yield (
+            x["features"][i, :rows].numpy(),
+            y["weak"][i].numpy(),
+            y["strong"][i, :rows].numpy(),
+            y["has_strong"][i].numpy(),
         )
 
 

@@ -101,7 +101,7 @@ class Parser:
     def __call__(self, serialized: tf.Tensor) -> tuple[dict, dict]:
         strong = {**_HAS_STRONG, **_STRONG} if self._grid else {}
         raw, context = _parse(serialized, self._payload, {**_ID, **_LABELS, **strong})
-        x = self._features(raw)
+        x = self.features(raw)
         y = {"weak": self._multi_hot(context["labels"]), "clip_id": context["video_id"]}
         if self._grid:
             rows = tf.shape(x["features"])[1]
@@ -109,7 +109,8 @@ class Parser:
             y["has_strong"] = context["has_strong"] > 0
         return x, y
 
-    def _features(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
+    def features(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A model's input of payloads as they are stored."""
         payload = self._payload
         rows = _num_rows(raw, payload)
         dtype = _DTYPES[payload.dtype]
@@ -199,6 +200,44 @@ def fit_frames(
         rows = tf.minimum(rows, wanted)
     valid = tf.sequence_mask(rows, tf.shape(values)[1])[..., tf.newaxis]
     return {"features": tf.where(valid, values, 0.0), "num_frames": rows}
+
+
+def stored_features(
+    payload: records.Payload, front_end: front_ends.FrontEnd | None = None
+) -> tuple[Callable[[tf.Tensor], tf.Tensor], records.Payload]:
+    """What makes records of features of records of waveforms.
+
+    Args:
+      payload: the waveforms.
+      front_end: VGGish's where None.
+
+    Returns:
+      (B,) serialised clips -> (B,) serialised clips with the same labels, and their
+      payload, as `tfweak-prepare` would have stored it.
+    """
+    front_end = front_end or front_ends.get(front_ends.DEFAULT)
+    stored = records.Payload(front_end.kind, "float16", front_end.parameters("float16"))
+    parser = Parser(payload, 0, front_end=front_end)
+
+    def replaced(serialized: Any, features: Any, rows: Any) -> np.ndarray:
+        out = []
+        for record, values, count in zip(serialized, features, rows):
+            clip = tf.train.SequenceExample.FromString(record)
+            del clip.context.feature[payload.kind]
+            value = values[:count].tobytes()
+            clip.context.feature[stored.kind].bytes_list.value.append(value)
+            out.append(clip.SerializeToString())
+        return np.array(out, object)
+
+    def convert(serialized: tf.Tensor) -> tf.Tensor:
+        x = parser.features(_parse(serialized, payload, {})[0])
+        features = tf.cast(x["features"], tf.float16)
+        out = tf.numpy_function(
+            replaced, [serialized, features, x["num_frames"]], tf.string, stateful=False
+        )
+        return tf.ensure_shape(out, [None])
+
+    return convert, stored
 
 
 def features_of_waveform(

@@ -20,11 +20,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import audio, front_ends, parsing
+from tfweak import audio, front_ends, parsing, records
 from tfweak.errors import InputError
 from tfweak.features_layer import FrontEndLayer
 from tfweak.labels import SegmentGrid
 from tfweak.sources import ClipData, keep_parts, uniform_hash
+
+# Clips whose features are computed in one go.
+_CONVERTED_TOGETHER = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +48,8 @@ class InputConfig:
       mixup: alpha of the Beta distribution of mixup (Zhang et al. 2018); 0 is off.
       seed: of shuffling, balancing and mixing.
       shuffle_clips: size of the shuffle buffer.
-      cache_bytes: records are kept in memory when the files are no larger in all.
+      cache_bytes: records are kept in memory when the files are no larger in all; of
+        waveforms, their features.
     """
 
     batch_size: int = 32
@@ -74,8 +78,18 @@ class TrainingInput:
         self._config = config
         size = sum(os.path.getsize(path) for path in data.files)
         self._in_memory = size <= config.cache_bytes
+        self._payload = data.payload
         if self._in_memory:
-            self._cached = data.open_serialized().cache()
+            clips = data.open_serialized()
+            if data.payload.kind == "waveform":  # once, not in every epoch
+                convert, self._payload = parsing.stored_features(
+                    data.payload, config.front_end
+                )
+                clips = clips.batch(_CONVERTED_TOGETHER).map(
+                    convert, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+                )
+                clips = clips.unbatch()
+            self._cached = clips.cache()
 
     def epoch(self, number: int) -> tf.data.Dataset:
         """The batches of one epoch, in the order that seed and epoch give."""
@@ -100,7 +114,9 @@ class TrainingInput:
         dataset = dataset.shuffle(
             buffer, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False
         )
-        dataset = _batches(dataset, data, config, config.num_frames)
+        dataset = _batches(
+            dataset, self._payload, len(data.classes), config, config.num_frames
+        )
         dataset = dataset.map(_without_ids)
         if not config.balance:
             steps = -(-len(data) // config.batch_size)
@@ -128,10 +144,15 @@ def training_batches(
 def evaluation_batches(data: ClipData, config: InputConfig) -> tf.data.Dataset:
     """Every clip once, whole, in file order, padded to the longest of its batch."""
     dataset = data.open_serialized()
-    if sum(os.path.getsize(path) for path in data.files) <= config.cache_bytes:
+    small = sum(os.path.getsize(path) for path in data.files) <= config.cache_bytes
+    waveforms = data.payload.kind == "waveform"
+    if small and not waveforms:
+        dataset = dataset.cache()
+    dataset = _batches(dataset, data.payload, len(data.classes), config, None)
+    if small and waveforms:  # their features are costly, and no larger
         dataset = dataset.cache()
     # stays on the host, for clip ids are strings
-    return _batches(dataset, data, config, None).prefetch(tf.data.AUTOTUNE)
+    return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def audio_file_batches(
@@ -218,13 +239,14 @@ def mix(
 
 def _batches(
     dataset: tf.data.Dataset,
-    data: ClipData,
+    payload: records.Payload,
+    num_classes: int,
     config: InputConfig,
     num_frames: int | None,
 ) -> tf.data.Dataset:
     parse = parsing.Parser(
-        data.payload,
-        len(data.classes),
+        payload,
+        num_classes,
         num_frames,
         config.grid,
         config.num_segments,

@@ -10,6 +10,7 @@ and a killed run loses at most the shards it was working on. `manifest.csv` and 
 from __future__ import annotations
 
 import collections
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from tfweak import records
+from tfweak import processes, records
 from tfweak.errors import InputError
 
 from . import datasets, pool
@@ -99,8 +100,16 @@ def prepare(
         )
         for key, split in plan.splits.items()
     ]
-    for part in parts:
-        part.start()
+    with contextlib.ExitStack() as stack:
+        for part in parts:
+            stack.enter_context(processes.alone_in(part.folder))
+            part.start()
+        return _prepare(parts, out, workers)
+
+
+def _prepare(
+    parts: list[_Part], out: pathlib.Path, workers: int | None
+) -> list[Result]:
     unfinished = [job for part in parts if not part.complete for job in part.jobs]
     pool.run(
         [job for job in unfinished if job.report() is None],

@@ -16,7 +16,7 @@ import json
 import os
 import pathlib
 
-from tfweak import records
+from tfweak import processes, records
 from tfweak.errors import InputError
 from tfweak.models import reporting, runs
 from tfweak.models.plans import Experiment, Plan
@@ -35,7 +35,12 @@ def run(experiment: Experiment) -> dict[str, pathlib.Path]:
     """
     plan = Plan(experiment)
     plan.check()
-    _claim(experiment)
+    with processes.alone_in(experiment.out):
+        _claim(experiment)
+        return _run(experiment, plan)
+
+
+def _run(experiment: Experiment, plan: Plan) -> dict[str, pathlib.Path]:
     threads = max(1, (os.cpu_count() or 1) // experiment.parallel)
     pretraining = plan.pretraining()
     if pretraining:
@@ -115,7 +120,6 @@ def _claim(experiment: Experiment) -> None:
         raise InputError(
             f"--out={folder}: is not empty and no experiment; choose another"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     records.write_text(
         path,
         json.dumps({"settings": document, "versions": runs.versions()}, indent=1),

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from tfweak import (
     comparison_plots,
     localization_plots,
     parsing,
-    pipelines,
     plotting,
     sources,
 )
@@ -202,24 +202,29 @@ def _unseen(data: sources.ClipData, trial: Trial) -> sources.ClipData | None:
 
 def _examples(data: sources.ClipData, run: runs.Run) -> list[Example]:
     """The clips with the most classes among the first ones, as a model reads them."""
-    batch = next(iter(data.open_serialized().batch(256)))
-    front_end = run.architecture.front_end
-    config = pipelines.InputConfig(batch_size=256, front_end=front_end)
-    x, y = next(iter(pipelines.evaluation_batches(data, config)))
-    weak = y["weak"].numpy()
-    strong = parsing.strong_events(batch)
-    has_strong = strong["has_strong"].numpy()
+    first = next(iter(data.open_serialized().batch(256)))
+    _, labels = parsing.clip_labels(first)
+    counts = labels.row_lengths().numpy()
+    has_strong = parsing.strong_events(first)["has_strong"].numpy()
     # clips with strong labels first, then those with more classes
-    order = np.lexsort((np.arange(len(weak)), -weak.sum(1), ~has_strong))
-    return [
-        Example(
-            y["clip_id"][i].numpy().decode(errors="replace"),
-            {name: x[name].numpy()[i : i + 1] for name in ("features", "num_frames")},
-            strong["events"][i] if has_strong[i] else None,
-            np.flatnonzero(weak[i]).tolist(),
+    order = np.lexsort((np.arange(len(counts)), -counts, ~has_strong))
+    chosen = tf.gather(first, order[:PICTURES])
+    parse = parsing.Parser(
+        data.payload, len(data.classes), front_end=run.architecture.front_end
+    )
+    strong = parsing.strong_events(chosen)
+    examples = []
+    for i, record in enumerate(chosen):
+        x, y = parse(record[tf.newaxis])
+        examples.append(
+            Example(
+                y["clip_id"][0].numpy().decode(errors="replace"),
+                {name: value.numpy() for name, value in x.items()},
+                strong["events"][i] if strong["has_strong"][i] else None,
+                np.flatnonzero(y["weak"][0]).tolist(),
+            )
         )
-        for i in order[:PICTURES]
-    ]
+    return examples
 
 
 def _has(run: runs.Run, output: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import keras
 import numpy as np
 
-from tfweak import pipelines, records, sources, training
+from tfweak import pipelines, processes, records, sources, training
 from tfweak.callbacks import ClipScores, WeightAverage
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
@@ -73,6 +73,19 @@ def train(
         provenance.check_unseen(
             source, valid_data.clip_ids, "validation", config.allow_overlap
         )
+    with processes.alone_in(out):
+        return _train(config, architecture, supervision, source, train_data, valid_data)
+
+
+def _train(
+    config: TrainConfig,
+    architecture: registry.Architecture,
+    supervision: training.Supervision,
+    source: str | None,
+    train_data: sources.ClipData,
+    valid_data: sources.ClipData,
+) -> runs.Run:
+    out = pathlib.Path(config.out)
     document = _document(config, architecture, train_data, valid_data)
     state = _open_run(out, document, train_data.classes, config.resume)
     if state is None:

@@ -1,13 +1,17 @@
-"""Worker processes that leave the cores to each other and end with their parent."""
+"""Processes that leave cores and folders to each other and end with their parent."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import pathlib
 import signal
 import threading
 import time
 from collections.abc import Iterator
+
+from tfweak.errors import InputError
 
 _PARENT_POLL_SECONDS = 0.5
 _THREAD_VARIABLES = (
@@ -41,6 +45,39 @@ def for_children(threads: int = 1) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def alone_in(folder: str | os.PathLike) -> Iterator[None]:
+    """Makes a folder, which no other process may enter like this at the same time.
+
+    The lock is on the folder itself and ends with the process, however it ends.
+
+    Raises:
+      InputError: when another process is in there, or the folder cannot be made.
+    """
+    try:
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(
+            f"--out={folder}: cannot be written ({error}); free some space, or choose"
+            " another folder"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise InputError(
+            f"--out={folder}: another process is writing there; wait for it, or choose"
+            " another folder"
+        ) from None
+    except OSError:
+        pass  # a file system without locks: nobody can be kept out
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def end_with_parent() -> None:

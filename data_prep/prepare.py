@@ -298,8 +298,13 @@ def _summary(results: list[Result]) -> list[str]:
                     f"  {title} {sum(counts.values())} ({text}):"
                     f" {result.folder / 'manifest.csv'} says why"
                 )
-    folders = ",".join(str(r.folder) for r in results if r.num_clips)
-    lines.append(f"next: tfweak-train --data={folders} --out=RUN")
+    train, test = (
+        ",".join(str(r.folder) for r in results if r.num_clips and r.is_test is is_test)
+        for is_test in (False, True)
+    )
+    lines.append(f"next: tfweak-train --data={train or 'DIR'} --out=RUN")
+    if test:
+        lines[-1] += f", then tfweak-evaluate --run=RUN --data={test}"
     return lines
 
 

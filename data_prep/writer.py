@@ -54,6 +54,7 @@ class Result:
       num_shards: its `*.tfrecord` files.
       left_out: how many entries of each kind its manifest has.
       already_complete: whether there was nothing to do.
+      is_test: whether it is for testing alone.
     """
 
     folder: pathlib.Path
@@ -61,6 +62,7 @@ class Result:
     num_shards: int
     left_out: dict[str, int]
     already_complete: bool
+    is_test: bool
 
 
 def prepare(
@@ -250,7 +252,12 @@ class _Part:
             clips = records.DatasetInfo.read(self.folder).num_clips or 0
             shards = len(records.shards(self.folder))
         return Result(
-            self.folder, clips, shards, dict(sorted(kinds.items())), self.complete
+            self.folder,
+            clips,
+            shards,
+            dict(sorted(kinds.items())),
+            self.complete,
+            self._split.is_test,
         )
 
 

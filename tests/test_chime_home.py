@@ -220,6 +220,10 @@ def test_the_command(tree, tmp_path, capsys):
         f"{tmp_path / 'out' / 'fold3'}: 2 clips, 1 shard",
         f"{tmp_path / 'out' / 'evaluation'}: 2 clips, 1 shard",
     ]
+    assert lines[2] == (  # nobody is sent to train on the evaluation set
+        f"next: tfweak-train --data={tmp_path / 'out' / 'fold3'} --out=RUN, then"
+        f" tfweak-evaluate --run=RUN --data={tmp_path / 'out' / 'evaluation'}"
+    )
 
 
 # --- chunks that cannot be used -------------------------------------------------------

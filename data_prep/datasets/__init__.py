@@ -126,10 +126,16 @@ class Split:
     """The work for one output folder, and what planning already found unusable.
 
     A split without items gets a manifest only.
+
+    Attributes:
+      items: a clip each.
+      bad: what was left out.
+      is_test: whether its publishers keep it for testing alone.
     """
 
     items: tuple[Item, ...]
     bad: tuple[Bad, ...] = ()
+    is_test: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

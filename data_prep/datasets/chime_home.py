@@ -99,7 +99,10 @@ def plan(options: Options) -> Plan:
         Bad(name, "not listed", f"has a fold, but {_DEVELOPMENT} does not list it")
         for name in sorted(set(folds) - set(development))
     ]
-    splits = {key: _split(root / "chunks", names) for key, names in parts.items()}
+    splits = {
+        key: _split(root / "chunks", names, key == "evaluation")
+        for key, names in parts.items()
+    }
     if top:
         splits[""] = Split((), tuple(top))
     encoder = _audio.encoder(options)
@@ -215,7 +218,7 @@ def _repeated(path: pathlib.Path, number: str, name: str, first: str) -> Bad:
     return Bad(f"{path.name}, line {number}", "duplicate", f"{name} as in line {first}")
 
 
-def _split(chunks: pathlib.Path, names: list[str]) -> Split:
+def _split(chunks: pathlib.Path, names: list[str], is_test: bool) -> Split:
     """The chunks that have audio and an annotation, and those that have not."""
     items, bad = [], []
     for name in names:
@@ -227,7 +230,7 @@ def _split(chunks: pathlib.Path, names: list[str]) -> Split:
             items.append(Item(name, [labels, size]))
         except BadFile as error:
             bad.append(Bad(name, error.kind, error.reason))
-    return Split(tuple(items), tuple(bad))
+    return Split(tuple(items), tuple(bad), is_test)
 
 
 def _labels(chunks: pathlib.Path, name: str) -> list[int]:

@@ -265,10 +265,12 @@ def _attention(systems: Mapping[str, tuple[runs.Run, Example]]) -> Any:
 
 def _localization(run: runs.Run, clip: Example) -> Any:
     answer = _answer(run, clip)
+    config = run.architecture.config
     return localization_plots.plot_localization(
         **_view(run, clip),
         localization=answer["localization"],
         global_attention=answer.get("global_attention"),
         scores=answer["clip_probs"],
         num_valid_segments=int(answer["mask"].sum()),
+        background=getattr(config, "background", False),
     )

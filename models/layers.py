@@ -171,6 +171,46 @@ def masked_dense(
     return ApplyMask(dtype="float32", name=f"valid_{values_name}")(values, mask)
 
 
+@keras.saving.register_keras_serializable(package="tfweak")
+class WithoutLast(keras.layers.Layer):
+    """All values of the last axis but the last one."""
+
+    def call(self, values: Any) -> Any:
+        return values[..., :-1]
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return (*shape[:-1], shape[-1] - 1)
+
+
+def class_shares(
+    hidden: Any,
+    mask: Any,
+    num_classes: int,
+    background: bool,
+    name: str,
+    values_name: str,
+) -> Any:
+    """Which class a segment belongs to: a dense layer and a softmax over the classes.
+
+    Args:
+      hidden: (B, T, D).
+      mask: (B, T) bool.
+      num_classes: C.
+      background: give the softmax one output more, for segments that belong to no
+        class. Without it some class has to take them.
+      name: of the layer.
+      values_name: of its activations.
+
+    Returns:
+      (B, T, C) float32, 0 in padded segments; the sum over the classes is 1, with a
+      background 1 minus its share.
+    """
+    if not background:
+        return masked_dense(hidden, mask, num_classes, "softmax", name, values_name)
+    shares = masked_dense(hidden, mask, num_classes + 1, "softmax", name, values_name)
+    return WithoutLast(dtype="float32", name=f"{values_name}_of_classes")(shares)
+
+
 def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict:
     """L8-a, L8-b and the pooling of Kim & Ghaffarzadegan 2019.
 

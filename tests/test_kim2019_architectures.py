@@ -29,9 +29,9 @@ C = 5
 RNG = np.random.default_rng(0)
 
 
-def make(name, precision="float32", width=0.0625, classes=C):
+def make(name, precision="float32", width=0.0625, classes=C, **settings):
     keras.utils.set_random_seed(0)
-    architecture = registry.create(name, classes, width=width)
+    architecture = registry.create(name, classes, width=width, **settings)
     return architecture, architecture.build(precision)
 
 
@@ -120,6 +120,7 @@ def test_parameters_of_gated_crnn():
     # 128 + 128) = 147,840, four of them 591,360; L8-a, L8-b: 256 * 527 + 527 = 135,439
     assert parameters("gated_crnn") == 517_248 + 2_048 + 147_712 + 591_360 + 2 * 135_439
     assert parameters("gated_crnn") == 1_529_246
+    assert parameters("gated_crnn", background=True) == 1_529_246 + 257
 
 
 def test_parameters_of_tlweak():
@@ -155,8 +156,8 @@ def test_parameters_of_mmnet_ms():
     assert parameters("mmnet_ms") == TRUNK + macro + micro == 7_955_260
 
 
-def parameters(name):
-    _, network = make(name, width=1.0, classes=527)
+def parameters(name, **settings):
+    _, network = make(name, width=1.0, classes=527, **settings)
     return sum(int(np.prod(w.shape)) for w in network.trainable_weights)
 
 

@@ -190,6 +190,17 @@ def test_padding_is_not_shown():
         _draw(localization=localization, global_attention=attention)
 
 
+def test_a_background_may_take_a_part():
+    share = 0.7 * _localization()
+    with pytest.raises(InputError, match="expected 1;"):
+        _draw(localization=share)
+    figure = _draw(localization=share, background=True)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert any("and the background sum to 1" in title for title in titles)
+    with pytest.raises(InputError, match="expected at most 1;"):
+        _draw(localization=np.ones_like(share), background=True)
+
+
 def test_half_precision_sums_are_near_enough():
     _draw(localization=_localization().astype(np.float16))
 

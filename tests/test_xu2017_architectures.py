@@ -272,6 +272,7 @@ CGRNN = 791_040 + 3_968 + 128_500 + 3_507
         ("att_loc", {}, CGRNN + 41 + 287),
         ("att_loc", {"localization": False}, CGRNN + 41),
         ("att_loc", {"attention": False}, CGRNN + 287),
+        ("att_loc", {"background": True}, CGRNN + 41 + 287 + 41),
         # encoder 7 * 40 * 500 + 500 = 140,500; code 500 * 50 + 50 = 25,050; dnn_1
         # (91 + 1) * 50 * 1000 + 1000 = 4,601,000; dnn_2 1000 * 500 + 500 = 500,500;
         # tags 500 * 7 + 7 = 3,507
@@ -295,6 +296,7 @@ def test_parameters_at_seven_classes(name, settings, expected):
     [
         ("cgrnn", {"filters": 0}, "filters 0"),
         ("att_loc", {"dropout": 1.0}, "dropout 1.0"),
+        ("att_loc", {"localization": False, "background": True}, "which is off"),
         ("dae_dnn", {"context_frames": 90}, "context_frames 90: an odd"),
         ("dae_dnn", {"window_hop_frames": 93}, "in no window"),
         ("dae_dnn", {"pretrain_epochs": -1}, "pretrain_epochs -1: 0 or more"),
@@ -345,9 +347,9 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
-def transfer(source, target):
+def transfer(source, target, but=()):
     for layer in target.layers:
-        if layer.weights:
+        if layer.weights and layer.name not in but:
             layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
@@ -402,6 +404,30 @@ def test_att_loc_is_its_equations_step_by_step():
 def test_localization_sums_to_one_over_classes_in_each_frame():
     out = answer(standardising("att_loc", **TWO_LAYERS), batch())
     np.testing.assert_allclose(out["localization"].sum(2), out["mask"], atol=1e-6)
+
+
+def test_the_background_takes_its_share_of_every_frame():
+    """Of even logits, it takes 1 / (C + 1); of a very low one, nothing."""
+    network = standardising("att_loc", background=True, **TWO_LAYERS)
+    plain = standardising("att_loc", 1, **TWO_LAYERS)
+    kernel, bias = network.get_layer("localization").get_weights()
+    out = answer(network, batch())
+    valid = out["mask"].astype(bool)
+    sums = out["localization"].sum(2)[valid]
+    assert (sums < 1).all() and sums.std() > 1e-3
+    assert out["localization"].shape[2] == kernel.shape[1] - 1
+
+    network.get_layer("localization").set_weights([0 * kernel, 0 * bias])
+    even = answer(network, batch())["localization"]
+    np.testing.assert_allclose(even[valid], 1 / kernel.shape[1], atol=1e-6)
+
+    transfer(network, plain, but=("localization",))
+    plain.get_layer("localization").set_weights([kernel[:, :-1], bias[:-1]])
+    bias[-1] = -1e4
+    network.get_layer("localization").set_weights([kernel, bias])
+    one, two = answer(network, batch()), answer(plain, batch())
+    for key in ("clip_probs", "attention", "localization"):
+        np.testing.assert_allclose(one[key], two[key], atol=1e-6)
 
 
 def test_attention_of_one_and_uniform_localization_are_the_plain_average():

@@ -38,6 +38,7 @@ def plot_localization(
     feature_kind: str = "log_mel",
     title: str = "",
     max_classes: int = 8,
+    background: bool = False,
 ) -> Figure:
     """A clip's features, its localisation map and its global attention, in one column.
 
@@ -47,8 +48,9 @@ def plot_localization(
     the features, as frames around their time in the class's line, and as shades behind
     the curve, which has nothing to do with one class more than with another. As Z_loc
     sums to 1 over all classes, it goes to some class where nothing happens too: there
-    the curve should be low. The map's colours go linearly from 0 to the highest value
-    shown; its title gives that, and the 1/C of a map that prefers no class.
+    the curve should be low, unless there is a `background` to take it. The map's
+    colours go linearly from 0 to the highest value shown; its title gives that, and the
+    1/C of a map that prefers no class.
 
     Args:
       features: (frames, F), valid frames only.
@@ -68,6 +70,8 @@ def plot_localization(
       feature_kind: `log_mel`, `constant_q` or `embedding`, for the labels of the axis.
       title: of the figure.
       max_classes: lines of the map at most.
+      background: whether a part of the map belongs to no class and is not given, so
+        that the classes may sum to less than 1.
 
     Returns:
       A `matplotlib.figure.Figure`.
@@ -82,12 +86,14 @@ def plot_localization(
         localization, (num_classes,), num_valid_segments, "localization"
     )
     sums = located.sum(axis=1)
-    furthest = int(np.abs(sums - 1).argmax())
-    if abs(sums[furthest] - 1) > _SUM_TOLERANCE:
+    off = sums - 1 if background else np.abs(sums - 1)
+    furthest = int(off.argmax())
+    if off[furthest] > _SUM_TOLERANCE:
         raise InputError(
             f"localization: segment {furthest} sums to {sums[furthest]:.4g} over the"
-            " classes, expected 1; is it padding that num_valid_segments should leave"
-            " out, or attention, which sums to 1 over time?"
+            f" classes, expected {'at most ' if background else ''}1; is it padding"
+            " that num_valid_segments should leave out, or attention, which sums to 1"
+            " over time?"
         )
     curve = None
     if global_attention is not None:
@@ -106,8 +112,9 @@ def plot_localization(
         shown,
         "Blues",
         "share",
-        "localisation; all classes sum to 1 at any time",
-        1 / num_classes,
+        "localisation; all classes"
+        f"{' and the background' if background else ''} sum to 1 at any time",
+        1 / (num_classes + background),
     )
     if curve is not None:
         _draw_curve(panels[1], curve, grid, view.events_of(shown))

@@ -18,8 +18,12 @@ numerator alone. Where Eq. (3) and (6) call X(t) "input feature", we take the
 standardised frame.
 
 `attention=false` is localisation only (Z_att = 1), `localization=false` attention only
-(Eqs. 3-5, averaged over frames); with both off it is `cgrnn`. Deviations as there; the
-published file has 8 outputs, 7 tags and silence, here there are as many as classes.
+(Eqs. 3-5, averaged over frames); with both off it is `cgrnn`. Deviations as there.
+
+The paper has 7 classes, the published file 8 outputs, the eighth for silence. Here
+there are as many as classes, so frames in which nothing happens have to go to one of
+them, which is learnt badly then; `background=true` gives Z_loc, though not the tags,
+one output more that takes them (41 parameters). docs/xu2017.md shows what it does.
 """
 
 from __future__ import annotations
@@ -28,8 +32,9 @@ import dataclasses
 
 import keras
 
+from tfweak.errors import InputError
 from tfweak.models.architectures import _cgrnn, _xu2017
-from tfweak.models.layers import masked_dense
+from tfweak.models.layers import class_shares, masked_dense
 from tfweak.pooling import LocalizationPooling
 
 PAYLOAD = "log_mel"
@@ -46,10 +51,19 @@ class Config(_cgrnn.TrunkConfig):
     Attributes:
       attention: the global attention Z_att, Eqs. (3)-(5).
       localization: the softmax over classes Z_loc, Eqs. (6)-(8).
+      background: one more output of that softmax, for frames of no class.
     """
 
     attention: bool = True
     localization: bool = True
+    background: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.background and not self.localization:
+            raise InputError(
+                "background is an output of the localization, which is off"
+            )
 
 
 def build(config: Config) -> keras.Model:
@@ -71,8 +85,13 @@ def build(config: Config) -> keras.Model:
     if not config.localization:
         outputs = _xu2017.averaged(probs, mask)
     else:
-        localization = masked_dense(
-            frames, mask, config.num_classes, "softmax", "localization", "Z_loc"
+        localization = class_shares(
+            frames,
+            mask,
+            config.num_classes,
+            config.background,
+            "localization",
+            "Z_loc",
         )
         extra["localization"] = localization
         pooled = LocalizationPooling(name="pooling")(probs, localization, mask)

@@ -31,7 +31,8 @@ stage to what follows, here both are, as in the paper; there the softmax reads t
 sigmoids' outputs, here both layers read the GRUs; the GRUs' gates are plain sigmoids,
 not Keras 2's piecewise linear ones; any clip length, with padded frames masked in
 convolutions, normalisation, both directions of the GRUs and pooling. `width` scales all
-filters and units.
+filters and units. `background=true` gives the softmax one output more, for frames that
+belong to no class; one of the classes has to take them otherwise.
 
 L8-a and L8-b are named as in the other architectures; they have nothing to do with L8.
 """
@@ -52,6 +53,7 @@ from tfweak.models.architectures._width import WidthConfig, scaled
 from tfweak.models.layers import (
     ApplyMask,
     Standardise,
+    class_shares,
     masked_dense,
     network_inputs,
     standardised,
@@ -75,7 +77,13 @@ KERNEL = 3
 
 @dataclasses.dataclass(frozen=True)
 class Config(WidthConfig):
-    """Settings: the width, and no others."""
+    """Settings, and `width`.
+
+    Attributes:
+      background: one more output of the softmax over the classes, for frames of none.
+    """
+
+    background: bool = False
 
 
 def build(config: Config) -> keras.Model:
@@ -109,7 +117,9 @@ def build(config: Config) -> keras.Model:
     hidden = _gated_gru(hidden, mask, f"L{number + 2}", config)
     classes = config.num_classes
     probs = masked_dense(hidden, mask, classes, "sigmoid", "L8-a", "segment_probs")
-    shares = masked_dense(hidden, mask, classes, "softmax", "L8-b", "localization")
+    shares = class_shares(
+        hidden, mask, classes, config.background, "L8-b", "localization"
+    )
     outputs = {
         **LocalizationPooling(name="pooling")(probs, shares, mask),
         "segment_probs": probs,

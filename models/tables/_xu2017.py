@@ -51,10 +51,13 @@ def row(
 
 
 def parts(column: str) -> dict[str, Row]:
-    """`att_loc` with one of its two parts alone."""
+    """`att_loc` with one of its two parts alone, and with a background."""
     return {
         "attention": row(
             "att_loc", "attention, mean over frames", column, localization=False
         ),
         "localization": row("att_loc", "localisation", column, attention=False),
+        "background": row(
+            "att_loc", "attention and localisation, background", column, background=True
+        ),
     }

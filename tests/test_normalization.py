@@ -62,9 +62,9 @@ def naive(values, gamma, beta, epsilon=1e-3):
     return gamma * (values - mean) * tf.math.rsqrt(variance + epsilon) + beta
 
 
-@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("how", ["eagerly", "graph", "XLA"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_gradient_is_the_automatic_one(shape, graph):
+def test_gradient_is_the_automatic_one(shape, how):
     """In padded rows too, should anything read them."""
     layer = layer_for(shape)
     values, weights = random(shape, 2), random(shape, 3)
@@ -81,7 +81,8 @@ def test_gradient_is_the_automatic_one(shape, graph):
 
     gamma, beta = tf.constant(layer.gamma), tf.constant(layer.beta)
     expected = gradients(lambda: naive(values, gamma, beta), gamma, beta)
-    for mine, oracle in zip(tf.function(own)() if graph else own(), expected):
+    found = own() if how == "eagerly" else tf.function(own, jit_compile=how == "XLA")()
+    for mine, oracle in zip(found, expected):
         scale = float(np.abs(oracle).max())
         np.testing.assert_allclose(mine, oracle, atol=1e-5 * scale)
 

@@ -149,7 +149,13 @@ def standardised(inputs: dict[str, Any], layer: Standardise) -> tuple[Any, Any]:
 
 
 def masked_dense(
-    hidden: Any, mask: Any, units: int, activation: str, name: str, values_name: str
+    hidden: Any,
+    mask: Any,
+    units: int,
+    activation: str,
+    name: str,
+    values_name: str,
+    bias: Any = "zeros",
 ) -> Any:
     """A dense layer on each segment whose answer is probabilities or weights.
 
@@ -160,15 +166,28 @@ def masked_dense(
       activation: `sigmoid` or `softmax`.
       name: of the layer.
       values_name: of its activations.
+      bias: how its bias starts.
 
     Returns:
       (B, T, units) float32, 0 in padded segments.
     """
-    logits = keras.layers.Dense(units, name=name)(hidden)
+    logits = keras.layers.Dense(units, bias_initializer=bias, name=name)(hidden)
     values = keras.layers.Activation(activation, dtype="float32", name=values_name)(
         logits
     )
     return ApplyMask(dtype="float32", name=f"valid_{values_name}")(values, mask)
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class LastOneHalf(keras.initializers.Initializer):
+    """Biases of n logits that give the last one half of their softmax: log(n - 1)."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        (size,) = shape
+        return ops.one_hot(size - 1, size, dtype=dtype) * math.log(size - 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
@@ -197,7 +216,9 @@ def class_shares(
       mask: (B, T) bool.
       num_classes: C.
       background: give the softmax one output more, for segments that belong to no
-        class. Without it some class has to take them.
+        class; without it some class has to take them. It starts with half of each
+        segment: no loss tells it from a class, and it must not be by chance that it
+        takes what belongs to none.
       name: of the layer.
       values_name: of its activations.
 
@@ -207,7 +228,9 @@ def class_shares(
     """
     if not background:
         return masked_dense(hidden, mask, num_classes, "softmax", name, values_name)
-    shares = masked_dense(hidden, mask, num_classes + 1, "softmax", name, values_name)
+    shares = masked_dense(
+        hidden, mask, num_classes + 1, "softmax", name, values_name, LastOneHalf()
+    )
     return WithoutLast(dtype="float32", name=f"{values_name}_of_classes")(shares)
 
 

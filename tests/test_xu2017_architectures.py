@@ -406,12 +406,17 @@ def test_localization_sums_to_one_over_classes_in_each_frame():
     np.testing.assert_allclose(out["localization"].sum(2), out["mask"], atol=1e-6)
 
 
-def test_the_background_takes_its_share_of_every_frame():
-    """Of even logits, it takes 1 / (C + 1); of a very low one, nothing."""
+def test_the_background_takes_its_share_of_every_frame(tmp_path):
+    """Half at first; of even logits 1 / (C + 1); of a very low one, nothing."""
     network = standardising("att_loc", background=True, **TWO_LAYERS)
+    fresh = registry.create("att_loc", C, background=True, **TWO_LAYERS).build()
+    assert np.exp(fresh.get_layer("localization").bias[-1]) == pytest.approx(C)
     plain = standardising("att_loc", 1, **TWO_LAYERS)
     kernel, bias = network.get_layer("localization").get_weights()
     out = answer(network, batch())
+    network.save(tmp_path / "a.keras")
+    again = answer(keras.saving.load_model(tmp_path / "a.keras"), batch())
+    np.testing.assert_array_equal(again["clip_probs"], out["clip_probs"])
     valid = out["mask"].astype(bool)
     sums = out["localization"].sum(2)[valid]
     assert (sums < 1).all() and sums.std() > 1e-3

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tfweak.models.layers import as_rows
@@ -47,7 +48,7 @@ class MaskedBatchNormalization(keras.layers.Layer):
         self.moving_variance = weight("moving_variance", "ones", False)
 
     def call(self, values: Any, mask: Any, training: bool = False) -> Any:
-        """Normalises (B, T, ..., C) with a (B, T) mask."""
+        """Normalises (B, T, ..., C), finite in padding too, with a (B, T) mask."""
         rows = as_rows(values)
         if training and self.trainable:
             valid = ops.cast(ops.reshape(mask, (1, -1)), "float32")
@@ -136,8 +137,12 @@ def _side_by_side(channels: Any, rows: Any) -> Any:
 
 def _channel_sums(weights: Any, rows: Any, channels: int) -> Any:
     """sum_r weights_r rows_r, added up over positions: (C,)."""
-    sums = ops.reshape(ops.matmul(weights, rows), (-1, channels))
-    return ops.sum(sums, axis=0)
+    if tf.config.list_physical_devices("GPU"):
+        # there a product rounds to TensorFloat-32, too coarse for a variance
+        sums = ops.sum(ops.transpose(weights) * rows, axis=0)
+    else:
+        sums = ops.matmul(weights, rows)
+    return ops.sum(ops.reshape(sums, (-1, channels)), axis=0)
 
 
 def _count(rows: Any, valid: Any, channels: int) -> Any:

@@ -34,8 +34,15 @@ def over(shape):
     return MASK.reshape(MASK.shape + (1,) * (len(shape) - 2))
 
 
+@pytest.fixture(params=["CPU", "GPU"])
+def device(request, monkeypatch):
+    """Sums are taken in one way on a CPU and in another on a GPU."""
+    if request.param == "GPU":
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-def test_valid_values_and_moving_statistics_are_those_of_keras(shape):
+def test_valid_values_and_moving_statistics_are_those_of_keras(shape, device):
     """Keras's layer on the valid rows alone."""
     layer = layer_for(shape, momentum=0.9)
     oracle = keras.layers.BatchNormalization(momentum=0.9)
@@ -64,7 +71,7 @@ def naive(values, gamma, beta, epsilon=1e-3):
 
 @pytest.mark.parametrize("how", ["eagerly", "graph", "XLA"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_gradient_is_the_automatic_one(shape, how):
+def test_gradient_is_the_automatic_one(shape, how, device):
     """In padded rows too, should anything read them."""
     layer = layer_for(shape)
     values, weights = random(shape, 2), random(shape, 3)

@@ -57,6 +57,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(_: list[str]) -> None:
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")  # it warns of one model traced after another
     started = time.monotonic()
     out = pathlib.Path(_OUT.value)
     out.mkdir(parents=True, exist_ok=True)

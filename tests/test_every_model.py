@@ -32,7 +32,7 @@ MODELS = {
     "resnet_att": {"width": 0.125},
     "mmnet_ms": {"width": 0.125},
 }
-# 140 to 290 steps: enough for each, with small batches for those whose steps are long
+# 150 to 300 steps: enough for each, with small batches for those whose steps are long
 TRAINING = {"epochs": 12, "batch_size": 12, "learning_rate": 2e-3}
 OTHERS = {
     "attention_fcn": {"epochs": 7, "batch_size": 6},

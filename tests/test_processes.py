@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -52,6 +53,15 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     with pytest.raises(InputError, match="file: cannot be written"):
         with processes.alone_in(tmp_path / "file"):
             pass
+
+
+def test_a_full_disk_says_where(tmp_path):
+    with pytest.raises(OSError, match=f"No space.*{tmp_path.name}/full"):
+        with processes.alone_in(tmp_path / "full"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match="in/there"):
+        with processes.alone_in(tmp_path / "full"):
+            raise OSError(errno.ENOSPC, "No space left on device", "in/there")
 
 
 def test_commands_refuse_a_folder_in_use(holder, tmp_path, capsys):

@@ -51,7 +51,8 @@ def for_children(threads: int = 1) -> Iterator[None]:
 def alone_in(folder: str | os.PathLike) -> Iterator[None]:
     """Makes a folder, which no other process may enter like this at the same time.
 
-    The lock is on the folder itself and ends with the process, however it ends.
+    The lock is on the folder itself and ends with the process, however it ends. An
+    `OSError` from in there that names no file, as of a full disk, names the folder.
 
     Raises:
       InputError: when another process is in there, or the folder cannot be made.
@@ -61,21 +62,25 @@ def alone_in(folder: str | os.PathLike) -> Iterator[None]:
         handle = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise InputError(
-            f"--out={folder}: cannot be written ({error}); free some space, or choose"
-            " another folder"
+            f"{folder}: cannot be written ({error}); free some space, or choose"
+            " another --out"
         ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
         raise InputError(
-            f"--out={folder}: another process is writing there; wait for it, or choose"
-            " another folder"
+            f"{folder}: another process is writing there; wait for it, or choose"
+            " another --out"
         ) from None
     except OSError:
         pass  # a file system without locks: nobody can be kept out
     try:
         yield
+    except OSError as error:
+        if error.filename is None:  # "no space left" alone does not say where
+            error.filename = str(folder)
+        raise
     finally:
         os.close(handle)
 

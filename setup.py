@@ -1,19 +1,18 @@
 """Packaging: the folders `data_prep/` and `models/` install inside `tfweak`."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
+
+OWN = ["data_prep", "models"]
 
 setup(
     packages=[
-        "tfweak",
-        "tfweak.data_prep",
-        "tfweak.data_prep.datasets",
-        "tfweak.models",
-        "tfweak.models.architectures",
-        "tfweak.models.tables",
+        *find_packages(include=["tfweak", "tfweak.*"]),
+        *(
+            f"tfweak.{name}"
+            for folder in OWN
+            for name in find_packages(include=[folder, f"{folder}.*"])
+        ),
     ],
-    package_dir={
-        "tfweak": "tfweak",
-        "tfweak.data_prep": "data_prep",
-        "tfweak.models": "models",
-    },
+    package_dir={"tfweak": "tfweak", **{f"tfweak.{name}": name for name in OWN}},
+    package_data={"tfweak": ["py.typed"]},
 )

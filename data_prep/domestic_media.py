@@ -9,13 +9,15 @@ from __future__ import annotations
 import numpy as np
 import scipy.signal
 
+from tfweak.typing import Array
+
 from .domestic_voices import CHILD, MAN, WOMAN, in_a_room, speech
 from .sound_parts import clicks, noise, rms, smooth, tone
 
 _SCALE = np.array([0, 2, 4, 5, 7, 9, 11, 12, 14, 16])  # major, in semitones
 
 
-def show(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def show(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A voice of any kind over music, or over an audience."""
     n = round(seconds * rate)
     talker = (MAN, WOMAN, MAN, WOMAN, CHILD)[rng.integers(5)]
@@ -25,12 +27,12 @@ def show(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     return _loudspeaker(rng, voice + rng.uniform(0.25, 1.0) * bed, rate)
 
 
-def jingle(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def jingle(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Music alone."""
     return _loudspeaker(rng, _music(rng, round(seconds * rate), rate), rate)
 
 
-def game(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def game(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Runs of square-wave notes with shots and sweeps between them."""
     n = round(seconds * rate)
     length = rng.uniform(0.06, 0.16)
@@ -53,7 +55,7 @@ def game(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     return _loudspeaker(rng, out, rate)
 
 
-def _music(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
+def _music(rng: np.random.Generator, n: int, rate: int) -> Array:
     """(N,) unit power: chords that change on the beat, a tune over them, a drum."""
     beat = round(rng.uniform(0.28, 0.6) * rate)
     count = n // beat + 2
@@ -74,7 +76,7 @@ def _music(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     return out / rms(out)
 
 
-def _notes(pitch_hz: np.ndarray, rate: int, partials: np.ndarray) -> np.ndarray:
+def _notes(pitch_hz: Array, rate: int, partials: Array) -> Array:
     """(N,) a tone that is struck anew wherever the pitch changes."""
     starts = np.flatnonzero(np.diff(pitch_hz, prepend=0))
     strikes = np.zeros(len(pitch_hz))
@@ -83,7 +85,7 @@ def _notes(pitch_hz: np.ndarray, rate: int, partials: np.ndarray) -> np.ndarray:
     return tone(pitch_hz, rate, partials) * np.exp(-since / (0.25 * rate))
 
 
-def _loudspeaker(rng: np.random.Generator, values: np.ndarray, rate: int) -> np.ndarray:
+def _loudspeaker(rng: np.random.Generator, values: Array, rate: int) -> Array:
     """Levelled, band-limited, in the room."""
     level = np.sqrt(smooth(values**2, rate, 0.1) + 1e-6)
     out = values / level ** rng.uniform(0.4, 0.9)

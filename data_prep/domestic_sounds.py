@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 import scipy.signal
 
+from tfweak.typing import Array
+
 from . import domestic_media as media
 from .domestic_voices import CHILD, MAN, WOMAN, Talker, cry, in_a_room, speech
 from .sound_parts import clicks, noise, resonance, rms, smooth, tone, wander
@@ -20,7 +22,7 @@ from .synthesis import EventKind
 
 def room(
     rng: np.random.Generator, duration_seconds: float, sample_rate_hz: int
-) -> np.ndarray:
+) -> Array:
     """A quiet home without the events: air, mains hum, at times a clock or a rustle.
 
     The air falls by 3 to 7.5 dB an octave; nothing in it belongs to a class.
@@ -51,26 +53,26 @@ def room(
 # --- c, m, f: speech ----------------------------------------------------------------
 
 
-def _says(rng: np.random.Generator, s: float, rate: int, talker: Talker) -> np.ndarray:
+def _says(rng: np.random.Generator, s: float, rate: int, talker: Talker) -> Array:
     return in_a_room(rng, speech(rng, s, rate, talker), rate)
 
 
-def _child_speech(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _child_speech(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """High voice, short vocal tract, uneven rhythm, wide swings."""
     return _says(rng, seconds, rate, CHILD)
 
 
-def _child_cry(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _child_cry(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A shout, a laugh, a wail."""
     return in_a_room(rng, cry(rng, seconds, rate), rate)
 
 
-def _man(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _man(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Low voice, long vocal tract."""
     return _says(rng, seconds, rate, MAN)
 
 
-def _woman(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _woman(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Between the two others, overlapping both."""
     return _says(rng, seconds, rate, WOMAN)
 
@@ -78,7 +80,7 @@ def _woman(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
 # --- p: percussive ------------------------------------------------------------------
 
 
-def _knocks(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _knocks(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Two to six blows on wood at an even pace."""
     gap = rng.uniform(0.13, 0.3)
     times = np.arange(0.01, max(seconds - 0.12, 0.02), gap)
@@ -89,7 +91,7 @@ def _knocks(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     return in_a_room(rng, out, rate, 0.001)
 
 
-def _footsteps(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _footsteps(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Dull thuds at walking or running pace, left and right a little different."""
     gap = rng.uniform(0.28, 0.6)
     times = np.arange(0.01, max(seconds - 0.15, 0.02), gap)
@@ -100,7 +102,7 @@ def _footsteps(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarra
     return in_a_room(rng, out, rate, 0.001)
 
 
-def _crash(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _crash(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Crockery or cutlery: a first blow, then a few that bounce, each of its pitch."""
     n = round(seconds * rate)
     times = np.r_[0.01, 0.01 + np.cumsum(rng.exponential(0.09, rng.integers(2, 9)))]
@@ -115,7 +117,7 @@ def _crash(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     return in_a_room(rng, out, rate, 0.001)
 
 
-def _slam(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _slam(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A door: a boom with a rattle that dies away."""
     n = round(seconds * rate)
     time = np.arange(n) / rate
@@ -131,11 +133,11 @@ def _blows(
     rng: np.random.Generator,
     seconds: float,
     rate: int,
-    times_seconds: np.ndarray,
-    modes_hz: np.ndarray,
+    times_seconds: Array,
+    modes_hz: Array,
     decay_seconds: float,
     click: float,
-) -> np.ndarray:
+) -> Array:
     """(N,) float, blows on one body: its modes, the higher the shorter, and a click."""
     n = round(seconds * rate)
     strikes = np.zeros(n)
@@ -155,7 +157,7 @@ def _blows(
 # --- b: broadband noise -------------------------------------------------------------
 
 
-def _vacuum(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _vacuum(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Air noise over a motor's whine, which labours as it is pushed about."""
     n = round(seconds * rate)
     effort = 2 ** wander(rng, n, rate, rng.uniform(0.5, 1.5), 0.05)
@@ -165,7 +167,7 @@ def _vacuum(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     return in_a_room(rng, out, rate, 0.15, 0.2)
 
 
-def _tap(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _tap(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Running water: hiss with splashes."""
     n = round(seconds * rate)
     hiss = noise(rng, n, rate, rng.uniform(600, 2000), rng.uniform(5000, 7000))
@@ -175,7 +177,7 @@ def _tap(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     return in_a_room(rng, out, rate, 0.05, 0.1)
 
 
-def _fan(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _fan(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """An extractor hood or a dryer: smooth, lower, a slow beat of the blades."""
     n = round(seconds * rate)
     air = noise(rng, n, rate, 60, rng.uniform(800, 3000))
@@ -189,7 +191,7 @@ def _fan(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
 # --- o: other identifiable sounds ---------------------------------------------------
 
 
-def _beeps(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _beeps(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A microwave's or an alarm clock's beeps, pure and even."""
     n = round(seconds * rate)
     phase = np.arange(n) / rate * rng.uniform(1.5, 6) % 1
@@ -198,7 +200,7 @@ def _beeps(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     return in_a_room(rng, out * smooth(gate, rate, 0.004), rate)
 
 
-def _ringing(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _ringing(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A telephone or a doorbell: struck tones that ring on."""
     n = round(seconds * rate)
     out = np.zeros(n)
@@ -211,7 +213,7 @@ def _ringing(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     return in_a_room(rng, out, rate)
 
 
-def _squeak(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _squeak(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A hinge or a toy: a rough tone that slides."""
     n = round(seconds * rate)
     slide = rng.uniform(-0.8, 0.8) * np.linspace(0, 1, n) + wander(rng, n, rate, 3, 0.2)
@@ -226,7 +228,7 @@ def _squeak(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     return in_a_room(rng, out * (0.2 + grip), rate, 0.02, 0.05)
 
 
-def _barks(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _barks(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A dog: short rough calls, the pitch up and down within each."""
     n = round(seconds * rate)
     out = np.zeros(n)

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.signal
 
+from tfweak.typing import Array
+
 from .sound_parts import noise, resonance, rms, wander
 
 # First four formants of a man's vowels in Hz.
@@ -58,7 +60,7 @@ WOMAN = Talker((150, 265), (1.08, 1.24), (3.5, 6.0), 0.13, (0.05, 0.2))
 
 def speech(
     rng: np.random.Generator, seconds: float, rate: int, talker: Talker
-) -> np.ndarray:
+) -> Array:
     """An utterance that begins and ends with a syllable; (N,) float, unit power."""
     n = round(seconds * rate)
     tract = rng.uniform(*talker.formant_scale)
@@ -79,7 +81,7 @@ def speech(
     return out / rms(out)
 
 
-def cry(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def cry(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A child's shout, laugh or wail: one open vowel, high; (N,) float, unit power."""
     n = round(seconds * rate)
     pitch = rng.uniform(320, 560) * 2 ** wander(rng, n, rate, 2, 0.25)
@@ -94,11 +96,11 @@ def cry(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
 
 def in_a_room(
     rng: np.random.Generator,
-    values: np.ndarray,
+    values: Array,
     rate: int,
     attack_seconds: float = 0.005,
     release_seconds: float = 0.03,
-) -> np.ndarray:
+) -> Array:
     """Reverberation, distance (fewer highs), soft ends; (N,) float32, peak 0.9."""
     decay = rng.uniform(0.15, 0.45)  # seconds until 60 dB down
     size = round(decay * rate)
@@ -116,7 +118,7 @@ def in_a_room(
     return (0.9 / np.abs(out).max() * out).astype(np.float32)
 
 
-def _pitch(rng: np.random.Generator, n: int, rate: int, talker: Talker) -> np.ndarray:
+def _pitch(rng: np.random.Generator, n: int, rate: int, talker: Talker) -> Array:
     """(N,) Hz: falls a little, or rises as in a question, and swings on the way."""
     low, high = talker.pitch_hz
     base = low * (high / low) ** rng.random()
@@ -126,8 +128,8 @@ def _pitch(rng: np.random.Generator, n: int, rate: int, talker: Talker) -> np.nd
 
 
 def _voice(
-    rng: np.random.Generator, pitch_hz: np.ndarray, rate: int, breath: float
-) -> np.ndarray:
+    rng: np.random.Generator, pitch_hz: Array, rate: int, breath: float
+) -> Array:
     """(N,) the vocal folds: a smooth pulse a period, slope -6 dB an octave, breath."""
     phase = np.cumsum(pitch_hz) / rate % 1
     opening = rng.uniform(0.5, 0.7)
@@ -137,7 +139,7 @@ def _voice(
     return pulses / rms(pulses) + breath * hiss
 
 
-def _formants(source: np.ndarray, rate: int, centres_hz: np.ndarray) -> np.ndarray:
+def _formants(source: Array, rate: int, centres_hz: Array) -> Array:
     """(N,) the sum of four resonances, about 60 to 200 Hz wide."""
     out = np.zeros(len(source))
     for centre, gain in zip(centres_hz, _FORMANT_GAINS):
@@ -161,7 +163,7 @@ def _syllables(
     ]
 
 
-def _consonant(rng: np.random.Generator, rate: int, tract: float) -> np.ndarray:
+def _consonant(rng: np.random.Generator, rate: int, tract: float) -> Array:
     """A hiss or a burst of 30 to 120 ms."""
     size = round(rng.uniform(0.03, 0.12) * rate)
     low = min(rng.uniform(1500, 4000) * tract, 0.35 * rate)

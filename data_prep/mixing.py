@@ -10,6 +10,7 @@ import numpy as np
 
 from tfweak.errors import InputError
 from tfweak.labels import Event
+from tfweak.typing import Array
 
 from .sound_parts import rms
 from .synthesis import EVENT_KINDS, EventKind
@@ -99,7 +100,7 @@ class Scene:
       events: by onset; onset and offset are those of the samples mixed in.
     """
 
-    waveform: np.ndarray
+    waveform: Array
     events: tuple[Event, ...]
 
     @property
@@ -113,7 +114,7 @@ class Sources(Protocol):
 
     class_names: tuple[str, ...]
 
-    def choose(self, rng: np.random.Generator) -> tuple[int, np.ndarray]:
+    def choose(self, rng: np.random.Generator) -> tuple[int, Array]:
         """An event: its index in `class_names` and its waveform, (N,) float32, which
         sounds from its first 10 ms to its last (see `active_region`)."""
 
@@ -138,7 +139,7 @@ class GeneratedSources:
         )
         self._sample_rate_hz = sample_rate_hz
 
-    def choose(self, rng: np.random.Generator) -> tuple[int, np.ndarray]:
+    def choose(self, rng: np.random.Generator) -> tuple[int, Array]:
         """A newly made event; its length is drawn uniformly from the kind's range."""
         label = int(rng.integers(len(self._kinds)))
         kinds = self._kinds[label]
@@ -164,7 +165,7 @@ class ClipSources:
     def __init__(
         self,
         clips: Mapping[str, Sequence[Any]],
-        load: Callable[[Any], Sequence[np.ndarray]],
+        load: Callable[[Any], Sequence[Array]],
     ) -> None:
         if not clips:
             raise InputError("no classes of event clips to mix from")
@@ -175,7 +176,7 @@ class ClipSources:
         self._clips = tuple(clips.values())
         self._load = load
 
-    def choose(self, rng: np.random.Generator) -> tuple[int, np.ndarray]:
+    def choose(self, rng: np.random.Generator) -> tuple[int, Array]:
         """An event of one of the clips; a clip's longer events come more often.
 
         Raises:
@@ -192,7 +193,7 @@ class ClipSources:
         return label, events[rng.choice(len(events), p=lengths / lengths.sum())]
 
 
-def active_region(waveform: np.ndarray, sample_rate_hz: int) -> tuple[int, int]:
+def active_region(waveform: Array, sample_rate_hz: int) -> tuple[int, int]:
     """From the first to the last moment that is not silent beside the loudest.
 
     Levels are root mean squares of 10 ms frames; a frame is silent where it is more
@@ -209,7 +210,7 @@ def active_region(waveform: np.ndarray, sample_rate_hz: int) -> tuple[int, int]:
     return regions[0] if regions else (0, 0)
 
 
-def event_parts(waveform: np.ndarray, sample_rate_hz: int) -> list[np.ndarray]:
+def event_parts(waveform: Array, sample_rate_hz: int) -> list[Array]:
     """The events of a clip that holds sounds of a single class.
 
     What is active in the sense of `active_region`, parted at silences of 0.5 s and
@@ -225,7 +226,7 @@ def event_parts(waveform: np.ndarray, sample_rate_hz: int) -> list[np.ndarray]:
 
 
 def _active_regions(
-    waveform: np.ndarray, sample_rate_hz: int, pause_seconds: float
+    waveform: Array, sample_rate_hz: int, pause_seconds: float
 ) -> list[tuple[int, int]]:
     """Start and stop of what is active, parted at silences of `pause_seconds`."""
     size = max(1, round(0.01 * sample_rate_hz))
@@ -245,7 +246,7 @@ def _active_regions(
 def mix_scene(
     rng: np.random.Generator,
     sources: Sources,
-    background: np.ndarray,
+    background: Array,
     config: SceneConfig,
 ) -> Scene:
     """Mixes a scene; the same generator state and sources give the same samples.
@@ -299,9 +300,7 @@ def mix_scene(
     return Scene(mixture.astype(np.float32), events)
 
 
-def _excerpt(
-    rng: np.random.Generator, waveform: np.ndarray, config: SceneConfig
-) -> np.ndarray:
+def _excerpt(rng: np.random.Generator, waveform: Array, config: SceneConfig) -> Array:
     """The waveform, or a random active part of it, faded where it was cut."""
     longest = min(
         config.num_samples, round(config.max_event_seconds * config.sample_rate_hz)

@@ -44,11 +44,11 @@ PROGRAM = "tfweak-prepare"
 _FLAGS = flags.FlagValues()
 
 
-def _integer(name: str, text: str, **limits: Any) -> flags.FlagHolder:
+def _integer(name: str, text: str, **limits: Any) -> flags.FlagHolder[Any]:
     return flags.DEFINE_integer(name, None, text, flag_values=_FLAGS, **limits)
 
 
-def _string(name: str, text: str) -> flags.FlagHolder:
+def _string(name: str, text: str) -> flags.FlagHolder[Any]:
     return flags.DEFINE_string(name, None, text, flag_values=_FLAGS)
 
 

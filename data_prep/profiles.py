@@ -9,6 +9,7 @@ import numpy as np
 
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
+from tfweak.typing import Array
 
 from . import domestic_sounds, synthesis
 from .datasets import chime_home
@@ -31,7 +32,7 @@ class Profile:
 
     classes: ClassList
     kinds: Mapping[str, EventKind | Sequence[EventKind]]
-    background: Callable[[np.random.Generator, float, int], np.ndarray]
+    background: Callable[[np.random.Generator, float, int], Array]
     scene: SceneConfig
 
     def __post_init__(self) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.signal
 
+from tfweak.typing import Array
 
-def tone(
-    frequency_hz: np.ndarray, rate: int, partials: Sequence[float] | np.ndarray
-) -> np.ndarray:
+
+def tone(frequency_hz: Array, rate: int, partials: Sequence[float] | Array) -> Array:
     """(N,) harmonics of a moving pitch; those above 0.45 of the rate are left out."""
     phase = 2 * np.pi * np.cumsum(frequency_hz) / rate
     top = float(np.max(frequency_hz))
@@ -21,7 +21,7 @@ def tone(
     return out
 
 
-def odd_partials(rng: np.random.Generator, count: int) -> np.ndarray:
+def odd_partials(rng: np.random.Generator, count: int) -> Array:
     """Gains of harmonics as of a horn driver fed a square wave; even ones are weak."""
     k = np.arange(1, count + 1)
     return rng.uniform(0.6, 1.4, count) * np.where(k % 2 == 1, 1.0, 0.25) / k
@@ -29,7 +29,7 @@ def odd_partials(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def noise(
     rng: np.random.Generator, n: int, rate: int, low_hz: float, high_hz: float
-) -> np.ndarray:
+) -> Array:
     """(N,) noise of unit power between two frequencies, 12 dB an octave beyond."""
     high = min(high_hz, 0.45 * rate)
     sos = scipy.signal.butter(2, [low_hz, high], "bandpass", fs=rate, output="sos")
@@ -39,7 +39,7 @@ def noise(
 
 def wander(
     rng: np.random.Generator, n: int, rate: int, speed_hz: float, depth: float
-) -> np.ndarray:
+) -> Array:
     """(N,) slow random curve: about `speed_hz` turns a second, deviation `depth`."""
     points = rng.standard_normal(max(4, round(n / rate * speed_hz * 2) + 2)) * depth
     at = np.linspace(0, len(points) - 1, n)
@@ -48,7 +48,7 @@ def wander(
     return points[left] * (1 - ease) + points[left + 1] * ease
 
 
-def smooth(values: np.ndarray, rate: int, seconds: float) -> np.ndarray:
+def smooth(values: Array, rate: int, seconds: float) -> Array:
     """(N,) moving average; the ends are held."""
     size = max(1, round(seconds * rate))
     padded = np.pad(values, (size // 2, size - 1 - size // 2), "edge")
@@ -56,9 +56,7 @@ def smooth(values: np.ndarray, rate: int, seconds: float) -> np.ndarray:
     return (total[size:] - total[:-size]) / size
 
 
-def resonance(
-    values: np.ndarray, rate: int, centre_hz: float, quality: float
-) -> np.ndarray:
+def resonance(values: Array, rate: int, centre_hz: float, quality: float) -> Array:
     """(N,) one formant, gain 1 at its centre."""
     b, a = scipy.signal.iirpeak(min(centre_hz, 0.45 * rate), quality, fs=rate)
     return scipy.signal.lfilter(b, a, values)
@@ -66,11 +64,11 @@ def resonance(
 
 def clicks(
     rng: np.random.Generator,
-    times_seconds: np.ndarray,
+    times_seconds: Array,
     n: int,
     rate: int,
     decay_seconds: float,
-) -> np.ndarray:
+) -> Array:
     """(N,) impacts at the given times: decaying noise, 100 to 3000 Hz, peak about 3."""
     at = np.round(times_seconds * rate).astype(int)
     at = at[(at >= 0) & (at < n)]
@@ -81,6 +79,6 @@ def clicks(
     return level * noise(rng, n, rate, 100, 3000)
 
 
-def rms(values: np.ndarray) -> float:
+def rms(values: Array) -> float:
     """Root mean square, summed in double."""
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

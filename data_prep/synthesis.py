@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.signal
 
+from tfweak.typing import Array
+
 from .sound_parts import (
     clicks,
     noise,
@@ -25,7 +27,7 @@ from .sound_parts import (
     wander,
 )
 
-Maker = Callable[[np.random.Generator, float, int], np.ndarray]
+Maker = Callable[[np.random.Generator, float, int], Array]
 
 
 class EventKind(NamedTuple):
@@ -44,7 +46,7 @@ class EventKind(NamedTuple):
 
 def background(
     rng: np.random.Generator, duration_seconds: float, sample_rate_hz: int
-) -> np.ndarray:
+) -> Array:
     """A street without the events: coloured noise, hum, and noises of no class.
 
     The noise falls by 1.5 to 6 dB an octave and its level wanders by some decibels;
@@ -74,7 +76,7 @@ def background(
 # --- horns and alarms ---------------------------------------------------------------
 
 
-def _train_horn(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _train_horn(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A chord of three to five air horns that starts a little flat."""
     n = round(seconds * rate)
     ratios = np.array([1.0, 1.19, 1.335, 1.5, 1.68])[: rng.integers(3, 6)]
@@ -87,7 +89,7 @@ def _train_horn(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarr
     return _finish(rng, out, rate, 0.06, 0.12)
 
 
-def _truck_horn(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _truck_horn(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Two bright tones about a major third apart, switched on and off hard."""
     n = round(seconds * rate)
     base = rng.uniform(150, 330)
@@ -97,7 +99,7 @@ def _truck_horn(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarr
     return _finish(rng, out, rate, 0.02, 0.04)
 
 
-def _car_alarm(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _car_alarm(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """One of three patterns: repeated rising sweeps, two tones, or pulsed horn."""
     n = round(seconds * rate)
     speed = rng.uniform(2.5, 6.0)
@@ -115,7 +117,7 @@ def _car_alarm(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarra
     return _finish(rng, out, rate, 0.01, 0.02)
 
 
-def _reversing_beeps(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _reversing_beeps(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Beeps of one pitch, about as long as the silences between them."""
     n = round(seconds * rate)
     on, off = rng.uniform(0.25, 0.55, 2)
@@ -131,19 +133,17 @@ def _reversing_beeps(rng: np.random.Generator, seconds: float, rate: int) -> np.
 # --- sirens -------------------------------------------------------------------------
 
 
-def _ambulance_siren(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _ambulance_siren(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Wail: the pitch swings slowly, a few seconds up and down."""
     return _swinging_siren(rng, seconds, rate, rng.uniform(0.18, 0.4))
 
 
-def _police_siren(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _police_siren(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Yelp: the same swing several times a second."""
     return _swinging_siren(rng, seconds, rate, rng.uniform(2.3, 4.5))
 
 
-def _fire_engine_siren(
-    rng: np.random.Generator, seconds: float, rate: int
-) -> np.ndarray:
+def _fire_engine_siren(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Hi-lo: two pitches about a fourth apart in turn."""
     n = round(seconds * rate)
     phase = (np.arange(n) / rate / rng.uniform(0.8, 1.4) + rng.random()) % 1
@@ -153,9 +153,7 @@ def _fire_engine_siren(
     return _finish(rng, out, rate, 0.05, 0.05)
 
 
-def _civil_defense_siren(
-    rng: np.random.Generator, seconds: float, rate: int
-) -> np.ndarray:
+def _civil_defense_siren(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A rotor that winds up, holds and runs down, its pitch with it."""
     n = round(seconds * rate)
     up, down = rng.uniform(0.25, 0.45), rng.uniform(0.55, 0.75)
@@ -172,7 +170,7 @@ def _civil_defense_siren(
 
 def _swinging_siren(
     rng: np.random.Generator, seconds: float, rate: int, speed_hz: float
-) -> np.ndarray:
+) -> Array:
     """An electronic siren between about 600 and 1500 Hz, faster up than down."""
     n = round(seconds * rate)
     rising = rng.uniform(0.35, 0.5)
@@ -187,7 +185,7 @@ def _swinging_siren(
 # --- voice, bell --------------------------------------------------------------------
 
 
-def _screaming(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _screaming(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A rough, high voice through formants, breath with it."""
     n = round(seconds * rate)
     contour = np.interp(
@@ -212,7 +210,7 @@ def _screaming(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarra
     return _finish(rng, out, rate, 0.06, 0.1)
 
 
-def _bicycle_bell(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _bicycle_bell(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Quick strikes on a small bell, partials out of tune with one another."""
     n = round(seconds * rate)
     base, decay = rng.uniform(1700, 2900), rng.uniform(0.08, 0.25)
@@ -233,7 +231,7 @@ def _bicycle_bell(rng: np.random.Generator, seconds: float, rate: int) -> np.nda
 # --- wheels and engines -------------------------------------------------------------
 
 
-def _skateboard(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _skateboard(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Rolling noise with the click-clack of joints in the pavement."""
     n = round(seconds * rate)
     roll = noise(rng, n, rate, rng.uniform(200, 500), rng.uniform(1500, 3500))
@@ -245,7 +243,7 @@ def _skateboard(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarr
     return _finish(rng, out, rate, 0.05, 0.08)
 
 
-def _train(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _train(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Rumble under the clatter of bogies: two close pairs of knocks, then a pause."""
     n = round(seconds * rate)
     rumble = noise(rng, n, rate, 40, rng.uniform(250, 500))
@@ -258,7 +256,7 @@ def _train(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     return _finish(rng, out, rate, 0.2, 0.2)
 
 
-def _car_passing_by(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _car_passing_by(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """Tyre noise that swells, brightens and goes, over an engine whose pitch falls."""
     n = round(seconds * rate)
     away = (np.linspace(-1, 1, n) - rng.uniform(-0.2, 0.2)) / rng.uniform(0.15, 0.35)
@@ -275,7 +273,7 @@ def _car_passing_by(rng: np.random.Generator, seconds: float, rate: int) -> np.n
     return _finish(rng, out, rate, 0.1, 0.1)
 
 
-def _truck_engine(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _truck_engine(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A diesel at idle: slow firing, each one a dull knock with a rattle."""
     n = round(seconds * rate)
     speed = rng.uniform(18, 32) * 2 ** wander(rng, n, rate, 1, 0.04)
@@ -288,7 +286,7 @@ def _truck_engine(rng: np.random.Generator, seconds: float, rate: int) -> np.nda
     return _finish(rng, out, rate, 0.1, 0.1)
 
 
-def _motorcycle(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def _motorcycle(rng: np.random.Generator, seconds: float, rate: int) -> Array:
     """A fast single exhaust whose speed is revved up and down."""
     n = round(seconds * rate)
     revs = 2 ** (wander(rng, n, rate, rng.uniform(0.5, 1.2), 0.5))
@@ -322,21 +320,21 @@ EVENT_KINDS: Mapping[str, EventKind] = {
 # --- noises of no class, for the background -----------------------------------------
 
 
-def _chirp(rng: np.random.Generator, rate: int) -> np.ndarray:
+def _chirp(rng: np.random.Generator, rate: int) -> Array:
     """A bird: one short sweep."""
     n = round(rng.uniform(0.05, 0.2) * rate)
     frequency = np.linspace(rng.uniform(2500, 5500), rng.uniform(2500, 5500), n)
     return tone(frequency, rate, [1.0]) * np.hanning(n)
 
 
-def _knock(rng: np.random.Generator, rate: int) -> np.ndarray:
+def _knock(rng: np.random.Generator, rate: int) -> Array:
     """A dull impact."""
     n = round(0.12 * rate)
     high = rng.uniform(400, 2000)
     return noise(rng, n, rate, 80, high) * np.exp(-np.arange(n) / (0.02 * rate))
 
 
-def _murmur(rng: np.random.Generator, rate: int) -> np.ndarray:
+def _murmur(rng: np.random.Generator, rate: int) -> Array:
     """A voiced syllable or two, as of speech far away."""
     n = round(rng.uniform(0.2, 0.7) * rate)
     pitch = rng.uniform(90, 220) * 2 ** wander(rng, n, rate, 6, 0.15)
@@ -347,11 +345,11 @@ def _murmur(rng: np.random.Generator, rate: int) -> np.ndarray:
 
 def _finish(
     rng: np.random.Generator,
-    values: np.ndarray,
+    values: Array,
     rate: int,
     attack_seconds: float,
     release_seconds: float,
-) -> np.ndarray:
+) -> Array:
     """Early reflections, a random low-pass, attack and release, peak 0.9."""
     out = values.copy()
     for delay in rng.uniform(0.003, 0.04, 3):

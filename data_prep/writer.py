@@ -26,6 +26,7 @@ import numpy as np
 
 from tfweak import processes, records
 from tfweak.errors import InputError
+from tfweak.typing import StrPath
 
 from . import datasets, pool
 from .datasets import Bad, Item, Options, Plan, Split
@@ -67,7 +68,7 @@ class Result:
 
 def prepare(
     name: str,
-    out: str | os.PathLike,
+    out: StrPath,
     options: Options,
     *,
     workers: int | None = None,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from tfweak import front_ends, records, sources
 from tfweak.errors import InputError
+from tfweak.typing import StrPath
 
 # AudioSet's embeddings as released: bytes of an extractor that nobody has any more.
 RELEASED_EXTRACTOR = records.OFFICIAL_EMBEDDINGS.parameters["extractor"]
@@ -18,7 +17,7 @@ _NOT_THE_SAME = (
 def check_model(
     payload_kind: str,
     payload: records.Payload,
-    folder: str | os.PathLike,
+    folder: StrPath,
     rescaling: str | None = None,
     front_end: front_ends.FrontEnd | None = None,
 ) -> None:
@@ -67,7 +66,7 @@ def check_model(
 def check_data(
     trained_on: records.Payload,
     other: records.Payload,
-    folder: str | os.PathLike,
+    folder: StrPath,
     front_end: front_ends.FrontEnd | None = None,
 ) -> None:
     """Whether data is of the form that a model was trained on.
@@ -131,7 +130,7 @@ def check_extractor(
 
 
 def _check_rescaling(
-    payload: records.Payload, folder: str | os.PathLike, rescaling: str | None
+    payload: records.Payload, folder: StrPath, rescaling: str | None
 ) -> None:
     if rescaling is None:
         return
@@ -147,7 +146,7 @@ def _check_rescaling(
         )
 
 
-def _require_rate(payload: records.Payload, folder: str | os.PathLike) -> None:
+def _require_rate(payload: records.Payload, folder: StrPath) -> None:
     if not isinstance(payload.parameters.get("sample_rate_hz"), int):
         raise InputError(
             f"{folder}: holds waveforms, but dataset_info.json does not give their"

@@ -57,7 +57,8 @@ def main(argv: list[str] | None = None) -> int:
 def _main(_: list[str]) -> None:
     out = console.output_file("out", _OUT.value)
     from tfweak import metrics, records
-    from tfweak.models import provenance, runs, scoring
+
+    from . import provenance, runs, scoring
 
     run = runs.load(_RUN.value, _PRECISION.value)
     data = scoring.open_for(run, _DATA.value)

@@ -19,18 +19,22 @@ Tables:
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from absl import flags
 
 from tfweak import console
 from tfweak.errors import InputError
-from tfweak.models import tables
-from tfweak.models.train_config import parse_settings
+
+from . import tables
+from .train_config import parse_settings
 
 _FLAGS = flags.FlagValues()
 
 
-def _list(name: str, text: str, default: list[str] | None = None) -> flags.FlagHolder:
+def _list(
+    name: str, text: str, default: list[str] | None = None
+) -> flags.FlagHolder[Any]:
     return flags.DEFINE_list(name, default or [], text, flag_values=_FLAGS)
 
 
@@ -114,7 +118,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(_: list[str]) -> int:
     alphas = _alphas(_ALPHAS.value)
-    from tfweak.models import experiments, plans
+    from . import experiments, plans
 
     files = experiments.run(
         plans.Experiment(

@@ -18,9 +18,10 @@ import pathlib
 
 from tfweak import processes, records
 from tfweak.errors import InputError
-from tfweak.models import reporting, runs
-from tfweak.models.plans import Experiment, Plan
-from tfweak.models.trials import run_all
+
+from . import reporting, runs
+from .plans import Experiment, Plan
+from .trials import run_all
 
 
 def run(experiment: Experiment) -> dict[str, pathlib.Path]:

@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(_: list[str]) -> None:
-    from tfweak.models import runs
+    from . import runs
 
     export(runs.load(_RUN.value), _OUT.value)
     print(

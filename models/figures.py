@@ -9,16 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfweak import (
-    comparison_plots,
-    localization_plots,
-    parsing,
-    plotting,
-    sources,
-)
+from tfweak import comparison_plots, localization_plots, parsing, plotting, sources
 from tfweak.labels import ClassList, Event
-from tfweak.models import provenance, runs
-from tfweak.models.trials import Trial
+from tfweak.typing import Array
+
+from . import provenance, runs
+from .trials import Trial
 
 PICTURES = 3
 # Columns of a training's history -> what they are.
@@ -41,7 +37,7 @@ class Example(NamedTuple):
     """
 
     clip_id: str
-    x: dict[str, np.ndarray]
+    x: dict[str, Array]
     events: list[Event] | None
     tags: list[int]
 
@@ -102,10 +98,10 @@ def write(
             row for row in compared if both and _has(loaded[row], "attention_logits")
         ]
         if len(attentive) == len(compared):
-            for clips in zip(*(examples[row] for row in compared)):
-                name = clips[0].clip_id
+            for shown in zip(*(examples[row] for row in compared)):
+                name = shown[0].clip_id
                 path = folder / f"attention_{column}_{name}.png"
-                systems = {row: (loaded[row], c) for row, c in zip(compared, clips)}
+                systems = {row: (loaded[row], c) for row, c in zip(compared, shown)}
                 plotting.save(_attention(systems), path)
                 files[f"attention on {name}, {column}"] = path
         for row, run in loaded.items():
@@ -231,7 +227,7 @@ def _has(run: runs.Run, output: str) -> bool:
     return output in run.network.output
 
 
-def _answer(run: runs.Run, clip: Example) -> dict[str, np.ndarray]:
+def _answer(run: runs.Run, clip: Example) -> dict[str, Array]:
     answer = run.network.predict_on_batch(clip.x)
     return {name: np.asarray(value)[0] for name, value in answer.items()}
 

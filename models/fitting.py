@@ -15,7 +15,9 @@ from tfweak import pipelines, processes, records, sources, training
 from tfweak.callbacks import ClipScores, WeightAverage
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models import (
+from tfweak.typing import Tensors
+
+from . import (
     compatibility,
     keeper,
     layers,
@@ -25,7 +27,7 @@ from tfweak.models import (
     scoring,
     weights,
 )
-from tfweak.models.train_config import TrainConfig
+from .train_config import TrainConfig
 
 # Where the user says nothing: by payload, tuned on validation data.
 DEFAULTS = {
@@ -65,7 +67,7 @@ def train(
     if note:
         print(note, flush=True)
     architecture = registry.create(
-        config.model, len(train_data.classes), **config.model_settings
+        cast(str, config.model), len(train_data.classes), **config.model_settings
     )
     kind, _, where = config.init.partition(":")
     source = where if kind == "run" else None
@@ -213,7 +215,7 @@ def _check(config: TrainConfig) -> tuple[registry.Architecture, training.Supervi
         clip_weight=config.clip_weight,
         segment_weight=config.segment_weight,
     )
-    architecture = registry.create(config.model, 1, **config.model_settings)
+    architecture = registry.create(cast(str, config.model), 1, **config.model_settings)
     pooling = getattr(architecture.config, "pooling", None)
     if supervision.kind != "none" and pooling == "average":
         raise InputError(
@@ -261,7 +263,7 @@ def open_data(config: TrainConfig) -> tuple[sources.ClipData, sources.ClipData]:
         return data.split(config.valid_fraction, config.seed)
     valid = sources.open_data(config.valid_data, data.classes)
     config = _with_defaults(config)
-    architecture = registry.create(config.model, 1, **config.model_settings)
+    architecture = registry.create(cast(str, config.model), 1, **config.model_settings)
     compatibility.check_data(
         data.payload, valid.payload, config.valid_data[0], architecture.front_end
     )
@@ -293,7 +295,7 @@ def _document(
 
 def _open_run(
     out: pathlib.Path, document: dict[str, Any], classes: ClassList, resume: bool
-) -> tuple[dict, dict] | None:
+) -> tuple[Tensors, Tensors] | None:
     """Makes the run folder, or checks that the one there is this very run."""
     classes_path = out / "classes.csv"
     if not (out / "config.json").exists():

@@ -13,8 +13,10 @@ import tensorflow as tf
 
 from tfweak.callbacks import WeightAverage
 from tfweak.errors import InputError
-from tfweak.models import runs
 from tfweak.training import WeakModel
+from tfweak.typing import Array
+
+from . import runs
 
 
 class Divergence(keras.callbacks.Callback):
@@ -59,7 +61,7 @@ class Keeper(keras.callbacks.Callback):
         self._rows: list[dict[str, float]] = []
         self.best: dict[str, float] = {"epoch": 0, "val_mAP": -1.0}
 
-    def restore(self, state: tuple[dict[str, list[np.ndarray]], dict[str, Any]]) -> int:
+    def restore(self, state: tuple[dict[str, list[Array]], dict[str, Any]]) -> int:
         """Puts a stored state back; returns how many epochs are done."""
         arrays, document = state
         groups = self._groups()

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from tfweak.pooling import pool
+from tfweak.typing import Array, Tensors
 
 # How the names of layers begin whose sigmoid is a class probability: Kim &
 # Ghaffarzadegan's, and Xu et al.'s.
@@ -99,7 +100,7 @@ class Standardise(keras.layers.Layer):
             shape, "ones", name="deviation", dtype="float32"
         )
 
-    def set(self, mean: np.ndarray, deviation: np.ndarray) -> None:
+    def set(self, mean: Array, deviation: Array) -> None:
         """Takes the statistics, (F,) each; a deviation of 0 counts as 1."""
         self.mean.assign(mean)
         self.deviation.assign(np.where(deviation > 0, deviation, 1.0))
@@ -234,7 +235,7 @@ def class_shares(
     return WithoutLast(dtype="float32", name=f"{values_name}_of_classes")(shares)
 
 
-def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict:
+def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> Tensors:
     """L8-a, L8-b and the pooling of Kim & Ghaffarzadegan 2019.
 
     Args:
@@ -257,7 +258,7 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> dict
 
 
 def start_at_frequencies(
-    network: keras.Model, label_counts: np.ndarray, num_clips: int
+    network: keras.Model, label_counts: Array, num_clips: int
 ) -> None:
     """Sets the class layers' bias so that an untrained model answers frequencies.
 

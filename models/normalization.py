@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfweak.models.layers import as_rows
+from .layers import as_rows
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
@@ -105,7 +105,7 @@ def _affine_by_own_moments(
     """
     channels = mean.shape[0]
 
-    def affine(rows: Any, scale: Any, shift: Any) -> tuple[Any, Callable]:
+    def affine(rows: Any, scale: Any, shift: Any) -> tuple[Any, Callable[..., Any]]:
         def gradient(upstream: Any) -> tuple[Any, Any, Any]:
             every = ops.ones_like(valid)
             wide = ops.cast(upstream, "float32")

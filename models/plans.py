@@ -10,9 +10,10 @@ from typing import Any
 
 from tfweak import records, sources
 from tfweak.errors import InputError
-from tfweak.models import compatibility, fitting, provenance, registry, tables
-from tfweak.models.train_config import TrainConfig, convert
-from tfweak.models.trials import Trial, open_data
+
+from . import compatibility, fitting, provenance, registry, tables
+from .train_config import TrainConfig, convert
+from .trials import Trial, open_data
 
 _ALPHA_SEED = 10_000  # the search's seeds are not those of the trials
 
@@ -149,7 +150,7 @@ class Plan:
         return (
             row.architecture
             or self.experiment.model
-            or fitting.DEFAULTS[self._kind]["model"]
+            or str(fitting.DEFAULTS[self._kind]["model"])
         )
 
     def _check_data(self) -> None:
@@ -157,9 +158,9 @@ class Plan:
         print("reading the data", flush=True)
         first = self.config(*next(self._cells()), given.seed, None)
         data = sources.open_data(given.data, fitting.class_list(given.classes))
-        for row, column in self._cells():
+        for name, column in self._cells():
             if not self.columns[column].pretrained:
-                fitting.check_data(self.config(row, column, 0, None), data)
+                fitting.check_data(self.config(name, column, 0, None), data)
         for name in given.fold_data:
             sources.open_data([name], data.classes)  # each is tested by itself
         for flag, folders in (

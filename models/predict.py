@@ -82,7 +82,7 @@ def _main(paths: list[str]) -> int:
         raise InputError("no file or folder given")
     out = console.output_file("out", _OUT.value)
     _refuse_contradictions()
-    from tfweak.models import prediction, runs
+    from . import prediction, runs
 
     run = runs.load(_RUN.value, _PRECISION.value)
     found, bad = prediction.predict_files(
@@ -125,7 +125,8 @@ def _extractor(run: Any) -> Any:
             f" {_RUN.value} reads {run.architecture.payload_kind}, leave it out"
         )
     from tfweak import vggish
-    from tfweak.models import compatibility
+
+    from . import compatibility
 
     try:
         extractor = vggish.Extractor.load(_VGGISH.value, _PCA.value)

@@ -6,7 +6,6 @@ import collections
 import concurrent.futures
 import dataclasses
 import itertools
-import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -17,7 +16,9 @@ import tensorflow as tf
 from tfweak import audio, events, front_ends, progress, records, vggish
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
-from tfweak.models import compatibility, runs, scoring
+from tfweak.typing import Array, StrPath
+
+from . import compatibility, runs, scoring
 
 # Files decoded ahead of the network, in batches.
 _AHEAD = 2
@@ -41,16 +42,16 @@ class Answer:
     """
 
     filename: str
-    clip_probs: np.ndarray
-    segment_probs: np.ndarray
-    attention: np.ndarray
+    clip_probs: Array
+    segment_probs: Array
+    attention: Array
     events: list[Event]
-    sure: np.ndarray
+    sure: Array
 
 
 def predict_files(
     run: runs.Run,
-    paths: Sequence[str | os.PathLike],
+    paths: Sequence[StrPath],
     batch_size: int = 16,
     extractor: vggish.Extractor | None = None,
 ) -> tuple[list[Answer], list[tuple[str, str]]]:
@@ -71,13 +72,14 @@ def predict_files(
     Raises:
       InputError: a path that is not there, or a folder without usable files.
     """
-    shards = run.architecture.payload_kind == "audio_embedding" and extractor is None
+    reader = extractor or run.architecture.front_end
+    shards = reader is None
     files = _expand(paths, shards)
     bad: list[tuple[str, str]] = []
     clips = (
         _clips_of_shards(files, run, bad)
-        if shards
-        else _clips_of_audio(files, bad, extractor or run.architecture.front_end)
+        if reader is None
+        else _clips_of_audio(files, bad, reader)
     )
     found = []
     total = None if shards else len(files)
@@ -86,9 +88,7 @@ def predict_files(
     return found, bad
 
 
-def predict_features(
-    run: runs.Run, clips: Sequence[tuple[str, np.ndarray]]
-) -> list[Answer]:
+def predict_features(run: runs.Run, clips: Sequence[tuple[str, Array]]) -> list[Answer]:
     """Answers for (name, (rows, F) features) pairs, padded to one batch."""
     lengths = np.array([len(rows) for _, rows in clips], np.int32)
     shape = (len(clips), lengths.max(), clips[0][1].shape[1])
@@ -156,7 +156,7 @@ def write_tables(
     return written
 
 
-def _expand(paths: Sequence[str | os.PathLike], shards: bool) -> list[tuple[str, str]]:
+def _expand(paths: Sequence[StrPath], shards: bool) -> list[tuple[str, str]]:
     """(name, path) of each file: relative to the folder given, or the file's own name.
 
     Where two would have the same name, both go by their path.
@@ -188,9 +188,9 @@ def _clips_of_audio(
     files: Sequence[tuple[str, str]],
     bad: list[tuple[str, str]],
     reader: vggish.Extractor | front_ends.FrontEnd,
-) -> Iterator[tuple[str, np.ndarray]]:
+) -> Iterator[tuple[str, Array]]:
     """(name, (rows, F)) of each file, decoded at the rate of what reads it."""
-    features_of: Callable[[np.ndarray], np.ndarray]
+    features_of: Callable[[Array], Array]
     if isinstance(reader, vggish.Extractor):
         features_of, rate = reader, audio.SAMPLE_RATE_HZ
     else:
@@ -213,7 +213,7 @@ def _clips_of_audio(
 
 def _clips_of_shards(
     files: Sequence[tuple[str, str]], run: runs.Run, bad: list[tuple[str, str]]
-) -> Iterator[tuple[str, np.ndarray]]:
+) -> Iterator[tuple[str, Array]]:
     for _, path in files:
         if not path.endswith(records.SHARD_SUFFIX):
             bad.append((path, _WANTS_EMBEDDINGS))

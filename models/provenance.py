@@ -12,9 +12,8 @@ import gzip
 import os
 import pathlib
 
-import numpy as np
-
 from tfweak.errors import InputError
+from tfweak.typing import Array, StrPath
 
 FILE_NAME = "clips.txt.gz"
 ROLES = {
@@ -25,10 +24,10 @@ ROLES = {
 
 
 def write(
-    folder: str | os.PathLike,
-    train: np.ndarray,
-    valid: np.ndarray,
-    source: str | os.PathLike | None = None,
+    folder: StrPath,
+    train: Array,
+    valid: Array,
+    source: StrPath | None = None,
 ) -> None:
     """Writes the clip ids of a run.
 
@@ -52,7 +51,7 @@ def write(
     os.replace(temporary, path)
 
 
-def read(folder: str | os.PathLike) -> dict[str, set[bytes]]:
+def read(folder: StrPath) -> dict[str, set[bytes]]:
     """Role -> clip ids of a run.
 
     Raises:
@@ -75,8 +74,8 @@ def read(folder: str | os.PathLike) -> dict[str, set[bytes]]:
 
 
 def check_unseen(
-    folder: str | os.PathLike,
-    clip_ids: np.ndarray,
+    folder: StrPath,
+    clip_ids: Array,
     what: str,
     allow_overlap: bool = False,
 ) -> int:
@@ -111,9 +110,7 @@ def check_unseen(
     return len(seen)
 
 
-def check_apart(
-    clip_ids: np.ndarray, what: str, train_ids: np.ndarray, trained_on: str
-) -> None:
+def check_apart(clip_ids: Array, what: str, train_ids: Array, trained_on: str) -> None:
     """Refuses clips that a run would learn from.
 
     Args:

@@ -22,6 +22,7 @@ from absl import flags
 
 from tfweak import console
 from tfweak.errors import InputError
+from tfweak.typing import Tensors
 
 _FLAGS = flags.FlagValues()
 
@@ -124,16 +125,17 @@ def _prepare(out: pathlib.Path, clips: int, seed: int, *more: str) -> None:
         # few clips are written before a second process has started
         *(["--workers=1"] if clips <= 60 else []),
         *more,
-        f"--out={out}",
     ]
-    _echo("tfweak-prepare", arguments)
+    _echo("tfweak-prepare", [*arguments, f"--out={out}"])
     command = [sys.executable, "-m", "tfweak.data_prep.prepare", *arguments]
-    if subprocess.run(command, check=False).returncode:
+    command += [f"--out={out.resolve()}"]
+    # -m looks into the current folder first, which may be a checkout
+    if subprocess.run(command, check=False, cwd=out.parent).returncode:
         raise InputError("tfweak-prepare failed; its message stands above")
 
 
 def _train(out: pathlib.Path, name: str, pooling: str, supervision: str) -> None:
-    from tfweak.models import train
+    from . import train
 
     print(f"-- {name}")
     how = [f"--supervision={supervision}"]
@@ -157,8 +159,8 @@ def _train(out: pathlib.Path, name: str, pooling: str, supervision: str) -> None
     )
 
 
-def _measure(out: pathlib.Path, name: str) -> dict:
-    from tfweak.models import evaluate
+def _measure(out: pathlib.Path, name: str) -> Tensors:
+    from . import evaluate
 
     path = out / _folder(name) / "metrics.json"
     _call(
@@ -169,7 +171,7 @@ def _measure(out: pathlib.Path, name: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _table(rows: dict[str, dict]) -> str:
+def _table(rows: dict[str, Tensors]) -> str:
     lines = ["", f"{'':27}{'mAP':>8}{'segment F1':>12}{'(macro)':>9}{'event F1':>10}"]
     for name, row in rows.items():
         found = row["localisation"]
@@ -183,7 +185,8 @@ def _table(rows: dict[str, dict]) -> str:
 
 def _draw(out: pathlib.Path) -> int:
     from tfweak import plotting
-    from tfweak.models import runs, scoring
+
+    from . import runs, scoring
 
     pictures = out / "pictures"
     pictures.mkdir(exist_ok=True)
@@ -223,7 +226,8 @@ def _serve(out: pathlib.Path) -> str:
     import tensorflow as tf
 
     from tfweak import records, serving
-    from tfweak.models import export, predict
+
+    from . import export, predict
 
     info = records.DatasetInfo.read(out / "audio")
     shard = records.shards(out / "audio")[0]

@@ -31,7 +31,8 @@ import keras
 from tfweak import front_ends, records, training
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.models import architectures
+
+from . import architectures
 
 
 @dataclasses.dataclass(frozen=True)

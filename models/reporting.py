@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from tfweak import records, result_tables, table_formats
 from tfweak.errors import InputError
-from tfweak.models import figures, tables
-from tfweak.models.tables import Row
-from tfweak.models.trials import Trial
+
+from . import figures, tables
+from .tables import Row
+from .trials import Trial
 
 Trials = Mapping[str, Mapping[str, Sequence[Trial]]]
 Results = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]

@@ -28,7 +28,9 @@ import numpy as np
 from tfweak import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models import registry
+from tfweak.typing import Array, StrPath
+
+from . import registry
 
 TEMPORARY_PREFIX = "tmp."
 PACKAGES = (
@@ -61,11 +63,11 @@ class Run:
     network: keras.Model
     classes: ClassList
     payload: records.Payload
-    thresholds: dict[str, np.ndarray]
+    thresholds: dict[str, Array]
     config: dict[str, Any]
 
 
-def load(folder: str | os.PathLike, precision: str = "float32") -> Run:
+def load(folder: StrPath, precision: str = "float32") -> Run:
     """Loads a run.
 
     Args:
@@ -104,7 +106,7 @@ def load(folder: str | os.PathLike, precision: str = "float32") -> Run:
     )
 
 
-def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, np.ndarray]:
+def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, Array]:
     path = folder / "thresholds.json"
     names = ["clip", "segment"]
     if not path.exists():  # before the training has ended
@@ -119,7 +121,7 @@ def write_thresholds(folder: pathlib.Path, thresholds: dict[str, list[float]]) -
     records.write_text(folder / "thresholds.json", json.dumps(thresholds))
 
 
-def read_config(folder: str | os.PathLike) -> dict[str, Any]:
+def read_config(folder: StrPath) -> dict[str, Any]:
     """config.json of a run folder.
 
     Raises:
@@ -179,7 +181,7 @@ class ResumePoint:
     def __init__(self, folder: pathlib.Path) -> None:
         self._folder = folder / "last"
 
-    def save(self, arrays: dict[str, list[np.ndarray]], state: dict[str, Any]) -> None:
+    def save(self, arrays: dict[str, list[Array]], state: dict[str, Any]) -> None:
         """Stores lists of arrays by name and a JSON document."""
         name = f"epoch-{state['epoch']}"
         target = self._folder / name
@@ -193,7 +195,7 @@ class ResumePoint:
             if other.is_dir() and other.name != name:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def load(self) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]] | None:
+    def load(self) -> tuple[dict[str, list[Array]], dict[str, Any]] | None:
         """What `save` stored last; None where there is nothing yet."""
         pointer = self._folder / "current"
         if not pointer.exists():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +10,9 @@ import numpy as np
 
 from tfweak import detection, events, metrics, parsing, pipelines, progress, sources
 from tfweak.labels import Event
-from tfweak.models import compatibility, runs
+from tfweak.typing import Array, StrPath, Tensors
+
+from . import compatibility, runs
 
 SEGMENT_SECONDS = 1.0
 # of the output dict, and of its thresholds
@@ -30,8 +31,8 @@ class Answers:
       z_loc: the same from the localisation map, where the system has one.
     """
 
-    weak: np.ndarray
-    clip_probs: np.ndarray
+    weak: Array
+    clip_probs: Array
     reference: dict[str, list[Event]] = dataclasses.field(default_factory=dict)
     durations: dict[str, float] = dataclasses.field(default_factory=dict)
     estimated: dict[str, list[Event]] = dataclasses.field(default_factory=dict)
@@ -129,7 +130,7 @@ def collect(run: runs.Run, data: sources.ClipData, batch_size: int = 64) -> Answ
 
 def answers(
     run: runs.Run, data: sources.ClipData, batch_size: int
-) -> Iterator[tuple[dict, dict, dict[str, np.ndarray]]]:
+) -> Iterator[tuple[Tensors, Tensors, dict[str, Array]]]:
     """x, y and the network's outputs, batch by batch, with progress on a terminal.
 
     Where the data has strong labels, y has `has_strong` and `events`, a list of each
@@ -155,8 +156,8 @@ def answers(
 
 def decode(
     run: runs.Run,
-    segment_scores: np.ndarray,
-    clip_probs: np.ndarray,
+    segment_scores: Array,
+    clip_probs: Array,
     thresholds: str = "segment",
 ) -> list[Event]:
     """A clip's events under the thresholds of the run.
@@ -188,7 +189,7 @@ def clip_seconds(run: runs.Run, num_frames: int) -> float:
     return (num_frames - 1) * front_end.hop_seconds + front_end.window_seconds
 
 
-def open_for(run: runs.Run, folders: list[str | os.PathLike]) -> sources.ClipData:
+def open_for(run: runs.Run, folders: Sequence[StrPath]) -> sources.ClipData:
     """Opens data with a run's classes; official shards get their names from it."""
     return sources.open_data(folders, run.classes)
 

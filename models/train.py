@@ -194,7 +194,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(_: list[str]) -> None:
     _refuse_contradictions()
-    from tfweak.models import fitting, train_config
+    from . import fitting, train_config
 
     fitting.train(
         train_config.TrainConfig(

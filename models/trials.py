@@ -27,8 +27,9 @@ import tensorflow as tf
 
 from tfweak import processes, progress, records, sources
 from tfweak.errors import InputError
-from tfweak.models import fitting, provenance, runs, scoring
-from tfweak.models.train_config import TrainConfig
+
+from . import fitting, provenance, runs, scoring
+from .train_config import TrainConfig
 
 RESULT_NAME = "result.json"
 _TRIALS_PER_PROCESS = 20

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from tfweak import features, vggish
 from tfweak.errors import InputError
-from tfweak.models import registry, runs
+
+from . import registry, runs
 
 # Layers whose names begin so have an output a class.
 _OF_CLASSES = ("L8", "tags", "localization")

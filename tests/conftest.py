@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -17,6 +18,18 @@ from tfweak.labels import ClassList, Event
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
 CLASSES = ClassList(("dog", "siren", "horn"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests and the processes they start run outside of the checkout.
+
+    There the package is the installed one, and nothing is written into the checkout.
+    """
+    before = os.getcwd()
+    os.chdir(tmp_path_factory.mktemp("elsewhere"))
+    yield
+    os.chdir(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """What the tests of pictures ask of a figure."""
 
-import pathlib
 import subprocess
 import sys
 
@@ -50,7 +49,6 @@ def assert_runs_alone(code):
     """Runs Python code in a process of its own, where nothing is imported yet."""
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=pathlib.Path(__file__).resolve().parents[1],
         capture_output=True,
         text=True,
         check=False,

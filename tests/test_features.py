@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import pathlib
 import subprocess
 import sys
 
@@ -345,7 +344,6 @@ def test_numpy_front_end_does_not_load_tensorflow():
         subprocess.run(
             [sys.executable, "-c", code],
             check=False,
-            cwd=pathlib.Path(__file__).parents[1],
         ).returncode
         == 0
     )

@@ -67,6 +67,15 @@ def test_importing_tfweak_is_light():
     assert found.stdout.split() == ["set()", "set()"]
 
 
+def test_a_checkout_that_hides_the_installed_package_says_so():
+    code = "import tfweak"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert found.returncode
+    assert ".venv/bin/pytest" in found.stderr.splitlines()[-1]
+
+
 def test_every_public_name_is_there():
     import tfweak
 
@@ -85,19 +94,33 @@ def test_no_file_is_too_long():
 
 
 @pytest.mark.parametrize(
-    "command",
+    "command, folder",
     [
-        ["ruff", "check", "."],
-        ["ruff", "format", "--check", "."],
-        ["mypy", "tfweak", "data_prep", "models"],
+        (["ruff", "check", "."], ROOT),
+        (["ruff", "format", "--check", "."], ROOT),
+        # on what is installed, where all modules have the names that users know
+        (["mypy", f"--config-file={ROOT / 'pyproject.toml'}", "-p", "tfweak"], None),
     ],
 )
-def test_tools_are_clean(command):
+def test_tools_are_clean(command, folder, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", *command],
-        cwd=ROOT,
+        cwd=folder or tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+
+
+def test_a_wrong_call_across_the_packages_is_seen(tmp_path):
+    file = tmp_path / "wrong.py"
+    file.write_text("from tfweak.models import runs\nruns.load(1, nonsense=4)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", str(file)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert '"load" has incompatible type "int"' in done.stdout
+    assert 'Unexpected keyword argument "nonsense"' in done.stdout

@@ -12,11 +12,15 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# In a checkout `models/` and `data_prep/` stand beside this folder; installed they
-# stand inside it. Either way they are tfweak.models and tfweak.data_prep.
-_ROOT = pathlib.Path(__file__).resolve().parent.parent
-if (_ROOT / "models" / "__init__.py").exists() and (_ROOT / "setup.py").exists():
-    __path__.append(str(_ROOT))
+_HERE = pathlib.Path(__file__).parent
+if not (_HERE / "models").is_dir():
+    raise ImportError(
+        f"{_HERE} is a folder of tfweak's checkout and not the installed package, which"
+        " it hides: models/ and data_prep/ are put into tfweak when it is installed."
+        " Install it (pip install . or, to work on it, pip install -e ."
+        " --config-settings editable_mode=strict) and start Python from another folder,"
+        " or with -P; start the tests as .venv/bin/pytest, not as python -m pytest"
+    )
 
 # Public name -> module; imported when first used, so that `import tfweak` is quick.
 _PUBLIC = {

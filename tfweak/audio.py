@@ -14,7 +14,8 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from tfweak.errors import InputError
+from .errors import InputError
+from .typing import Array, StrPath
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -49,7 +50,7 @@ _BLOCK_FRAMES = 1 << 20
 _HEADER_BYTES = 64
 
 
-def find_audio(folder: str | os.PathLike) -> list[pathlib.Path]:
+def find_audio(folder: StrPath) -> list[pathlib.Path]:
     """The audio files under `folder`, at any depth, sorted by path.
 
     A file counts by its suffix (`AUDIO_SUFFIXES`, in any case); hidden files and what
@@ -70,9 +71,7 @@ def find_audio(folder: str | os.PathLike) -> list[pathlib.Path]:
     )
 
 
-def read_audio(
-    path: str | os.PathLike, sample_rate_hz: int = SAMPLE_RATE_HZ
-) -> np.ndarray:
+def read_audio(path: StrPath, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Array:
     """Reads any file that libsndfile reads: mean over channels, then resampled.
 
     The resampler (soxr, HQ) has linear phase and no delay. It may overshoot: a clip
@@ -200,31 +199,31 @@ def read_audio_in_graph(
     )
 
 
-def resample(waveform: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:
+def resample(waveform: Array, rate_hz: int, wanted_hz: int) -> Array:
     """(N,) float32 at one sample rate to another, by soxr: linear phase, no delay."""
     if rate_hz == wanted_hz:
         return waveform
     return soxr.resample(waveform, rate_hz, wanted_hz, quality=_RESAMPLER)
 
 
-def to_int16(waveform: np.ndarray) -> np.ndarray:
+def to_int16(waveform: Array) -> Array:
     """(N,) float in [-1, 1] to (N,) int16: times 32768, rounded, clipped."""
     scaled = np.rint(np.asarray(waveform, np.float32) * _INT16_SCALE)
     return np.clip(scaled, -_INT16_SCALE, _INT16_SCALE - 1).astype(np.int16)
 
 
-def from_int16(samples: np.ndarray) -> np.ndarray:
+def from_int16(samples: Array) -> Array:
     """(N,) int16 to (N,) float32 in [-1, 1): divided by 32768."""
     return np.asarray(samples, np.int16).astype(np.float32) / _INT16_SCALE
 
 
-def pad_or_cut(waveform: np.ndarray, num_samples: int) -> np.ndarray:
+def pad_or_cut(waveform: Array, num_samples: int) -> Array:
     """(N,) to (num_samples,): zeros after the end, or the end cut off."""
     cut = waveform[:num_samples]
     return np.pad(cut, (0, num_samples - len(cut)))
 
 
-def _read_all(file: sf.SoundFile) -> np.ndarray:
+def _read_all(file: sf.SoundFile) -> Array:
     """(N, channels) float32; streams of unannounced length are read in blocks."""
     if file.frames < 1 << 40:
         return file.read(dtype="float32", always_2d=True)
@@ -236,7 +235,7 @@ def _read_all(file: sf.SoundFile) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def _is_cut(path: str | os.PathLike, file: sf.SoundFile, num_frames: int) -> bool:
+def _is_cut(path: StrPath, file: sf.SoundFile, num_frames: int) -> bool:
     """Whether the file announces more audio than the `num_frames` that it gave."""
     if file.format == "OGG":
         return _ends_inside_page(path)
@@ -255,7 +254,7 @@ def _is_cut(path: str | os.PathLike, file: sf.SoundFile, num_frames: int) -> boo
     return any(int(found) < int(said) < 0x7FFF0000 for said, found in log)
 
 
-def _ends_inside_page(path: str | os.PathLike) -> bool:
+def _ends_inside_page(path: StrPath) -> bool:
     """Whether an Ogg file ends before the page that it began last (RFC 3533)."""
     with open(path, "rb") as handle:
         handle.seek(max(0, os.path.getsize(path) - 65307))  # the longest page

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfweak import losses, metrics
-from tfweak.errors import InputError
+from . import losses, metrics
+from .errors import InputError
+from .typing import Array
 
 
 class WeightAverage(keras.callbacks.Callback):
@@ -101,9 +102,7 @@ class ClipScores(keras.callbacks.Callback):
             )
 
 
-def clip_scores(
-    model: keras.Model, dataset: tf.data.Dataset
-) -> tuple[np.ndarray, np.ndarray]:
+def clip_scores(model: keras.Model, dataset: tf.data.Dataset) -> tuple[Array, Array]:
     """Weak labels and clip probabilities of a data set, (N, C) each."""
     weak, scores = [], []
     for x, y in dataset:

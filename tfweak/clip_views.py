@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfweak import plotting
-from tfweak.errors import InputError
-from tfweak.labels import Event, SegmentGrid
+from . import plotting
+from .errors import InputError
+from .labels import Event, SegmentGrid
+from .typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ class ClipView:
         tags of classes that have no name.
     """
 
-    features: np.ndarray
+    features: Array
     frame_hop_seconds: float
     grid: SegmentGrid
     class_names: Sequence[str]
@@ -72,7 +73,7 @@ class ClipView:
                     f"class {label} of an event or tag: there are {num_classes} names"
                 )
 
-    def choose(self, ranking: np.ndarray, max_classes: int) -> list[int]:
+    def choose(self, ranking: Array, max_classes: int) -> list[int]:
         """The classes to show, from top to bottom.
 
         First those with events, by onset, then those with tags alone, then the others.
@@ -151,7 +152,7 @@ class ClipView:
     def draw_classes(
         self,
         axes: Axes,
-        values: np.ndarray,
+        values: Array,
         shown: Sequence[int],
         colours: str,
         unit: str,
@@ -193,8 +194,8 @@ def class_panel_inches(shown: Sequence[int]) -> float:
 
 
 def valid_segments(
-    values: np.ndarray, shape: tuple[int, ...], num_valid: int | None, what: str
-) -> np.ndarray:
+    values: Array, shape: tuple[int, ...], num_valid: int | None, what: str
+) -> Array:
     """A model's output for one clip without padding, checked.
 
     Args:

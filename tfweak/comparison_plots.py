@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from tfweak import clip_views, plotting
-from tfweak.errors import InputError
-from tfweak.labels import Event, SegmentGrid
+from . import clip_views, plotting
+from .errors import InputError
+from .labels import Event, SegmentGrid
+from .typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -112,14 +113,14 @@ def plot_improvement_by_duration(
 
 
 def plot_attention_comparison(
-    features: np.ndarray,
+    features: Array,
     frame_hop_seconds: float,
     grid: SegmentGrid,
     class_names: Sequence[str],
-    matrices: Mapping[str, np.ndarray],
+    matrices: Mapping[str, Array],
     events: Sequence[Event] | None,
     tags: Sequence[int] = (),
-    scores: np.ndarray | None = None,
+    scores: Array | None = None,
     num_valid_segments: int | None = None,
     feature_kind: str = "log_mel",
     title: str = "",
@@ -176,8 +177,8 @@ def plot_attention_comparison(
 
 
 def _valid_matrices(
-    matrices: Mapping[str, np.ndarray], num_classes: int, num_valid: int | None
-) -> dict[str, np.ndarray]:
+    matrices: Mapping[str, Array], num_classes: int, num_valid: int | None
+) -> dict[str, Array]:
     """The matrices without padding, (valid segments, C) float64, checked."""
     shapes = {name: np.shape(matrix) for name, matrix in matrices.items()}
     if len(set(shapes.values())) != 1:
@@ -193,7 +194,7 @@ def _valid_matrices(
     }
 
 
-def _values(values: Sequence[float], count: int, what: str) -> np.ndarray:
+def _values(values: Sequence[float], count: int, what: str) -> Array:
     array = np.asarray(values, np.float64)
     if array.shape != (count,) or not np.isfinite(array).all():
         raise InputError(
@@ -203,7 +204,7 @@ def _values(values: Sequence[float], count: int, what: str) -> np.ndarray:
     return array
 
 
-def _correlation(durations: np.ndarray, gains: np.ndarray) -> str:
+def _correlation(durations: Array, gains: Array) -> str:
     """Spearman's rho as text, with its p where the classes are enough for it."""
     if min(len(np.unique(durations)), len(np.unique(gains))) < 2:
         return "Spearman's ρ is not defined: all values are equal"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from tfweak.errors import InputError
+from .errors import InputError
 
 SOME_FILES_UNUSABLE = 3
 

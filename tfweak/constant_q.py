@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from tfweak.errors import InputError
-from tfweak.features import pad_to_window
-from tfweak.framing import Framing
+from .errors import InputError
+from .features import pad_to_window
+from .framing import Framing
+from .typing import Array
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -78,7 +79,7 @@ class ConstantQConfig(Framing):
         return 1 / math.tanh(math.log(2) / self.bins_per_octave)
 
     @property
-    def frequencies_hz(self) -> np.ndarray:
+    def frequencies_hz(self) -> Array:
         """(F,) float64 f_k, the centres of the bins."""
         return self.lowest_hz * 2 ** (np.arange(self.num_bins) / self.bins_per_octave)
 
@@ -108,7 +109,7 @@ class ConstantQConfig(Framing):
             )
         return cls(**given)
 
-    def compute(self, waveform: np.ndarray) -> np.ndarray:
+    def compute(self, waveform: Array) -> Array:
         """The features of one waveform.
 
         Args:
@@ -165,7 +166,7 @@ class ConstantQConfig(Framing):
 
 
 @functools.lru_cache(maxsize=4)
-def _banks(config: ConstantQConfig) -> list[tuple[int, np.ndarray]]:
+def _banks(config: ConstantQConfig) -> list[tuple[int, Array]]:
     """The kernels of each octave, all as long as that of its lowest bin.
 
     Returns:

@@ -10,10 +10,11 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from tfweak import metrics
-from tfweak.errors import InputError
-from tfweak.events import check_event
-from tfweak.labels import ClassList, Event
+from . import metrics
+from .errors import InputError
+from .events import check_event
+from .labels import ClassList, Event
+from .typing import Array
 
 
 def segment_f1(
@@ -116,7 +117,7 @@ def event_f1(
     return _f1_summary(counts)
 
 
-def frame_f1(labels: np.ndarray, decisions: np.ndarray) -> dict[str, Any]:
+def frame_f1(labels: Array, decisions: Array) -> dict[str, Any]:
     """F1 of decisions on the model's own segments, all clips stacked.
 
     Args:
@@ -139,9 +140,7 @@ def frame_f1(labels: np.ndarray, decisions: np.ndarray) -> dict[str, Any]:
     return _f1_summary(_frame_counts(labels.astype(bool), decisions.astype(bool)))
 
 
-def best_thresholds(
-    labels: np.ndarray, scores: np.ndarray, default: float = 0.5
-) -> np.ndarray:
+def best_thresholds(labels: Array, scores: Array, default: float = 0.5) -> Array:
     """The threshold with the best F1 for each class, to be chosen on validation data.
 
     F1 of the k highest scores is 2 hits / (k + positives). The threshold lies midway
@@ -199,7 +198,7 @@ def _activity(
     num_segments: int,
     num_classes: int,
     resolution_seconds: float,
-) -> np.ndarray:
+) -> Array:
     """(num_segments, C) bool: which classes have an event that touches the segment."""
     out = np.zeros((num_segments, num_classes), bool)
     for event in events:
@@ -209,11 +208,11 @@ def _activity(
     return out
 
 
-def _frame_counts(true: np.ndarray, guess: np.ndarray) -> np.ndarray:
+def _frame_counts(true: Array, guess: Array) -> Array:
     return np.stack([(true & guess).sum(axis=0), true.sum(axis=0), guess.sum(axis=0)])
 
 
-def _f1_summary(counts: np.ndarray) -> dict[str, Any]:
+def _f1_summary(counts: Array) -> dict[str, Any]:
     """The F1 scores from (3, C) hits, reference and estimated counts."""
     classes = [_f1(*column) for column in counts.T.tolist()]
     micro = _f1(*counts.sum(axis=1).tolist())

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy.ndimage import median_filter
 
-from tfweak.errors import InputError
-from tfweak.labels import ClassList, Event, SegmentGrid
+from .errors import InputError
+from .labels import ClassList, Event, SegmentGrid
+from .typing import Array, StrPath
 
 HEADER = ("filename", "onset", "offset", "event_label")
 
@@ -23,11 +24,11 @@ _TOLERANCE_SECONDS = 1e-6
 
 
 def decode_events(
-    segment_probs: np.ndarray,
+    segment_probs: Array,
     grid: SegmentGrid,
-    thresholds: float | np.ndarray,
-    clip_probs: np.ndarray | None = None,
-    clip_thresholds: float | np.ndarray | None = None,
+    thresholds: float | Array,
+    clip_probs: Array | None = None,
+    clip_thresholds: float | Array | None = None,
     median_filter_segments: int = 1,
     min_duration_seconds: float = 0.0,
     max_gap_seconds: float = 0.0,
@@ -103,7 +104,7 @@ def decode_events(
 
 
 def write_events(
-    path: str | os.PathLike,
+    path: StrPath,
     rows: Iterable[tuple[str, Sequence[Event]]],
     class_names: Sequence[str],
 ) -> None:
@@ -150,7 +151,7 @@ def write_events(
         temporary.unlink(missing_ok=True)
 
 
-def read_events(path: str | os.PathLike, classes: ClassList) -> dict[str, list[Event]]:
+def read_events(path: StrPath, classes: ClassList) -> dict[str, list[Event]]:
     """Reads an event table as `write_events` writes it.
 
     Exact duplicates are dropped; a row with three empty fields names a file without
@@ -190,9 +191,7 @@ def _by_onset(event: Event) -> tuple[float, float, int]:
     return event.onset_seconds, event.offset_seconds, event.label
 
 
-def _per_class(
-    values: float | np.ndarray | None, num_classes: int, name: str
-) -> np.ndarray:
+def _per_class(values: float | Array | None, num_classes: int, name: str) -> Array:
     array = np.asarray(values, np.float64)
     if array.shape not in ((), (num_classes,)) or np.isnan(array).any():
         raise InputError(f"{name}: expected 1 or {num_classes} numbers, found {values}")

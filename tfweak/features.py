@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.fft
 
-from tfweak.errors import InputError
-from tfweak.framing import Framing
+from .errors import InputError
+from .framing import Framing
+from .typing import Array
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -109,7 +110,7 @@ class LogMelConfig(Framing):
             )
         return config
 
-    def compute(self, waveform: np.ndarray) -> np.ndarray:
+    def compute(self, waveform: Array) -> Array:
         """`log_mel` of one waveform; one shorter than a window is padded to it."""
         return log_mel(pad_to_window(waveform, self.window_samples), self)
 
@@ -124,7 +125,7 @@ class LogMelConfig(Framing):
         return tf.math.log(mel + self.log_offset)
 
 
-def log_mel(waveform: np.ndarray, config: LogMelConfig | None = None) -> np.ndarray:
+def log_mel(waveform: Array, config: LogMelConfig | None = None) -> Array:
     """Log-mel features of one waveform.
 
     Args:
@@ -150,7 +151,7 @@ def log_mel(waveform: np.ndarray, config: LogMelConfig | None = None) -> np.ndar
 
 
 @functools.lru_cache(maxsize=8)
-def hann(length: int) -> np.ndarray:
+def hann(length: int) -> Array:
     """(length,) float64 periodic Hann window, 0.5 - 0.5 cos(2 pi n / length)."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi / length * np.arange(length))
     window.flags.writeable = False  # the cache hands it out again
@@ -158,7 +159,7 @@ def hann(length: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=8)
-def mel_matrix(config: LogMelConfig) -> np.ndarray:
+def mel_matrix(config: LogMelConfig) -> Array:
     """(fft_length // 2 + 1, F) float32: magnitudes to mel bands.
 
     Triangles whose sides are straight over mel, not over Hz (as VGGish has them and
@@ -176,7 +177,7 @@ def mel_matrix(config: LogMelConfig) -> np.ndarray:
     return matrix
 
 
-def quantise(features: np.ndarray, config: LogMelConfig | None = None) -> np.ndarray:
+def quantise(features: Array, config: LogMelConfig | None = None) -> Array:
     """(frames, F) float to uint8: 256 equal steps from log(log_offset), rounded.
 
     With the default front end a step is 0.0424, so that `dequantise` is within 0.0213
@@ -187,7 +188,7 @@ def quantise(features: np.ndarray, config: LogMelConfig | None = None) -> np.nda
     return np.clip(np.rint((features - low) / step), 0, 255).astype(np.uint8)
 
 
-def dequantise(stored: np.ndarray, config: LogMelConfig | None = None) -> np.ndarray:
+def dequantise(stored: Array, config: LogMelConfig | None = None) -> Array:
     """(frames, F) uint8 to float32; see `quantise`."""
     step, low = quantiser_affine(config)
     return stored.astype(np.float32) * np.float32(step) + np.float32(low)
@@ -199,7 +200,7 @@ def quantiser_affine(config: LogMelConfig | None = None) -> tuple[float, float]:
     return (QUANTISER_HIGH - low) / 255, low
 
 
-def pad_to_window(waveform: np.ndarray, window_samples: int) -> np.ndarray:
+def pad_to_window(waveform: Array, window_samples: int) -> Array:
     """(N,) to at least (window_samples,), with zeros behind."""
     missing = window_samples - len(waveform)
     return np.pad(waveform, (0, missing)) if missing > 0 else waveform

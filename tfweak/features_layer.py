@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfweak import front_ends
-from tfweak.features import LogMelConfig
+from . import front_ends
+from .features import LogMelConfig
 
 
 @keras.saving.register_keras_serializable(package="tfweak")

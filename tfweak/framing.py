@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from tfweak.errors import InputError
+from .errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,11 +30,10 @@ import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import numpy as np
-
-from tfweak.constant_q import ConstantQConfig
-from tfweak.errors import InputError
-from tfweak.features import LogMelConfig
+from .constant_q import ConstantQConfig
+from .errors import InputError
+from .features import LogMelConfig
+from .typing import Array
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -81,7 +80,7 @@ class FrontEnd(Protocol):
     def parameters(self, dtype: str = "float16") -> dict[str, Any]:
         """All that changes values stored as `dtype`, as JSON types."""
 
-    def compute(self, waveform: np.ndarray) -> np.ndarray:
+    def compute(self, waveform: Array) -> Array:
         """(N,) float to (frames, F) float32; one shorter than a window is padded."""
 
     def in_graph(self, waveforms: tf.Tensor) -> tf.Tensor:

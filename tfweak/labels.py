@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfweak.errors import InputError
+from .errors import InputError
+from .typing import Array
 
 
 class Event(NamedTuple):
@@ -150,7 +151,7 @@ class SegmentGrid:
     receptive_field_seconds: float
     offset_seconds: float = 0.0
 
-    def onsets(self, num_segments: int) -> np.ndarray:
+    def onsets(self, num_segments: int) -> Array:
         """Slot starts in seconds, (T,) float64."""
         return self.offset_seconds + self.hop_seconds * np.arange(num_segments)
 
@@ -160,7 +161,7 @@ class SegmentGrid:
         num_segments: int,
         num_classes: int,
         min_overlap: float = 0.5,
-    ) -> np.ndarray:
+    ) -> Array:
         """Segment labels of one clip's events.
 
         A segment is positive for a class where some event of it covers at least
@@ -185,7 +186,7 @@ class SegmentGrid:
         return out
 
 
-def multi_hot(labels: Sequence[int], num_classes: int) -> np.ndarray:
+def multi_hot(labels: Sequence[int], num_classes: int) -> Array:
     """(C,) float32 with ones at `labels`."""
     out = np.zeros(num_classes, np.float32)
     out[list(labels)] = 1

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfweak import clip_views
-from tfweak.errors import InputError
-from tfweak.labels import Event, SegmentGrid
+from . import clip_views
+from .errors import InputError
+from .labels import Event, SegmentGrid
+from .typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,15 +26,15 @@ _SUM_TOLERANCE = 0.01
 
 
 def plot_localization(
-    features: np.ndarray,
+    features: Array,
     frame_hop_seconds: float,
     grid: SegmentGrid,
     class_names: Sequence[str],
-    localization: np.ndarray,
-    global_attention: np.ndarray | None,
+    localization: Array,
+    global_attention: Array | None,
     events: Sequence[Event] | None,
     tags: Sequence[int] = (),
-    scores: np.ndarray | None = None,
+    scores: Array | None = None,
     num_valid_segments: int | None = None,
     feature_kind: str = "log_mel",
     title: str = "",
@@ -122,8 +123,8 @@ def plot_localization(
 
 
 def _valid_curve(
-    global_attention: np.ndarray, localization: np.ndarray, num_valid: int | None
-) -> np.ndarray:
+    global_attention: Array, localization: Array, num_valid: int | None
+) -> Array:
     if len(np.atleast_1d(global_attention)) != len(localization):
         raise InputError(
             f"global_attention {np.shape(global_attention)} and localization"
@@ -140,7 +141,7 @@ def _valid_curve(
 
 
 def _draw_curve(
-    axes: Axes, curve: np.ndarray, grid: SegmentGrid, events: Sequence[Event]
+    axes: Axes, curve: Array, grid: SegmentGrid, events: Sequence[Event]
 ) -> None:
     """The curve as steps, one a segment, over the true events' time."""
     for event in events:

@@ -14,7 +14,8 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from tfweak.errors import InputError
+from .errors import InputError
+from .typing import Array
 
 METRICS = ("mAP", "AUC", "d_prime", "lwlrap", "EER")
 
@@ -23,8 +24,8 @@ _PAIRS_AT_A_TIME = 4096
 
 
 def check_scores(
-    labels: np.ndarray, scores: np.ndarray, class_names: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
+    labels: Array, scores: Array, class_names: Sequence[str]
+) -> tuple[Array, Array]:
     """Checks labels and scores of the same clips and brings them to one form.
 
     Args:
@@ -68,9 +69,7 @@ def check_scores(
     return labels.astype(bool), scores
 
 
-def threshold_counts(
-    labels: np.ndarray, scores: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def threshold_counts(labels: Array, scores: Array) -> tuple[Array, Array, Array]:
     """Hits and false alarms of one class at each distinct score used as a threshold.
 
     Args:
@@ -88,7 +87,7 @@ def threshold_counts(
     return ranked[last_of_ties], hits, last_of_ties + 1 - hits
 
 
-def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+def average_precision(labels: Array, scores: Array) -> float:
     """Area under the precision-recall curve: sum_k (R_k - R_{k-1}) P_k.
 
     scikit-learn's, without interpolation.
@@ -105,7 +104,7 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(average_precision_score(labels, scores))
 
 
-def auc(labels: np.ndarray, scores: np.ndarray) -> float:
+def auc(labels: Array, scores: Array) -> float:
     """Area under the ROC curve, scikit-learn's.
 
     The probability that a positive clip scores higher than a negative one, a tie
@@ -132,7 +131,7 @@ def d_prime(area: float) -> float:
     return math.sqrt(2) * float(norm.ppf(area))
 
 
-def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
+def equal_error_rate(labels: Array, scores: Array) -> float:
     """The error rate at which false alarms and misses are equal (DCASE 2016 task 4).
 
     The first point of the ROC curve, begun at (0, 0), with
@@ -159,7 +158,7 @@ def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(before + share * (reached - before))
 
 
-def lwlrap(labels: np.ndarray, scores: np.ndarray) -> tuple[float, np.ndarray]:
+def lwlrap(labels: Array, scores: Array) -> tuple[float, Array]:
     """Label-weighted label-ranking average precision (DCASE 2019 task 2).
 
     For each positive (clip, class) pair the classes of that clip are ranked by score;
@@ -193,7 +192,7 @@ def lwlrap(labels: np.ndarray, scores: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def evaluate(
-    labels: np.ndarray, scores: np.ndarray, class_names: Sequence[str]
+    labels: Array, scores: Array, class_names: Sequence[str]
 ) -> dict[str, Any]:
     """All metrics of a set of clips, averaged and class by class.
 
@@ -290,7 +289,7 @@ def _ratio(numerator: float, denominator: float) -> float:
     return float(numerator / denominator) if denominator else math.nan
 
 
-def _mean(values: np.ndarray) -> float:
+def _mean(values: Array) -> float:
     known = values[~np.isnan(values)]
     return _ratio(known.sum(), len(known))
 

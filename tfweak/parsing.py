@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import audio, features, front_ends, records
-from tfweak.labels import Event, SegmentGrid
+from . import audio, features, front_ends, records
+from .labels import Event, SegmentGrid
+from .typing import Array, Tensors
 
 _ID = {"video_id": tf.io.FixedLenFeature([], tf.string)}
 _LABELS = {"labels": tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)}
@@ -98,7 +99,7 @@ class Parser:
         self._grid = grid
         self._num_segments = num_segments
 
-    def __call__(self, serialized: tf.Tensor) -> tuple[dict, dict]:
+    def __call__(self, serialized: tf.Tensor) -> tuple[Tensors, Tensors]:
         strong = {**_HAS_STRONG, **_STRONG} if self._grid else {}
         raw, context = _parse(serialized, self._payload, {**_ID, **_LABELS, **strong})
         x = self.features(raw)
@@ -219,7 +220,7 @@ def stored_features(
     stored = records.Payload(front_end.kind, "float16", front_end.parameters("float16"))
     parser = Parser(payload, 0, front_end=front_end)
 
-    def replaced(serialized: Any, features: Any, rows: Any) -> np.ndarray:
+    def replaced(serialized: Any, features: Any, rows: Any) -> Array:
         out = []
         for record, values, count in zip(serialized, features, rows):
             clip = tf.train.SequenceExample.FromString(record)
@@ -242,9 +243,9 @@ def stored_features(
 
 def features_of_waveform(
     waveform: tf.Tensor, num_samples: tf.Tensor, front_end: front_ends.FrontEnd
-) -> dict:
+) -> Tensors:
     """`features` and `num_frames` of padded waveforms (B, N)."""
-    from tfweak.features_layer import FrontEndLayer
+    from .features_layer import FrontEndLayer
 
     return FrontEndLayer(front_end)(waveform, num_samples)
 
@@ -254,7 +255,7 @@ def _resample(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """(B, N) padded waveforms and their (B,) lengths at another sample rate."""
 
-    def by_clip(batch: np.ndarray, lengths: np.ndarray) -> tuple[Any, Any]:
+    def by_clip(batch: Array, lengths: Array) -> tuple[Any, Any]:
         clips = [
             audio.resample(clip[:length], rate_hz, wanted_hz)
             for clip, length in zip(batch, lengths)

@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import audio, front_ends, parsing, records
-from tfweak.errors import InputError
-from tfweak.features_layer import FrontEndLayer
-from tfweak.labels import SegmentGrid
-from tfweak.sources import ClipData, keep_parts, uniform_hash
+from . import audio, front_ends, parsing, records
+from .errors import InputError
+from .features_layer import FrontEndLayer
+from .labels import SegmentGrid
+from .sources import ClipData, keep_parts, uniform_hash
+from .typing import Array, StrPath, Tensors
 
 # Clips whose features are computed in one go.
 _CONVERTED_TOGETHER = 16
@@ -156,8 +157,8 @@ def evaluation_batches(data: ClipData, config: InputConfig) -> tf.data.Dataset:
 
 
 def audio_file_batches(
-    paths: Sequence[str | os.PathLike],
-    weak: np.ndarray,
+    paths: Sequence[StrPath],
+    weak: Array,
     batch_size: int,
     num_frames: int | None = None,
     front_end: front_ends.FrontEnd | None = None,
@@ -191,7 +192,7 @@ def audio_file_batches(
 
     def frame(
         waveform: tf.Tensor, num_samples: tf.Tensor, label: tf.Tensor
-    ) -> tuple[dict, dict]:
+    ) -> tuple[Tensors, Tensors]:
         found = layer(waveform, num_samples)
         x = parsing.fit_frames(found["features"], found["num_frames"], num_frames)
         return x, {"weak": label}
@@ -257,7 +258,7 @@ def _batches(
     )
 
 
-def _without_ids(x: dict[str, Any], y: dict[str, Any]) -> tuple[dict, dict]:
+def _without_ids(x: dict[str, Any], y: dict[str, Any]) -> tuple[Tensors, Tensors]:
     return x, {name: value for name, value in y.items() if name != "clip_id"}
 
 

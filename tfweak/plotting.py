@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfweak.errors import InputError
-from tfweak.labels import Event, SegmentGrid
+from .errors import InputError
+from .labels import Event, SegmentGrid
+from .typing import Array, StrPath
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,12 +28,12 @@ _DOTS_PER_INCH = 110
 
 
 def plot_clip(
-    log_mel: np.ndarray,
+    log_mel: Array,
     frame_hop_seconds: float,
     grid: SegmentGrid,
     class_names: Sequence[str],
-    segment_probs: np.ndarray,
-    attention: np.ndarray,
+    segment_probs: Array,
+    attention: Array,
     events: Sequence[Event] | None,
     title: str = "",
     max_classes: int = 12,
@@ -215,7 +216,7 @@ def plot_curves(curves: Mapping[str, Sequence[float]], label: str) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: str | os.PathLike) -> None:
+def save(figure: Figure, path: StrPath) -> None:
     """Writes a figure as PNG, whole or not at all.
 
     Raises:
@@ -235,7 +236,7 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
 
 
 def _choose_classes(
-    segment_probs: np.ndarray, events: Sequence[Event] | None, max_classes: int
+    segment_probs: Array, events: Sequence[Event] | None, max_classes: int
 ) -> tuple[list[int], str]:
     """The classes to show, from top to bottom, and a note where some are left out."""
     num_classes = segment_probs.shape[1]
@@ -289,7 +290,7 @@ def draw_strip(
 
 def draw_features(
     axes: Axes,
-    features: np.ndarray,
+    features: Array,
     frame_hop_seconds: float,
     events: Sequence[Event],
 ) -> AxesImage:
@@ -309,7 +310,7 @@ def draw_features(
 
 
 def draw_matrix(
-    axes: Axes, values: np.ndarray, grid: SegmentGrid, norm: Normalize, colours: str
+    axes: Axes, values: Array, grid: SegmentGrid, norm: Normalize, colours: str
 ) -> AxesImage:
     """Segments x classes as an image, first class on top; returns the image."""
     edges = grid.onsets(len(values) + 1)

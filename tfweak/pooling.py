@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from .typing import Tensors
+
 _MASKED_LOGIT = -1e9
 # What a frame counts for at least in the denominator of Xu et al. 2017's Eq. (8).
 _SMALLEST_WEIGHT = 1e-9
@@ -134,7 +136,7 @@ class LocalizationPooling(Float32Layer):
         }
 
 
-def pool(kind: str, segment_probs: Any, attention_logits: Any, mask: Any) -> dict:
+def pool(kind: str, segment_probs: Any, attention_logits: Any, mask: Any) -> Tensors:
     """The pooling layer of a name, `average` or `attention`, applied.
 
     Returns:

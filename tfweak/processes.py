@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from tfweak.errors import InputError
+from .errors import InputError
+from .typing import StrPath
 
 _PARENT_POLL_SECONDS = 0.5
 _THREAD_VARIABLES = (
@@ -48,7 +49,7 @@ def for_children(threads: int = 1) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone_in(folder: str | os.PathLike) -> Iterator[None]:
+def alone_in(folder: StrPath) -> Iterator[None]:
     """Makes a folder, which no other process may enter like this at the same time.
 
     The lock is on the folder itself and ends with the process, however it ends. An

@@ -23,8 +23,9 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message as protobuf_message
 
-from tfweak.errors import InputError
-from tfweak.labels import ClassList, Event
+from .errors import InputError
+from .labels import ClassList, Event
+from .typing import Array, StrPath
 
 SCHEMA_VERSION = 1
 INFO_NAME = "dataset_info.json"
@@ -102,7 +103,7 @@ class Clip:
 
     clip_id: str
     labels: Sequence[int]
-    payload: np.ndarray
+    payload: Array
     events: Sequence[Event] | None = None
     start_seconds: float = 0.0
     end_seconds: float = 0.0
@@ -159,7 +160,7 @@ def encode(clip: Clip, payload: Payload) -> bytes:
     ).SerializeToString(deterministic=True)
 
 
-def write_shard(path: str | os.PathLike, examples: Iterable[bytes]) -> int:
+def write_shard(path: StrPath, examples: Iterable[bytes]) -> int:
     """Writes one shard under a temporary name, then renames it; returns the count.
 
     A killed process leaves no file of the final name that is not whole.
@@ -178,7 +179,7 @@ def write_shard(path: str | os.PathLike, examples: Iterable[bytes]) -> int:
     return count
 
 
-def write_text(path: str | os.PathLike, text: str) -> None:
+def write_text(path: StrPath, text: str) -> None:
     """Writes a small text file whole or not at all."""
     path = pathlib.Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -206,7 +207,7 @@ class DatasetInfo:
     has_strong: bool = False
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def write(self, folder: str | os.PathLike) -> None:
+    def write(self, folder: StrPath) -> None:
         """Writes `dataset_info.json` into `folder`; this marks the data as complete."""
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -228,7 +229,7 @@ class DatasetInfo:
         )
 
     @classmethod
-    def read(cls, folder: str | os.PathLike) -> DatasetInfo:
+    def read(cls, folder: StrPath) -> DatasetInfo:
         """Reads `dataset_info.json`; official shards without one are recognised.
 
         Raises:
@@ -278,7 +279,7 @@ class DatasetInfo:
 PROGRESS_NAME = "_progress"
 
 
-def shards(folder: str | os.PathLike) -> list[str]:
+def shards(folder: StrPath) -> list[str]:
     """The sorted shard files of a folder.
 
     Raises:

@@ -9,9 +9,9 @@ import dataclasses
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from tfweak import statistics
-from tfweak.errors import InputError
-from tfweak.statistics import Comparison, Summary
+from . import statistics
+from .errors import InputError
+from .statistics import Comparison, Summary
 
 # A trial that is not done is None; trial i of every cell has the same seed and data.
 Trials = Sequence["float | None"]

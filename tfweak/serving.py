@@ -13,10 +13,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfweak import front_ends, records
-from tfweak.errors import InputError
-from tfweak.features_layer import FrontEndLayer
-from tfweak.labels import ClassList, SegmentGrid
+from . import front_ends, records
+from .errors import InputError
+from .features_layer import FrontEndLayer
+from .labels import ClassList, SegmentGrid
+from .typing import StrPath
 
 CLASSES_NAME = "classes.csv"
 THRESHOLDS_NAME = "thresholds.json"
@@ -72,7 +73,7 @@ def export(
     grid: SegmentGrid,
     classes: ClassList,
     thresholds: Mapping[str, Sequence[float]],
-    folder: str | os.PathLike,
+    folder: StrPath,
     front_end: front_ends.FrontEnd | None = None,
 ) -> None:
     """Writes a SavedModel with named endpoints.
@@ -185,7 +186,7 @@ def _signatures(
     }
 
 
-def read_assets(folder: str | os.PathLike) -> tuple[ClassList, dict[str, list[float]]]:
+def read_assets(folder: StrPath) -> tuple[ClassList, dict[str, list[float]]]:
     """Class names and thresholds of an exported SavedModel.
 
     Raises:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from tfweak import parsing, records
-from tfweak.errors import InputError
-from tfweak.labels import ClassList
+from . import parsing, records
+from .errors import InputError
+from .labels import ClassList
+from .typing import Array, StrPath
 
 OFFICIAL_NUM_CLASSES = 527
 
@@ -42,7 +42,7 @@ class HashRange:
 class Without:
     """The clips whose ids (by their hashes, sorted) are not in a list."""
 
-    hashes: np.ndarray
+    hashes: Array
 
     def keep(self, clip_ids: Any) -> Any:
         if not len(self.hashes):
@@ -70,8 +70,8 @@ class ClipData:
     files: tuple[str, ...]
     payload: records.Payload
     classes: ClassList
-    clip_ids: np.ndarray
-    label_counts: np.ndarray
+    clip_ids: Array
+    label_counts: Array
     num_strong: int
     parts: tuple[Part, ...] = ()
 
@@ -120,7 +120,7 @@ class ClipData:
             )
         return out
 
-    def without(self, clip_ids: Sequence[bytes] | np.ndarray) -> ClipData:
+    def without(self, clip_ids: Sequence[bytes] | Array) -> ClipData:
         """The clips that are not in a list of ids.
 
         Raises:
@@ -156,9 +156,7 @@ class ClipData:
         return keep_parts(dataset, self.parts)
 
 
-def open_data(
-    folders: Sequence[str | os.PathLike], classes: ClassList | None = None
-) -> ClipData:
+def open_data(folders: Sequence[StrPath], classes: ClassList | None = None) -> ClipData:
     """Opens prepared records or official shards; reads them once to check and count.
 
     Args:

@@ -14,7 +14,8 @@ from typing import TypeVar
 import numpy as np
 from scipy import stats
 
-from tfweak.errors import InputError
+from .errors import InputError
+from .typing import Array
 
 # Up to this many pairs p is exact, beyond it is the normal approximation's.
 _MAX_EXACT_PAIRS = 50
@@ -206,7 +207,7 @@ def compare_all(
     return with_holm(comparisons)
 
 
-def _exact_p_of_ties(steps: np.ndarray) -> float:
+def _exact_p_of_ties(steps: Array) -> float:
     """Two-sided exact p for shared ranks; steps (n,) without zeros, n <= 50."""
     # Mean ranks are multiples of 1/2: doubled they are integers, and counts[s] is the
     # number of sign patterns whose positive ranks sum to s / 2 (below 2^53: exact).
@@ -220,7 +221,7 @@ def _exact_p_of_ties(steps: np.ndarray) -> float:
     return min(1.0, 2 * counts[: smaller + 1].sum() / 2**steps.size)
 
 
-def _trials(values: Sequence[float], what: str) -> np.ndarray:
+def _trials(values: Sequence[float], what: str) -> Array:
     trials = np.asarray(values, np.float64)
     if trials.ndim != 1:
         raise InputError(f"{what} of shape {trials.shape}: expected one value a trial")

@@ -14,9 +14,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tfweak import statistics
-from tfweak.result_tables import Metric, TrialTable
-from tfweak.statistics import Comparison, Summary
+from . import statistics
+from .result_tables import Metric, TrialTable
+from .statistics import Comparison, Summary
 
 _SIGNIFICANCE = 0.05
 _NOTHING = "-"

@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfweak import losses
-from tfweak.errors import InputError
+from . import losses
+from .errors import InputError
 
 # Precision -> Keras dtype policy.
 POLICIES = {

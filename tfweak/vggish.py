@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import pathlib
 import time
 import zipfile
@@ -20,8 +19,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import features, records
-from tfweak.errors import InputError
+from . import features, records
+from .errors import InputError
+from .typing import Array, StrPath
 
 HANDLE = "https://tfhub.dev/google/vggish/1"
 PCA_NAME = "vggish_pca_params.npz"
@@ -56,7 +56,7 @@ _BATCH_PATCHES = 64
 _ATTEMPTS = 3
 
 # {layer: (kernel, bias)}
-Layers = Mapping[str, tuple[np.ndarray, np.ndarray]]
+Layers = Mapping[str, tuple[Array, Array]]
 
 
 class Vggish:
@@ -75,7 +75,7 @@ class Vggish:
             for name, (kernel, bias) in layers.items()
         }
         self.name = name
-        self.reference: np.ndarray = self.embed(probe())
+        self.reference: Array = self.embed(probe())
 
     @classmethod
     def load(cls, source: str = "hub") -> Vggish:
@@ -117,7 +117,7 @@ class Vggish:
         """SHA-256 of the weights, whether they came from a hub or a checkpoint."""
         return _digest(x.numpy() for name in SHAPES for x in self._layers[name])
 
-    def embed(self, waveform: np.ndarray) -> np.ndarray:
+    def embed(self, waveform: Array) -> Array:
         """The embeddings of a waveform.
 
         Args:
@@ -183,13 +183,13 @@ class PostProcessor:
       fingerprint: SHA-256 of the parameters.
     """
 
-    def __init__(self, eigen_vectors: np.ndarray, means: np.ndarray) -> None:
+    def __init__(self, eigen_vectors: Array, means: Array) -> None:
         self._eigen_vectors = np.asarray(eigen_vectors, np.float64)
         self._means = np.asarray(means, np.float64).reshape(-1)
         self.fingerprint = _digest([self._eigen_vectors, self._means])
 
     @classmethod
-    def read(cls, path: str | os.PathLike) -> PostProcessor:
+    def read(cls, path: StrPath) -> PostProcessor:
         """Reads `vggish_pca_params.npz`.
 
         Raises:
@@ -225,7 +225,7 @@ class PostProcessor:
             raise InputError(f"{path}: holds NaN or infinity; {expected}")
         return cls(vectors, means)
 
-    def __call__(self, embeddings: np.ndarray) -> np.ndarray:
+    def __call__(self, embeddings: Array) -> Array:
         """(rows, 128) float to (rows, 128) uint8."""
         found = (embeddings.astype(np.float64) - self._means) @ self._eigen_vectors.T
         found = np.clip(found, -QUANTISER_LIMIT, QUANTISER_LIMIT)
@@ -254,7 +254,7 @@ class Extractor:
         )
 
     @classmethod
-    def load(cls, source: str, pca: str | os.PathLike | None = None) -> Extractor:
+    def load(cls, source: str, pca: StrPath | None = None) -> Extractor:
         """Loads VGGish as `Vggish.load` does and, where given, the PCA parameters.
 
         Raises:
@@ -263,7 +263,7 @@ class Extractor:
         post = None if pca is None else PostProcessor.read(pca)
         return cls(Vggish.load(source), post)
 
-    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+    def __call__(self, waveform: Array) -> Array:
         """(N,) float32 at 16 kHz to (rows, 128), float32 or uint8; `Vggish.embed`."""
         embeddings = self._vggish.embed(waveform)
         return embeddings if self._post is None else self._post(embeddings)
@@ -291,13 +291,13 @@ def parse(source: str) -> tuple[str, str]:
     return kind, where
 
 
-def probe() -> np.ndarray:
+def probe() -> Array:
     """The test waveform of proofs: (48000,) float32, 3 s of noise at 16 kHz."""
     noise = np.random.default_rng(0).standard_normal(3 * _FRONT_END.sample_rate_hz)
     return (0.3 * noise).clip(-1, 1).astype(np.float32)
 
 
-def prove(ours: np.ndarray, theirs: np.ndarray, name: str) -> None:
+def prove(ours: Array, theirs: Array, name: str) -> None:
     """Requires two computations of the embeddings of `probe()` to agree to 1e-4.
 
     Older copies of the definition end in a ReLU, which is allowed of `theirs`.
@@ -348,7 +348,7 @@ def _variables(module: Any, where: str) -> list[Any]:
     raise InputError(f"{where}: exposes no variables; it is no VGGish")
 
 
-def _read_checkpoint(path: str) -> dict[str, np.ndarray]:
+def _read_checkpoint(path: str) -> dict[str, Array]:
     prefix = path
     if pathlib.Path(path).is_dir():
         prefix = tf.train.latest_checkpoint(path)
@@ -361,8 +361,8 @@ def _read_checkpoint(path: str) -> dict[str, np.ndarray]:
 
 
 def _by_name_or_shape(
-    arrays: Mapping[str, np.ndarray], where: str
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    arrays: Mapping[str, Array], where: str
+) -> dict[str, tuple[Array, Array]]:
     """{layer: (kernel, bias)} from variables by name, kernels else by shape."""
     plain = {
         name.split(":")[0].removeprefix("vggish/"): value
@@ -391,7 +391,7 @@ def _by_name_or_shape(
     return found
 
 
-def _bias_beside(plain: dict[str, np.ndarray], kernel: str, size: int) -> Any:
+def _bias_beside(plain: dict[str, Array], kernel: str, size: int) -> Any:
     """The bias of a kernel's own scope, else the next one in the list."""
     names = list(plain)
     scope = kernel.rpartition("/")[0]
@@ -402,7 +402,7 @@ def _bias_beside(plain: dict[str, np.ndarray], kernel: str, size: int) -> Any:
     )
 
 
-def _digest(arrays: Iterable[np.ndarray]) -> str:
+def _digest(arrays: Iterable[Array]) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import os
 import pathlib
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from tfweak import audio, front_ends, records
 from tfweak.errors import InputError
 from tfweak.features import pad_to_window, quantise
+from tfweak.typing import Array, StrPath
 from tfweak.vggish import Extractor
 
 from . import Bad, BadFile, Options, walk
@@ -47,9 +47,7 @@ class Encoder:
         """The rate to decode at: that of the waveforms that are encoded."""
         return self.front_end.sample_rate_hz
 
-    def __call__(
-        self, waveform: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ
-    ) -> np.ndarray:
+    def __call__(self, waveform: Array, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Array:
         """The payload of a waveform, see `records.Clip`.
 
         A waveform shorter than one window (25 ms with VGGish's front end, 0.975 s for
@@ -123,9 +121,7 @@ def _extractor(source: str, pca: str) -> Extractor:
     return Extractor.load(source, pca or None)
 
 
-def read(
-    source: str | os.PathLike, name: str, sample_rate_hz: int = SAMPLE_RATE_HZ
-) -> np.ndarray:
+def read(source: StrPath, name: str, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Array:
     """The waveform of the file `name` below `source`, (N,) float32.
 
     Args:
@@ -175,6 +171,6 @@ def size(path: pathlib.Path) -> int:
     return path.stat().st_size if path.is_file() else -1
 
 
-def checksum(path: str | os.PathLike) -> str:
+def checksum(path: StrPath) -> str:
     """The SHA-256 of a label file."""
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()

@@ -19,6 +19,7 @@ from __future__ import annotations
 import ast
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 from tfweak.errors import InputError
 
@@ -85,7 +86,7 @@ def _intervals(text: str) -> list[tuple[float, float]]:
         ) from None
 
 
-def _full(value: object) -> list:
+def _full(value: object) -> list[Any]:
     if not isinstance(value, list) or not value:
         raise TypeError
     return value

@@ -22,6 +22,7 @@ import tqdm
 from tfweak import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
+from tfweak.typing import Array
 
 from .. import profiles
 from ..mixing import (
@@ -163,7 +164,7 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
 
 
 @functools.lru_cache(maxsize=_CACHED_CLIPS)
-def _events(source: str, name: str) -> list[np.ndarray]:
+def _events(source: str, name: str) -> list[Array]:
     """The events of one file, (N,) float32 each."""
     events = event_parts(_audio.read(source, name), _audio.SAMPLE_RATE_HZ)
     if not events:

@@ -8,8 +8,9 @@ from typing import Any
 import keras
 
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _time_grid, _xu2017
-from tfweak.models.architectures._recurrent import bidirectional_gru
+
+from . import _time_grid, _xu2017
+from ._recurrent import bidirectional_gru
 
 KERNEL_BINS = 30
 

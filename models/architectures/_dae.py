@@ -10,8 +10,9 @@ import numpy as np
 from keras import ops
 
 from tfweak.errors import InputError
-from tfweak.models.architectures import _xu2017
-from tfweak.models.layers import network_inputs, standardised
+
+from ..layers import network_inputs, standardised
+from . import _xu2017
 
 ENCODER = ("encoder", "code")
 # share of the input set to zero

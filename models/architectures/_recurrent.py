@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from tfweak.models.layers import ApplyMask
+from ..layers import ApplyMask
 
 
 @keras.saving.register_keras_serializable(package="tfweak")

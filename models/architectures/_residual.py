@@ -34,16 +34,10 @@ from typing import Any, NamedTuple
 
 import keras
 
-from tfweak.models.architectures import _time_grid
-from tfweak.models.architectures._width import scaled
-from tfweak.models.layers import (
-    PASSED_OVER,
-    ApplyMask,
-    SequenceMask,
-    Standardise,
-    standardised,
-)
-from tfweak.models.normalization import MaskedBatchNormalization
+from ..layers import PASSED_OVER, ApplyMask, SequenceMask, Standardise, standardised
+from ..normalization import MaskedBatchNormalization
+from . import _time_grid
+from ._width import scaled
 
 FIRST_FILTERS = 128
 # filters of a block, and by how often 2 time is pooled after it

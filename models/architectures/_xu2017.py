@@ -8,13 +8,9 @@ import keras
 
 from tfweak import front_ends
 from tfweak.errors import InputError
-from tfweak.models.layers import (
-    Standardise,
-    masked_dense,
-    network_inputs,
-    standardised,
-)
 from tfweak.pooling import pool
+
+from ..layers import Standardise, masked_dense, network_inputs, standardised
 
 FRONT_END = "xu2017"
 FRAMES = front_ends.get(FRONT_END)

@@ -33,9 +33,10 @@ import dataclasses
 import keras
 
 from tfweak.errors import InputError
-from tfweak.models.architectures import _cgrnn, _xu2017
-from tfweak.models.layers import class_shares, masked_dense
 from tfweak.pooling import LocalizationPooling
+
+from ..layers import class_shares, masked_dense
+from . import _cgrnn, _xu2017
 
 PAYLOAD = "log_mel"
 FRONT_END = _xu2017.FRONT_END

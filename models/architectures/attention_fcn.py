@@ -34,17 +34,12 @@ import keras
 from tfweak import front_ends
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _time_grid
-from tfweak.models.architectures._width import WidthConfig, scaled
-from tfweak.models.layers import (
-    PASSED_OVER,
-    ApplyMask,
-    SequenceMask,
-    network_inputs,
-    segment_head,
-)
-from tfweak.models.normalization import MaskedBatchNormalization
 from tfweak.pooling import POOLINGS
+
+from ..layers import PASSED_OVER, ApplyMask, SequenceMask, network_inputs, segment_head
+from ..normalization import MaskedBatchNormalization
+from . import _time_grid
+from ._width import WidthConfig, scaled
 
 PAYLOAD = "log_mel"
 FRONT_END = "vggish"

@@ -39,8 +39,9 @@ from typing import Any
 import keras
 
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _time_grid, _xu2017
-from tfweak.models.layers import ApplyMask, SequenceMask
+
+from ..layers import ApplyMask, SequenceMask
+from . import _time_grid, _xu2017
 
 PAYLOAD = "log_mel"
 FRONT_END = _xu2017.FRONT_END

@@ -29,7 +29,7 @@ import dataclasses
 
 import keras
 
-from tfweak.models.architectures import _cgrnn, _xu2017
+from . import _cgrnn, _xu2017
 
 PAYLOAD = "log_mel"
 FRONT_END = _xu2017.FRONT_END

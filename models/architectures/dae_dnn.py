@@ -47,8 +47,9 @@ from keras import ops
 
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _dae, _time_grid, _xu2017
-from tfweak.models.layers import ApplyMask, SequenceMask
+
+from ..layers import ApplyMask, SequenceMask
+from . import _dae, _time_grid, _xu2017
 
 PAYLOAD = "log_mel"
 FRONT_END = _xu2017.FRONT_END

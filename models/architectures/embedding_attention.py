@@ -16,16 +16,12 @@ import keras
 from tfweak.errors import InputError
 from tfweak.features import LogMelConfig
 from tfweak.labels import SegmentGrid
-from tfweak.models.layers import (
-    ApplyMask,
-    SequenceMask,
-    network_inputs,
-    segment_head,
-)
-from tfweak.models.normalization import MaskedBatchNormalization
 from tfweak.pooling import POOLINGS
 from tfweak.records import EMBEDDING_SIZE
 from tfweak.vggish import PATCH_FRAMES
+
+from ..layers import ApplyMask, SequenceMask, network_inputs, segment_head
+from ..normalization import MaskedBatchNormalization
 
 PAYLOAD = "audio_embedding"
 TRAINING_FRAMES = None

@@ -47,10 +47,9 @@ from keras import ops
 
 from tfweak import front_ends
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _time_grid
-from tfweak.models.architectures._recurrent import bidirectional_gru
-from tfweak.models.architectures._width import WidthConfig, scaled
-from tfweak.models.layers import (
+from tfweak.pooling import LocalizationPooling
+
+from ..layers import (
     ApplyMask,
     Standardise,
     class_shares,
@@ -58,8 +57,10 @@ from tfweak.models.layers import (
     network_inputs,
     standardised,
 )
-from tfweak.models.normalization import MaskedBatchNormalization
-from tfweak.pooling import LocalizationPooling
+from ..normalization import MaskedBatchNormalization
+from . import _time_grid
+from ._recurrent import bidirectional_gru
+from ._width import WidthConfig, scaled
 
 PAYLOAD = "log_mel"
 FRONT_END = "gated_crnn"

@@ -42,8 +42,9 @@ from keras import ops
 
 from tfweak import front_ends
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _time_grid, _xu2017
-from tfweak.models.layers import ApplyMask, SequenceMask
+
+from ..layers import ApplyMask, SequenceMask
+from . import _time_grid, _xu2017
 
 PAYLOAD = "constant_q"
 FRONT_END = "constant_q"

@@ -48,16 +48,12 @@ import keras
 
 from tfweak import front_ends
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _residual, _time_grid
-from tfweak.models.architectures._micro import (
-    ChannelAttention,
-    Coarsen,
-    MacroMicroPooling,
-    MicroCosts,
-)
-from tfweak.models.architectures._width import WidthConfig, scaled
-from tfweak.models.layers import network_inputs
 from tfweak.pooling import AveragePooling
+
+from ..layers import network_inputs
+from . import _residual, _time_grid
+from ._micro import ChannelAttention, Coarsen, MacroMicroPooling, MicroCosts
+from ._width import WidthConfig, scaled
 
 PAYLOAD = "log_mel"
 FRONT_END = "vggish"

@@ -33,10 +33,11 @@ import keras
 
 from tfweak import front_ends
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _residual, _time_grid
-from tfweak.models.architectures._width import WidthConfig, scaled
-from tfweak.models.layers import masked_dense, network_inputs
 from tfweak.pooling import LocalizationPooling
+
+from ..layers import masked_dense, network_inputs
+from . import _residual, _time_grid
+from ._width import WidthConfig, scaled
 
 PAYLOAD = "log_mel"
 FRONT_END = "vggish"

@@ -44,15 +44,11 @@ from keras import ops
 
 from tfweak import front_ends
 from tfweak.labels import SegmentGrid
-from tfweak.models.architectures import _time_grid
-from tfweak.models.architectures._width import WidthConfig, scaled
-from tfweak.models.layers import (
-    ApplyMask,
-    Standardise,
-    network_inputs,
-    segment_head,
-)
-from tfweak.models.normalization import MaskedBatchNormalization
+
+from ..layers import ApplyMask, Standardise, network_inputs, segment_head
+from ..normalization import MaskedBatchNormalization
+from . import _time_grid
+from ._width import WidthConfig, scaled
 
 PAYLOAD = "log_mel"
 FRONT_END = "tlweak"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tfweak.models.tables import Row
+from . import Row
 
 # c m f v p b o of the paper's tables
 CLASS_NAMES = (

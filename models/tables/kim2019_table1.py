@@ -10,11 +10,21 @@ labels (row 2), or these and the averaged clip prediction against the tags (row 
 
 from __future__ import annotations
 
-from tfweak.models import tables
-from tfweak.models.tables import Column, Row, kim2019_table2
+from collections.abc import Mapping
+from typing import Any
+
+from .. import tables
+from . import Column, Row, kim2019_table2
 
 
-def _row(attention: str, labels: str, one: str, two: str, training, **model) -> Row:
+def _row(
+    attention: str,
+    labels: str,
+    one: str,
+    two: str,
+    training: Mapping[str, Any],
+    **model: Any,
+) -> Row:
     reference = {"one-step": one, "two-step": two} if one else {}
     return Row({"attention": attention, "labels": labels}, training, model, reference)
 

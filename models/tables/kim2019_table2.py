@@ -9,8 +9,8 @@ there are no published weights of theirs, so they start from random ones.
 
 from __future__ import annotations
 
-from tfweak.models import tables
-from tfweak.models.tables import Column, Row
+from .. import tables
+from . import Column, Row
 
 
 def _other(architecture: str, attention: str, printed: str) -> Row:

@@ -6,7 +6,7 @@ The systems learn from tags alone. Columns are none of the paper's; use
 
 from __future__ import annotations
 
-from tfweak.models.tables import Column, Row, kim2019_table2
+from . import Column, Row, kim2019_table2
 
 
 def _row(pseudo_labels: str, target: str, alpha: float) -> Row:

@@ -5,7 +5,7 @@ The paper's folds are CHiME-Home's own: `--fold_data=fold1,fold2,fold3,fold4,fol
 
 from __future__ import annotations
 
-from tfweak.models.tables import Column, _xu2017
+from . import Column, _xu2017
 
 _COLUMN = "development"
 

@@ -7,7 +7,7 @@ frames, so the data must hold waveforms where both are compared.
 
 from __future__ import annotations
 
-from tfweak.models.tables import Column, _xu2017
+from . import Column, _xu2017
 
 _COLUMN = "evaluation"
 

@@ -77,6 +77,8 @@ def _main(_: list[str]) -> None:
         print(_localisation("segment predictions", tables))
         if "z_loc" in tables:
             print(_localisation("localisation map", tables["z_loc"]))
+        print("the same under thresholds from the tags of the validation clips alone:")
+        print(_localisation("segment predictions", tables["from_tags"]))
     print(f"written to {pathlib.Path(out)}")
 
 

@@ -147,7 +147,10 @@ def _train(
         )
     if not (out / "thresholds.json").exists() or start < epochs:
         runs.write_thresholds(
-            out, scoring.tune_thresholds(runs.load(out, precision), valid_data)
+            out,
+            scoring.tune_thresholds(
+                runs.load(out, precision), valid_data, config.segment_thresholds
+            ),
         )
     best = run_keeper.best
     print(

@@ -42,14 +42,25 @@ def _f1(kind: str, mean: str, *of: str) -> Measure:
     return Measure(("metrics", "localisation", *of, kind, mean))
 
 
+TAGS_ALONE = "thresholds from tags"
+
 METRICS = {
     "mAP": Measure(("metrics", "mAP")),
     "EER": Measure(("metrics", "EER"), scale=1, decimals=3),
     "segment F1, micro": _f1("segment_based", "micro_f1"),
     "segment F1, macro": _f1("segment_based", "macro_f1"),
     "event F1, micro": _f1("event_based", "micro_f1"),
+    f"segment F1, micro, {TAGS_ALONE}": _f1("segment_based", "micro_f1", "from_tags"),
+    f"segment F1, macro, {TAGS_ALONE}": _f1("segment_based", "macro_f1", "from_tags"),
+    f"event F1, micro, {TAGS_ALONE}": _f1("event_based", "micro_f1", "from_tags"),
     "segment F1 of Z_loc, micro": _f1("segment_based", "micro_f1", "z_loc"),
     "segment F1 of Z_loc, macro": _f1("segment_based", "macro_f1", "z_loc"),
+    f"segment F1 of Z_loc, micro, {TAGS_ALONE}": _f1(
+        "segment_based", "micro_f1", "from_tags", "z_loc"
+    ),
+    f"segment F1 of Z_loc, macro, {TAGS_ALONE}": _f1(
+        "segment_based", "macro_f1", "from_tags", "z_loc"
+    ),
     "validation mAP": Measure(("mean_valid_mAP",)),
     "validation mAP, last epoch": Measure(("last_valid_mAP",)),
 }

@@ -11,6 +11,7 @@ last/            the resume point: the state after the last whole epoch
 
 from __future__ import annotations
 
+import collections
 import csv
 import dataclasses
 import importlib.metadata
@@ -54,7 +55,7 @@ class Run:
       network: the best epoch's Keras model.
       classes: the vocabulary.
       payload: what the training data held; other data is refused.
-      thresholds: (C,) decision thresholds for `clip` and `segment` scores.
+      thresholds: name -> (C,) decision thresholds, see `scoring.tune_thresholds`.
       config: the whole of config.json.
     """
 
@@ -108,12 +109,10 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
 
 def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, Array]:
     path = folder / "thresholds.json"
-    names = ["clip", "segment"]
     if not path.exists():  # before the training has ended
-        return {name: np.full(num_classes, 0.5) for name in [*names, "localization"]}
+        return collections.defaultdict(lambda: np.full(num_classes, 0.5))
     stored = json.loads(path.read_text(encoding="utf-8"))
-    names += ["localization"] * ("localization" in stored)
-    return {name: np.asarray(stored[name], float) for name in names}
+    return {name: np.asarray(values, float) for name, values in stored.items()}
 
 
 def write_thresholds(folder: pathlib.Path, thresholds: dict[str, list[float]]) -> None:

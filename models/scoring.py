@@ -17,6 +17,8 @@ from . import compatibility, runs
 SEGMENT_SECONDS = 1.0
 # of the output dict, and of its thresholds
 LOCALIZATION = "localization"
+# what a name of thresholds ends with that no strong label had a part in
+FROM_TAGS = "_from_tags"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,16 +29,17 @@ class Answers:
       weak, clip_probs: (N, C) labels and scores.
       reference: clip id -> events, of the clips with strong labels.
       durations: clip id -> seconds, of the same clips.
-      estimated: clip id -> events, from the segment predictions, of the same clips.
-      z_loc: the same from the localisation map, where the system has one.
+      estimated: name of thresholds -> clip id -> events, of the same clips, from the
+        segment predictions and, where the system has one, the localisation map.
     """
 
     weak: Array
     clip_probs: Array
     reference: dict[str, list[Event]] = dataclasses.field(default_factory=dict)
     durations: dict[str, float] = dataclasses.field(default_factory=dict)
-    estimated: dict[str, list[Event]] = dataclasses.field(default_factory=dict)
-    z_loc: dict[str, list[Event]] = dataclasses.field(default_factory=dict)
+    estimated: dict[str, dict[str, list[Event]]] = dataclasses.field(
+        default_factory=dict
+    )
 
     @classmethod
     def merged(cls, parts: Sequence[Answers]) -> Answers:
@@ -46,8 +49,10 @@ class Answers:
             np.concatenate([part.clip_probs for part in parts]),
         )
         for part in parts:
-            for name in ("reference", "durations", "estimated", "z_loc"):
-                getattr(whole, name).update(getattr(part, name))
+            whole.reference.update(part.reference)
+            whole.durations.update(part.durations)
+            for name, events_of in part.estimated.items():
+                whole.estimated.setdefault(name, {}).update(events_of)
         return whole
 
     def score(self, class_names: Sequence[str]) -> dict[str, Any]:
@@ -56,18 +61,27 @@ class Answers:
         Returns:
           What `metrics.evaluate` gives and, for clips with strong labels,
           `localisation`: `segment_based` (F1 in segments of one second) and
-          `event_based` (collars of 200 ms); and both again in `z_loc`, where the
-          system has a localisation map.
+          `event_based` (collars of 200 ms); both again in `z_loc`, where the system
+          has a localisation map; and all that once more in `from_tags`, under
+          thresholds that no strong label had a part in.
         """
         result = metrics.evaluate(self.weak, self.clip_probs, class_names)
         if self.reference:
-            found = self._localisation(self.estimated, class_names)
-            if self.z_loc:
-                found["z_loc"] = self._localisation(self.z_loc, class_names)
-            result["localisation"] = {"num_clips": len(self.reference), **found}
+            result["localisation"] = {
+                "num_clips": len(self.reference),
+                **self._localisation("", class_names),
+                "from_tags": self._localisation(FROM_TAGS, class_names),
+            }
         return result
 
-    def _localisation(
+    def _localisation(self, suffix: str, class_names: Sequence[str]) -> dict[str, Any]:
+        found = self._tables(self.estimated[f"segment{suffix}"], class_names)
+        of_map = self.estimated.get(f"{LOCALIZATION}{suffix}")
+        if of_map:
+            found["z_loc"] = self._tables(of_map, class_names)
+        return found
+
+    def _tables(
         self, estimated: dict[str, list[Event]], class_names: Sequence[str]
     ) -> dict[str, Any]:
         count = len(class_names)
@@ -115,14 +129,14 @@ def collect(run: runs.Run, data: sources.ClipData, batch_size: int = 64) -> Answ
             count = int(outputs["mask"][i].sum())
             found.reference[name] = y["events"][i]
             found.durations[name] = clip_seconds(run, int(x["num_frames"][i]))
-            clip_probs = outputs["clip_probs"][i]
-            found.estimated[name] = decode(
-                run, outputs["segment_probs"][i][:count], clip_probs
-            )
+            maps = {"segment": outputs["segment_probs"][i][:count]}
             if LOCALIZATION in outputs:
-                found.z_loc[name] = decode(
-                    run, outputs[LOCALIZATION][i][:count], clip_probs, LOCALIZATION
-                )
+                maps[LOCALIZATION] = outputs[LOCALIZATION][i][:count]
+            for kind, scores_of in maps.items():
+                for key in (kind, kind + FROM_TAGS):
+                    found.estimated.setdefault(key, {})[name] = decode(
+                        run, scores_of, outputs["clip_probs"][i], key
+                    )
     return dataclasses.replace(
         found, weak=np.concatenate(weak), clip_probs=np.concatenate(scores)
     )
@@ -194,13 +208,21 @@ def open_for(run: runs.Run, folders: Sequence[StrPath]) -> sources.ClipData:
     return sources.open_data(folders, run.classes)
 
 
-def tune_thresholds(run: runs.Run, data: sources.ClipData) -> dict[str, list[float]]:
+def tune_thresholds(
+    run: runs.Run, data: sources.ClipData, source: str = "strong"
+) -> dict[str, list[float]]:
     """Decision thresholds a class with the best F1 on validation data.
 
     `clip` from the tags; `segment` from the strong labels where some clips have them,
     else the same as `clip`, for a clip's score is a weighted mean of its segments'.
     `localization`, for a localisation map: likewise, else 0.5, more than all other
-    classes have together.
+    classes have together. `segment_from_tags` and `localization_from_tags` are what
+    these are where there is no strong label.
+
+    Args:
+      run: the trained model.
+      data: the validation clips.
+      source: `tags` passes over the strong labels.
     """
     weak, scores, strong, segments, maps = [], [], [], [], []
     grid, classes = run.architecture.grid, len(run.classes)
@@ -216,10 +238,12 @@ def tune_thresholds(run: runs.Run, data: sources.ClipData) -> dict[str, list[flo
                 if has_map:
                     maps.append(outputs[LOCALIZATION][i][:count])
     clip = detection.best_thresholds(np.concatenate(weak), np.concatenate(scores))
-    found = {"clip": clip, "segment": clip}
+    found = {"clip": clip, f"segment{FROM_TAGS}": clip}
     if has_map:
-        found[LOCALIZATION] = np.full(classes, 0.5)
-    if strong:
+        found[LOCALIZATION + FROM_TAGS] = np.full(classes, 0.5)
+    for name in list(found):
+        found[name.removesuffix(FROM_TAGS)] = found[name]
+    if strong and source == "strong":
         truth = np.concatenate(strong)
         found["segment"] = detection.best_thresholds(truth, np.concatenate(segments))
         if has_map:

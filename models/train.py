@@ -119,6 +119,14 @@ _SEGMENT_WEIGHT = flags.DEFINE_float(
     lower_bound=0.0,
     flag_values=_FLAGS,
 )
+_SEGMENT_THRESHOLDS = flags.DEFINE_enum(
+    "segment_thresholds",
+    "strong",
+    ["strong", "tags"],
+    "what sets the decision thresholds of segments: the strong labels of the validation"
+    " clips, where some have them, or their tags alone",
+    flag_values=_FLAGS,
+)
 _EPOCHS = flags.DEFINE_integer(
     "epochs",
     None,
@@ -213,6 +221,7 @@ def _main(_: list[str]) -> None:
             pseudo_labels=_PSEUDO.value,
             clip_weight=_CLIP_WEIGHT.value,
             segment_weight=_SEGMENT_WEIGHT.value,
+            segment_thresholds=_SEGMENT_THRESHOLDS.value,
             epochs=_EPOCHS.value,
             batch_size=_BATCH_SIZE.value,
             learning_rate=_LEARNING_RATE.value,

@@ -30,6 +30,7 @@ class TrainConfig:
     pseudo_labels: str = "printed"
     clip_weight: float = 1.0
     segment_weight: float = 0.0
+    segment_thresholds: str = "strong"
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float = 1e-3

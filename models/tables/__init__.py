@@ -30,6 +30,8 @@ METRICS = (
     "segment F1, micro",
     "segment F1, macro",
     "event F1, micro",
+    "segment F1, micro, thresholds from tags",
+    "event F1, micro, thresholds from tags",
     "validation mAP",
 )
 COMPARED = ("unsupervised", "self")

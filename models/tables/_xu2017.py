@@ -24,6 +24,10 @@ METRICS = (
     "segment F1, macro",
     "segment F1 of Z_loc, micro",
     "segment F1 of Z_loc, macro",
+    "segment F1, micro, thresholds from tags",
+    "segment F1, macro, thresholds from tags",
+    "segment F1 of Z_loc, micro, thresholds from tags",
+    "segment F1 of Z_loc, macro, thresholds from tags",
     "validation mAP",
 )
 # Adam, batches of 100; neither rate nor epochs are printed.

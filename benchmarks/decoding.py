@@ -21,7 +21,8 @@ import tensorflow as tf
 import tensorflow_io as tfio
 from absl import flags
 
-from tfweak import audio, console
+from tfweak.audio import reading
+from tfweak.cli import console
 from tfweak.errors import InputError
 
 _FLAGS = flags.FlagValues()
@@ -45,9 +46,9 @@ _RATE_HZ = 44100
 def decode_speeds(paths: list[str], rounds: int) -> tuple[float, float]:
     """Clips a second of soundfile + soxr and of TensorFlow I/O, in turns."""
     in_graph = tf.function(
-        audio.read_audio_in_graph, input_signature=[tf.TensorSpec([], tf.string)]
+        reading.read_audio_in_graph, input_signature=[tf.TensorSpec([], tf.string)]
     )
-    ways = (audio.read_audio, in_graph)
+    ways = (reading.read_audio, in_graph)
     best = [float("inf")] * len(ways)
     for way in ways:  # loads libraries, traces the graph
         way(paths[0])
@@ -64,7 +65,7 @@ def delay_samples(resample) -> float:
     """How late a smooth pulse comes out, in samples at 16 kHz."""
     centre, width = 0.5, 0.002
     found = resample(_pulse(_RATE_HZ, centre, width))
-    expected = _pulse(audio.SAMPLE_RATE_HZ, centre, width)
+    expected = _pulse(reading.SAMPLE_RATE_HZ, centre, width)
     score = np.correlate(found, expected, "full")
     peak = int(np.argmax(score))
     left, top, right = score[peak - 1 : peak + 2]
@@ -86,7 +87,7 @@ def _pulse(rate_hz: int, centre: float, width: float) -> np.ndarray:
 def _main(folders: list[str]) -> None:
     if len(folders) != 1:
         raise InputError("name one folder of audio files")
-    found = audio.find_audio(folders[0])
+    found = reading.find_audio(folders[0])
     if not found:
         raise InputError(f"{folders[0]}: no audio files in it")
     picks = np.linspace(0, len(found) - 1, min(_CLIPS.value, len(found))).astype(int)
@@ -95,10 +96,10 @@ def _main(folders: list[str]) -> None:
     )
     resamplers = {
         "soundfile + soxr": lambda x: soxr.resample(
-            x, _RATE_HZ, audio.SAMPLE_RATE_HZ, quality="HQ"
+            x, _RATE_HZ, reading.SAMPLE_RATE_HZ, quality="HQ"
         ),
         "tensorflow-io": lambda x: tfio.audio.resample(
-            x, _RATE_HZ, audio.SAMPLE_RATE_HZ
+            x, _RATE_HZ, reading.SAMPLE_RATE_HZ
         ).numpy(),
     }
     print(

@@ -15,8 +15,9 @@ import time
 
 import tensorflow as tf
 
-from tfweak import parsing, records
-from tfweak.data_prep import prepare
+from tfweak.data import parsing, records
+from tfweak.data_prep.commands import prepare
+from tfweak.payload import OFFICIAL_EMBEDDINGS
 
 BATCH_SIZE = 500
 ROUNDS = 3
@@ -50,7 +51,7 @@ def main() -> None:
         )
         if status not in (0, 3):
             sys.exit(status)
-        parse = parsing.Parser(records.OFFICIAL_EMBEDDINGS, 527)
+        parse = parsing.Parser(OFFICIAL_EMBEDDINGS, 527)
         tiny, large = records.shards(source), records.shards(out)
         ways = {
             "a parse a clip, tiny shards": lambda: by_clip(tiny, parse),

@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from tfweak.models.normalization import MaskedBatchNormalization
+from tfweak.models.networks.normalization import MaskedBatchNormalization
 
 ROUNDS = 15
 # tlweak at width 0.25; gated_crnn at width 0.25 and as published

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tfweak import training
+from tfweak.learning import weak_model
 from tfweak.models import registry
 
 CLIPS = 8
@@ -40,7 +40,7 @@ def main() -> None:
     models = {}
     for name, (precision, jit) in WAYS.items():
         network = registry.create("attention_fcn", 527, width=width).build(precision)
-        model = training.WeakModel(network)
+        model = weak_model.WeakModel(network)
         model.compile(optimizer="adam", jit_compile=jit)
         models[name] = model
     seconds: dict[str, dict[str, list[float]]] = {name: {} for name in WAYS}

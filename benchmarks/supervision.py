@@ -18,8 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfweak.learning.weak_model import Supervision, WeakModel
 from tfweak.models import registry
-from tfweak.training import Supervision, WeakModel
 
 ROUNDS = 7
 STEPS = 5

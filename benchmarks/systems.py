@@ -21,8 +21,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfweak.learning.weak_model import Supervision, WeakModel
 from tfweak.models import registry
-from tfweak.training import Supervision, WeakModel
 
 CLASSES, CLIPS, SECONDS = 10, 16, 10
 ROUNDS = 4

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import records
+from tfweak import atomic
+from tfweak.data import records
 from tfweak.errors import InputError
+from tfweak.payload import Payload
 
 from . import datasets
-from .datasets import Bad, Item
+from .dataset import Bad, Item
 
 
 class Stopped(Exception):
@@ -41,7 +43,7 @@ class Job:
     folder: pathlib.Path
     index: int
     items: tuple[Item, ...]
-    payload: records.Payload
+    payload: Payload
     context: Any
     shuffle_seed: int | None
 
@@ -108,7 +110,7 @@ class Job:
         self._write_report(report)
 
     def _write_report(self, report: dict[str, Any]) -> None:
-        records.write_text(self._report_path, json.dumps(report, ensure_ascii=False))
+        atomic.write_text(self._report_path, json.dumps(report, ensure_ascii=False))
 
     def _examples(
         self,

@@ -24,12 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from tfweak import processes, records
+from tfweak import atomic, processes
+from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.typing import StrPath
 
 from . import datasets, pool
-from .datasets import Bad, Item, Options, Plan, Split
+from .dataset import Bad, Item, Options, Plan, Split
 from .shards import Job, unwritable
 
 MANIFEST_NAME = "manifest.csv"
@@ -195,9 +196,8 @@ class _Part:
             )
         self._progress.mkdir(exist_ok=True)
         for folder in (self.folder, self._progress):
-            for leftover in folder.glob("*.tmp"):
-                leftover.unlink(missing_ok=True)
-        records.write_text(plan_path, json.dumps(self._fingerprint, indent=1))
+            atomic.remove_leftovers(folder)
+        atomic.write_text(plan_path, json.dumps(self._fingerprint, indent=1))
 
     def _require_same(self, before: dict[str, Any]) -> None:
         differences = _differences(before, self._fingerprint)
@@ -314,4 +314,4 @@ def _write_manifest(path: pathlib.Path, bad: Iterable[Bad]) -> None:
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(["file", "kind", "reason"])
     rows.writerows(sorted(map(dataclasses.astuple, bad)))
-    records.write_text(path, table.getvalue())
+    atomic.write_text(path, table.getvalue())

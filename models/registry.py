@@ -28,9 +28,11 @@ from typing import Any
 
 import keras
 
-from tfweak import front_ends, records, training
+from tfweak.audio import front_ends
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
+from tfweak.learning import weak_model
+from tfweak.payload import EMBEDDING_SIZE
 
 from . import architectures
 
@@ -81,7 +83,7 @@ class Architecture:
         """
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(
-            training.POLICIES[training.resolve_precision(precision)]
+            weak_model.POLICIES[weak_model.resolve_precision(precision)]
         )
         try:
             network = self._module.build(self.config)
@@ -104,7 +106,7 @@ class Architecture:
 
     def _check_input(self, size: int | None) -> None:
         front_end = self.front_end
-        kind, expected = "audio_embedding", records.EMBEDDING_SIZE
+        kind, expected = "audio_embedding", EMBEDDING_SIZE
         if front_end is not None:
             kind, expected = front_end.kind, front_end.num_bins
         if (kind, expected) != (self.payload_kind, size):

@@ -6,14 +6,17 @@ import os
 import pathlib
 from collections.abc import Iterator
 
+from tfweak.payload import OFFICIAL_EMBEDDINGS
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfweak import records, vggish
-from tfweak.features_layer import LogMel
+from tfweak.audio.front_end_layer import LogMel
+from tfweak.data import records
+from tfweak.extractors import vggish
 from tfweak.labels import ClassList, Event
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
@@ -49,7 +52,7 @@ def make_embeddings(
     Every third clip has strong labels; clips have 1 to 10 rows.
     """
     rng = np.random.default_rng(seed)
-    payload = records.OFFICIAL_EMBEDDINGS
+    payload = OFFICIAL_EMBEDDINGS
     clips = []
     for i in range(count):
         rows = int(rng.integers(1, 11))

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfweak import features, serving
+from tfweak import serving
+from tfweak.audio import mel_spectrum
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.models import registry
@@ -75,7 +76,7 @@ def test_a_process_that_cannot_import_tfweak_gets_the_same_answers(
     assert done.returncode == 0, done.stderr[-2000:]
     served = np.load(tmp_path / "out.npz")
     frames = [
-        features.log_mel(wave[:length])
+        mel_spectrum.log_mel(wave[:length])
         for wave, length in zip(waveforms, (20000, 20000))
     ]
     own = network(
@@ -83,7 +84,7 @@ def test_a_process_that_cannot_import_tfweak_gets_the_same_answers(
     )
     for key in serving.OUTPUTS:
         np.testing.assert_allclose(served["one_" + key], own[key], atol=1e-5)
-    short = features.log_mel(waveforms[1, :9000])
+    short = mel_spectrum.log_mel(waveforms[1, :9000])
     alone = network({"features": short[None], "num_frames": np.array([len(short)])})
     np.testing.assert_allclose(
         served["two_clip_probs"][1], alone["clip_probs"][0], atol=1e-5

@@ -13,10 +13,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from . import front_ends, records
+from .audio import front_ends
+from .audio.front_end_layer import FrontEndLayer
 from .errors import InputError
-from .features_layer import FrontEndLayer
 from .labels import ClassList, SegmentGrid
+from .payload import EMBEDDING_SIZE
 from .typing import StrPath
 
 CLASSES_NAME = "classes.csv"
@@ -137,7 +138,7 @@ def export(
 def _check_input(
     network: keras.Model, payload_kind: str, front_end: front_ends.FrontEnd
 ) -> None:
-    size, expected = network.input["features"].shape[-1], records.EMBEDDING_SIZE
+    size, expected = network.input["features"].shape[-1], EMBEDDING_SIZE
     if payload_kind != "audio_embedding":
         expected = front_end.num_bins
         if front_end.kind != payload_kind:

@@ -20,11 +20,13 @@ from collections.abc import Iterator
 
 import tqdm
 
-from tfweak import records
+from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
+from tfweak.payload import OFFICIAL_EMBEDDINGS
 
-from . import Bad, Item, Options, Plan, Split, _embeddings, source_folder
+from ..dataset import Bad, Item, Options, Plan, Split, source_folder
+from ..inputs import embedding_clips
 
 OPTIONS = frozenset({"source", "seed", "classes"})
 
@@ -56,7 +58,7 @@ def plan(options: Options) -> Plan:
         wrong: list[int] = []
         number = 0
         try:
-            for number, record in enumerate(_embeddings.read(path), start=1):
+            for number, record in enumerate(embedding_clips.read(path), start=1):
                 digest.update(record)
                 try:
                     _check(record, classes, seen)
@@ -83,7 +85,7 @@ def plan(options: Options) -> Plan:
             )
     return Plan(
         classes=classes,
-        payload=records.OFFICIAL_EMBEDDINGS,
+        payload=OFFICIAL_EMBEDDINGS,
         splits={"": Split(tuple(items), tuple(bad))},
         settings={"seed": options.seed},
         context=Context(str(source)),
@@ -96,7 +98,7 @@ def load(item: Item, context: Context) -> Iterator[bytes]:
     _, count, wrong = item.spec
     path = pathlib.Path(context.source, item.name)
     skip = set(wrong)
-    for index, record in enumerate(_embeddings.read(path)):
+    for index, record in enumerate(embedding_clips.read(path)):
         if index not in skip:
             yield record
         if index + 1 == count:  # what follows was found broken while planning
@@ -105,7 +107,7 @@ def load(item: Item, context: Context) -> Iterator[bytes]:
 
 
 def _check(record: bytes, classes: ClassList | None, seen: set[bytes]) -> None:
-    clip = records.parse_clip(record, records.OFFICIAL_EMBEDDINGS)
+    clip = records.parse_clip(record, OFFICIAL_EMBEDDINGS)
     where = f"clip {clip.clip_id!r}"
     if len(clip.payload) == 0:
         raise InputError(f"{where}: no embedding rows")

@@ -16,12 +16,13 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterator
 
-from . import Options, Plan, _join, _rows
-from ._join import load
+from ..dataset import Options, Plan
+from ..inputs import join, label_rows
+from ..inputs.join import load
 
 __all__ = ["OPTIONS", "load", "plan"]
 
-OPTIONS = _join.OPTIONS
+OPTIONS = join.OPTIONS
 
 _COLUMNS = ["YTID", "start_seconds", "end_seconds", "positive_labels"]
 
@@ -32,32 +33,32 @@ def plan(options: Options) -> Plan:
     Raises:
       InputError: no such list or source, or one that cannot be used.
     """
-    path = _rows.label_file(options, "a CSV of AudioSet segments")
-    return _join.plan(options, read(path), None, {})
+    path = label_rows.label_file(options, "a CSV of AudioSet segments")
+    return join.plan(options, read(path), None, {})
 
 
-def read(path: pathlib.Path) -> Iterator[_rows.Row]:
+def read(path: pathlib.Path) -> Iterator[label_rows.Row]:
     """The rows of a segments CSV.
 
     Raises:
       InputError: when no `#` line at its top is the header.
     """
-    for line in _rows.lines(path):
+    for line in label_rows.lines(path):
         names = [name.strip() for name in line.text.lstrip("#").split(",")]
         if line.text.startswith("#") and names == _COLUMNS:
             break
         if not line.text.startswith("#"):
-            raise _rows.wrong_format(path, _expected(), line.text)
+            raise label_rows.wrong_format(path, _expected(), line.text)
     else:
-        raise _rows.wrong_format(path, _expected(), "no such line")
-    rows = (line for line in _rows.lines(path) if not line.text.startswith("#"))
-    return _rows.read(rows, _row)
+        raise label_rows.wrong_format(path, _expected(), "no such line")
+    rows = (line for line in label_rows.lines(path) if not line.text.startswith("#"))
+    return label_rows.read(rows, _row)
 
 
-def _row(line: _rows.Line) -> _rows.Row:
-    name, start, end, labels = _rows.fields(line, ",", _COLUMNS)
-    clip_id, place = _rows.clip_id(name), _rows.place(start, end)
-    return _rows.Row(line.where, clip_id, place, _rows.mids(labels))
+def _row(line: label_rows.Line) -> label_rows.Row:
+    name, start, end, labels = label_rows.fields(line, ",", _COLUMNS)
+    clip_id, place = label_rows.clip_id(name), label_rows.place(start, end)
+    return label_rows.Row(line.where, clip_id, place, label_rows.mids(labels))
 
 
 def _expected() -> str:

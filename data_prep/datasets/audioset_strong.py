@@ -20,12 +20,13 @@ from collections.abc import Iterator
 
 from tfweak.errors import InputError
 
-from . import Options, Plan, _join, _rows
-from ._join import load
+from ..dataset import Options, Plan
+from ..inputs import join, label_rows
+from ..inputs.join import load
 
 __all__ = ["OPTIONS", "load", "plan"]
 
-OPTIONS = _join.OPTIONS | {"inaudible"}
+OPTIONS = join.OPTIONS | {"inaudible"}
 
 _COLUMNS = ["segment_id", "start_time_seconds", "end_time_seconds", "label"]
 _MILLISECONDS_PER_SECOND = 1000
@@ -37,30 +38,32 @@ def plan(options: Options) -> Plan:
     Raises:
       InputError: no such list or source, or one that cannot be used.
     """
-    path = _rows.label_file(options, "a TSV of AudioSet strong labels")
-    return _join.plan(options, read(path), None, {"inaudible": options.inaudible})
+    path = label_rows.label_file(options, "a TSV of AudioSet strong labels")
+    return join.plan(options, read(path), None, {"inaudible": options.inaudible})
 
 
-def read(path: pathlib.Path) -> Iterator[_rows.Row]:
+def read(path: pathlib.Path) -> Iterator[label_rows.Row]:
     """The rows of a TSV of strong labels.
 
     Raises:
       InputError: when the header is another one.
     """
-    lines = _rows.lines(path)
-    header = next(lines, _rows.Line("", "")).text
+    lines = label_rows.lines(path)
+    header = next(lines, label_rows.Line("", "")).text
     if [name.strip() for name in header.split("\t")] != _COLUMNS:
         expected = "\t".join(_COLUMNS)
-        raise _rows.wrong_format(path, f"the header {expected!r}", header)
-    return _rows.read(lines, _row)
+        raise label_rows.wrong_format(path, f"the header {expected!r}", header)
+    return label_rows.read(lines, _row)
 
 
-def _row(line: _rows.Line) -> _rows.Row:
-    segment, onset, offset, label = _rows.fields(line, "\t", _COLUMNS)
+def _row(line: label_rows.Line) -> label_rows.Row:
+    segment, onset, offset, label = label_rows.fields(line, "\t", _COLUMNS)
     name, _, start = segment.rpartition("_")  # the id may hold underscores
     if not (start.isascii() and start.isdigit()):
         raise InputError(f"{segment!r} is not a segment id such as YTID_30000")
-    clip_id = _rows.clip_id(name)
-    place = _rows.Place(int(start) / _MILLISECONDS_PER_SECOND, None)
-    times = [_rows.event(_rows.seconds(onset), _rows.seconds(offset), place)]
-    return _rows.Row(line.where, clip_id, place, [label], times)
+    clip_id = label_rows.clip_id(name)
+    place = label_rows.Place(int(start) / _MILLISECONDS_PER_SECOND, None)
+    times = [
+        label_rows.event(label_rows.seconds(onset), label_rows.seconds(offset), place)
+    ]
+    return label_rows.Row(line.where, clip_id, place, [label], times)

@@ -25,27 +25,16 @@ import dataclasses
 import pathlib
 from collections.abc import Iterator
 
-from tfweak import records
+from tfweak.data import records
 from tfweak.errors import InputError
-from tfweak.labels import ClassList
 
-from . import Bad, BadFile, Item, Options, Plan, Split, _audio, source_folder
+from ..dataset import Bad, BadFile, Item, Options, Plan, Split, source_folder
+from ..inputs import audio_clips
+from ..scenes.domestic_sounds import CHIME_HOME_CLASSES
 
-OPTIONS = _audio.OPTIONS | {"folds"}
+OPTIONS = audio_clips.OPTIONS | {"folds"}
 
 # In the order and the words of Xu et al. 2017, Tables 1 and 2.
-CLASSES = ClassList(
-    (
-        "Child speech",
-        "Adult male speech",
-        "Adult female speech",
-        "TV sounds or Video games",
-        "Percussive sound events",
-        "Broadband noise",
-        "Other identifiable sounds",
-    ),
-    tuple("cmfvpbo"),
-)
 NUM_FOLDS = 5
 
 _NO_CLASS = frozenset("SU")
@@ -60,7 +49,7 @@ class Context:
     """Where the chunks are and what to make of them."""
 
     chunks: str
-    encoder: _audio.Encoder
+    encoder: audio_clips.Encoder
 
 
 def plan(options: Options) -> Plan:
@@ -105,10 +94,10 @@ def plan(options: Options) -> Plan:
     }
     if top:
         splits[""] = Split((), tuple(top))
-    encoder = _audio.encoder(options)
-    sums = {name: _audio.checksum(root / name) for name in lists}
+    encoder = audio_clips.encoder(options)
+    sums = {name: audio_clips.checksum(root / name) for name in lists}
     return Plan(
-        CLASSES,
+        CHIME_HOME_CLASSES,
         encoder.payload,
         splits,
         {"seed": options.seed, "lists": sums},
@@ -120,7 +109,7 @@ def plan(options: Options) -> Plan:
 def load(item: Item, context: Context) -> Iterator[records.Clip]:
     """The clip of one chunk; its id is the chunk's name."""
     rate = context.encoder.sample_rate_hz
-    waveform = _audio.read(context.chunks, _audio_name(item.name), rate)
+    waveform = audio_clips.read(context.chunks, _audio_name(item.name), rate)
     yield records.Clip(
         item.name,
         item.spec[0],
@@ -224,7 +213,7 @@ def _split(chunks: pathlib.Path, names: list[str], is_test: bool) -> Split:
     for name in names:
         try:
             labels = _labels(chunks, name)
-            size = _audio.size(chunks / _audio_name(name))
+            size = audio_clips.size(chunks / _audio_name(name))
             if size < 0:
                 raise BadFile("missing", f"no file chunks/{_audio_name(name)}")
             items.append(Item(name, [labels, size]))
@@ -250,12 +239,14 @@ def _labels(chunks: pathlib.Path, name: str) -> list[int]:
         raise BadFile("label", reason) from error
     fields = [[field.strip() for field in row] for row in rows]
     votes = sorted({",".join(row[1:]) for row in fields if row[:1] == ["majorityvote"]})
-    known = {*CLASSES.mids, *_NO_CLASS}
+    known = {*CHIME_HOME_CLASSES.mids, *_NO_CLASS}
     if len(votes) != 1 or not votes[0] or not set(votes[0]) <= known:
         found = " and ".join(repr(vote) for vote in votes) or "none"
         raise BadFile(
             "label",
             f"chunks/{path.name}: expected one majorityvote of the letters"
-            f" {''.join(CLASSES.mids)}, S and U, found {found}",
+            f" {''.join(CHIME_HOME_CLASSES.mids)}, S and U, found {found}",
         )
-    return sorted(CLASSES.index(letter) for letter in set(votes[0]) - _NO_CLASS)
+    return sorted(
+        CHIME_HOME_CLASSES.index(letter) for letter in set(votes[0]) - _NO_CLASS
+    )

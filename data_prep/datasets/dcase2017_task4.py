@@ -19,12 +19,13 @@ from collections.abc import Iterator
 
 from tfweak.errors import InputError
 
-from . import Options, Plan, _dcase17, _join, _rows
-from ._join import load
+from ..dataset import Options, Plan
+from ..inputs import dcase17, join, label_rows
+from ..inputs.join import load
 
 __all__ = ["OPTIONS", "load", "plan"]
 
-OPTIONS = _join.OPTIONS | {"inaudible", "label_kind"}
+OPTIONS = join.OPTIONS | {"inaudible", "label_kind"}
 
 _COLUMNS = ["file name", "start", "end", "class"]
 _SAME_SECONDS = 0.001
@@ -42,16 +43,16 @@ def plan(options: Options) -> Plan:
             "--label_kind is needed: weak for the files whose times are places in the"
             " video, strong for those of events"
         )
-    path = _rows.label_file(options, "a groundtruth_*_label_*_set.csv of the task")
+    path = label_rows.label_file(options, "a groundtruth_*_label_*_set.csv of the task")
     _check_kind(path, options.label_kind)
     settings = {"inaudible": options.inaudible, "label_kind": options.label_kind}
     rows = read(path, options.label_kind)
-    return _join.plan(options, rows, _dcase17.CLASSES, settings)
+    return join.plan(options, rows, dcase17.CLASSES, settings)
 
 
-def read(path: pathlib.Path, kind: str) -> Iterator[_rows.Row]:
+def read(path: pathlib.Path, kind: str) -> Iterator[label_rows.Row]:
     """The rows of a file of that kind, `weak` or `strong`."""
-    return _rows.read(_rows.lines(path), _weak if kind == "weak" else _strong)
+    return label_rows.read(label_rows.lines(path), _weak if kind == "weak" else _strong)
 
 
 def _check_kind(path: pathlib.Path, kind: str) -> None:
@@ -61,7 +62,7 @@ def _check_kind(path: pathlib.Path, kind: str) -> None:
       InputError: most do not fit the kind. A clip that starts at 0 may fit both.
     """
     like_weak = like_strong = 0
-    for line in _rows.lines(path):
+    for line in label_rows.lines(path):
         try:
             (_, place), start, end, _ = _fields(line)
         except InputError:
@@ -79,26 +80,33 @@ def _check_kind(path: pathlib.Path, kind: str) -> None:
         )
 
 
-def _weak(line: _rows.Line) -> _rows.Row:
+def _weak(line: label_rows.Line) -> label_rows.Row:
     (clip_id, place), start, end, label = _fields(line)
     if not _is_place(start, end, place):
         raise InputError(
             f"the times {start:g} and {end:g} are not those of the file name, {place}"
         )
-    return _rows.Row(line.where, clip_id, place, [label])
+    return label_rows.Row(line.where, clip_id, place, [label])
 
 
-def _strong(line: _rows.Line) -> _rows.Row:
+def _strong(line: label_rows.Line) -> label_rows.Row:
     (clip_id, place), onset, offset, label = _fields(line)
-    times = [_rows.event(onset, offset, place)]
-    return _rows.Row(line.where, clip_id, place, [label], times)
+    times = [label_rows.event(onset, offset, place)]
+    return label_rows.Row(line.where, clip_id, place, [label], times)
 
 
-def _fields(line: _rows.Line) -> tuple[tuple[str, _rows.Place], float, float, str]:
-    name, start, end, label = _rows.fields(line, "\t", _COLUMNS)
-    return _rows.clip_name(name), _rows.seconds(start), _rows.seconds(end), label
+def _fields(
+    line: label_rows.Line,
+) -> tuple[tuple[str, label_rows.Place], float, float, str]:
+    name, start, end, label = label_rows.fields(line, "\t", _COLUMNS)
+    return (
+        label_rows.clip_name(name),
+        label_rows.seconds(start),
+        label_rows.seconds(end),
+        label,
+    )
 
 
-def _is_place(start: float, end: float, place: _rows.Place) -> bool:
+def _is_place(start: float, end: float, place: label_rows.Place) -> bool:
     gaps = start - place.start_seconds, end - (place.end_seconds or 0.0)
     return max(map(abs, gaps)) < _SAME_SECONDS

@@ -11,13 +11,14 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from tfweak import records
+from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 
-from . import Bad, Item, Options, Plan, Split, _audio, source_folder
+from ..dataset import Bad, Item, Options, Plan, Split, source_folder
+from ..inputs import audio_clips
 
-OPTIONS = _audio.OPTIONS | {"folds"}
+OPTIONS = audio_clips.OPTIONS | {"folds"}
 
 _LAYOUT = "folders named 'NNN - Class name' with files FOLD-ID-TAKE.ogg"
 _FOLDER = re.compile(r"(\d+) - (.+)")
@@ -29,7 +30,7 @@ class Context:
     """Where the files are and what to make of them."""
 
     source: str
-    encoder: _audio.Encoder
+    encoder: audio_clips.Encoder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ def plan(options: Options) -> Plan:
         splits[f"fold{fold}"] = Split(items)
     if bad:
         splits[""] = Split((), tuple(bad))
-    encoder = _audio.encoder(options)
+    encoder = audio_clips.encoder(options)
     return Plan(
         classes,
         encoder.payload,
@@ -72,7 +73,7 @@ def plan(options: Options) -> Plan:
 def load(item: Item, context: Context) -> Iterator[records.Clip]:
     """The clip of one file."""
     rate = context.encoder.sample_rate_hz
-    waveform = _audio.read(context.source, item.name, rate)
+    waveform = audio_clips.read(context.source, item.name, rate)
     yield records.Clip(
         item.name,
         [item.spec[0]],
@@ -103,7 +104,7 @@ def scan(options: Options) -> tuple[ClassList, list[Recording], list[Bad]]:
     classes = ClassList(tuple(name for _, name, _ in numbered))
     label_of = {folder: i for i, (_, _, folder) in enumerate(numbered)}
     recordings: list[Recording] = []
-    found, bad = _audio.find(source)
+    found, bad = audio_clips.find(source)
     for name, size in found.items():
         folder, _, file = name.rpartition("/")
         match = _FILE.fullmatch(file)

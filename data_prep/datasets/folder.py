@@ -18,13 +18,14 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from tfweak import records
+from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
 
-from . import Bad, BadFile, Item, Options, Plan, Split, _audio, _tables, source_folder
+from ..dataset import Bad, BadFile, Item, Options, Plan, Split, source_folder
+from ..inputs import audio_clips, label_tables
 
-OPTIONS = _audio.OPTIONS | {"tags", "events", "classes"}
+OPTIONS = audio_clips.OPTIONS | {"tags", "events", "classes"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Context:
     """Where the files are and what to make of them."""
 
     source: str
-    encoder: _audio.Encoder
+    encoder: audio_clips.Encoder
 
 
 @dataclasses.dataclass
@@ -59,11 +60,11 @@ def plan(options: Options) -> Plan:
     }
     if not tables:
         tables = _tables_in(source)
-    rows = [row for path in tables.values() for row in _tables.read(path)]
+    rows = [row for path in tables.values() for row in label_tables.read(path)]
     classes = None if options.classes is None else ClassList.read_csv(options.classes)
     # labels that hold commas are known from the class list or from the event rows
     known = classes or {row.label for row in rows if row.is_strong}
-    found, bad = _audio.find(source)
+    found, bad = audio_clips.find(source)
     files: dict[str, _File] = {}
     absent: dict[str, Bad] = {}
     paths = _Paths(source, found)
@@ -88,16 +89,18 @@ def plan(options: Options) -> Plan:
         if file.problems:
             bad.append(Bad(name, "label", "; ".join(dict.fromkeys(file.problems))))
         else:
-            items.append(Item(name, _spec(file, classes, _audio.size(source / name))))
+            items.append(
+                Item(name, _spec(file, classes, audio_clips.size(source / name)))
+            )
     bad += absent.values()
     bad += [
         Bad(name, "not listed", "no label table names this file")
         for name in found
         if name not in files
     ]
-    encoder = _audio.encoder(options)
+    encoder = audio_clips.encoder(options)
     sums = {
-        name: {"file": path.name, "sha256": _audio.checksum(path)}
+        name: {"file": path.name, "sha256": audio_clips.checksum(path)}
         for name, path in tables.items()
     }
     return Plan(
@@ -114,7 +117,7 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
     """The clip of one file; events that end after it are cut at its end."""
     _, labels, times = item.spec
     rate = context.encoder.sample_rate_hz
-    waveform = _audio.read(context.source, item.name, rate)
+    waveform = audio_clips.read(context.source, item.name, rate)
     seconds = len(waveform) / rate
     events = (
         None
@@ -144,7 +147,7 @@ def _tables_in(source: pathlib.Path) -> dict[str, pathlib.Path]:
     found = {
         path.name: path
         for path in sorted([*source.glob("*.csv"), *source.glob("*.tsv")])
-        if _tables.is_label_table(path)
+        if label_tables.is_label_table(path)
     }
     if not found:
         raise InputError(
@@ -155,11 +158,11 @@ def _tables_in(source: pathlib.Path) -> dict[str, pathlib.Path]:
     return found
 
 
-def _add(file: _File, row: _tables.Row, known: Any) -> None:
+def _add(file: _File, row: label_tables.Row, known: Any) -> None:
     if row.problem:
         file.problems.append(row.problem)
     elif not row.is_strong:
-        file.labels.update(_tables.split_labels(row.label, known))
+        file.labels.update(label_tables.split_labels(row.label, known))
     else:
         file.has_strong = True
         try:
@@ -172,11 +175,11 @@ def _add(file: _File, row: _tables.Row, known: Any) -> None:
             file.events.add((*times, row.label))
 
 
-def _occurring(rows: list[_tables.Row], known: Any) -> ClassList:
+def _occurring(rows: list[label_tables.Row], known: Any) -> ClassList:
     labels = {row.label for row in rows if row.is_strong and row.label}
     for row in rows:
         if not row.is_strong:
-            labels.update(_tables.split_labels(row.label, known))
+            labels.update(label_tables.split_labels(row.label, known))
     if not labels:
         raise InputError("the tables hold no label; give the classes with --classes")
     return ClassList(tuple(sorted(labels)))

@@ -23,12 +23,13 @@ from typing import Any
 
 from tfweak.errors import InputError
 
-from . import Options, Plan, _dcase17, _join, _rows
-from ._join import load
+from ..dataset import Options, Plan
+from ..inputs import dcase17, join, label_rows
+from ..inputs.join import load
 
 __all__ = ["OPTIONS", "load", "plan"]
 
-OPTIONS = _join.OPTIONS | {"inaudible"}
+OPTIONS = join.OPTIONS | {"inaudible"}
 
 _STRONG = ["", "DCASE17-filename", "label_id", "time"]
 _WEAK = ["", "# YTID", "start_seconds", "end_seconds", "positive_labels"]
@@ -40,39 +41,39 @@ def plan(options: Options) -> Plan:
     Raises:
       InputError: no such list or source, or one that cannot be used.
     """
-    path = _rows.label_file(
+    path = label_rows.label_file(
         options, "train_strong_labels.csv, or a list of weak labels"
     )
     settings = {"inaudible": options.inaudible}
-    return _join.plan(options, read(path), _dcase17.CLASSES, settings)
+    return join.plan(options, read(path), dcase17.CLASSES, settings)
 
 
-def read(path: pathlib.Path) -> Iterator[_rows.Row]:
+def read(path: pathlib.Path) -> Iterator[label_rows.Row]:
     """The rows of one of the lists.
 
     Raises:
       InputError: when the header is of neither kind.
     """
-    lines = _rows.lines(path)
-    header = next(lines, _rows.Line("", "")).text
+    lines = label_rows.lines(path)
+    header = next(lines, label_rows.Line("", "")).text
     names = [name.strip() for name in header.split("\t")]
     if names not in (_STRONG, _WEAK):
         expected = " or ".join(f"the header {_shown(n)}" for n in (_STRONG, _WEAK))
-        raise _rows.wrong_format(path, expected, header)
-    return _rows.read(lines, _strong if names == _STRONG else _weak)
+        raise label_rows.wrong_format(path, expected, header)
+    return label_rows.read(lines, _strong if names == _STRONG else _weak)
 
 
-def _strong(line: _rows.Line) -> _rows.Row:
-    _, name, label, time = _rows.fields(line, "\t", _STRONG)
-    clip_id, place = _rows.clip_name(name)
-    times = [_rows.event(*pair, place) for pair in _intervals(time)]
-    return _rows.Row(line.where, clip_id, place, [label], times)
+def _strong(line: label_rows.Line) -> label_rows.Row:
+    _, name, label, time = label_rows.fields(line, "\t", _STRONG)
+    clip_id, place = label_rows.clip_name(name)
+    times = [label_rows.event(*pair, place) for pair in _intervals(time)]
+    return label_rows.Row(line.where, clip_id, place, [label], times)
 
 
-def _weak(line: _rows.Line) -> _rows.Row:
-    _, name, start, end, labels = _rows.fields(line, "\t", _WEAK)
-    clip_id, place = _rows.clip_id(name), _rows.place(start, end)
-    return _rows.Row(line.where, clip_id, place, _rows.mids(labels))
+def _weak(line: label_rows.Line) -> label_rows.Row:
+    _, name, start, end, labels = label_rows.fields(line, "\t", _WEAK)
+    clip_id, place = label_rows.clip_id(name), label_rows.place(start, end)
+    return label_rows.Row(line.where, clip_id, place, label_rows.mids(labels))
 
 
 def _intervals(text: str) -> list[tuple[float, float]]:

@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 import tqdm
 
-from tfweak import records
+from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.typing import Array
 
-from .. import profiles
-from ..mixing import (
+from ..dataset import Bad, BadFile, Item, Options, Plan, Split, source_folder
+from ..inputs import audio_clips
+from ..scenes import profiles
+from ..scenes.mixing import (
     ClipSources,
     GeneratedSources,
     SceneConfig,
@@ -33,9 +35,9 @@ from ..mixing import (
     event_parts,
     mix_scene,
 )
-from . import Bad, BadFile, Item, Options, Plan, Split, _audio, esc, source_folder
+from . import esc
 
-OPTIONS = _audio.OPTIONS | {
+OPTIONS = audio_clips.OPTIONS | {
     "folds",
     "profile",
     "num_clips",
@@ -59,7 +61,7 @@ class Context:
       sources: where the events come from.
     """
 
-    encoder: _audio.Encoder
+    encoder: audio_clips.Encoder
     seed: int
     weak_only_fraction: float
     profile: str
@@ -86,12 +88,14 @@ def plan(options: Options) -> Plan:
         )
     profile_name = options.profile or profiles.DEFAULT
     profile = profiles.find(profile_name)
-    scene = dataclasses.replace(profile.scene, sample_rate_hz=_audio.SAMPLE_RATE_HZ)
+    scene = dataclasses.replace(
+        profile.scene, sample_rate_hz=audio_clips.SAMPLE_RATE_HZ
+    )
     if options.clip_seconds is not None:
         if not 1 <= options.clip_seconds <= 3600:
             raise InputError(f"clip_seconds={options.clip_seconds}: expected 1 to 3600")
         scene = dataclasses.replace(scene, duration_seconds=options.clip_seconds)
-    encoder = _audio.encoder(options)
+    encoder = audio_clips.encoder(options)
     origin: Any = "built-in"
     class_list = profile.classes
     bad: list[Bad] = []
@@ -99,7 +103,7 @@ def plan(options: Options) -> Plan:
     if options.source is None:
         if options.folds:
             raise InputError("--folds needs --source, a folder of clips with folds")
-        sources = GeneratedSources(_audio.SAMPLE_RATE_HZ, profile.kinds)
+        sources = GeneratedSources(audio_clips.SAMPLE_RATE_HZ, profile.kinds)
         if profile_name != profiles.DEFAULT:
             origin = f"built-in, {profile_name}"
     else:
@@ -166,7 +170,7 @@ def load(item: Item, context: Context) -> Iterator[records.Clip]:
 @functools.lru_cache(maxsize=_CACHED_CLIPS)
 def _events(source: str, name: str) -> list[Array]:
     """The events of one file, (N,) float32 each."""
-    events = event_parts(_audio.read(source, name), _audio.SAMPLE_RATE_HZ)
+    events = event_parts(audio_clips.read(source, name), audio_clips.SAMPLE_RATE_HZ)
     if not events:
         raise BadFile("audio", "the clip is silent")
     return events
@@ -189,7 +193,7 @@ def _scan(options: Options) -> tuple[ClassList, list[dict[str, int]], list[Bad]]
         raise InputError(
             f"--folds: {source} has no folds; expected the layout of ESC-10"
         )
-    found, bad = _audio.find(source)
+    found, bad = audio_clips.find(source)
     by_class: dict[str, dict[str, int]] = {}
     for name, size in found.items():
         folder, slash, _ = name.partition("/")

@@ -11,8 +11,8 @@ To add one, put a file like this here, say `tiny.py`; nothing has to be register
 
     from tfweak import front_ends
     from tfweak.models.architectures import _time_grid
-    from tfweak.models.layers import Standardise, network_inputs, segment_head
-    from tfweak.models.layers import standardised
+    from tfweak.models.networks.layers import Standardise, network_inputs, segment_head
+    from tfweak.models.networks.layers import standardised
 
     PAYLOAD = "log_mel"
     FRONT_END = "xu2017"
@@ -44,7 +44,7 @@ What a module defines:
   `Config`                   frozen dataclass: `num_classes`, and other settings with
                              their defaults; what cannot be is an `InputError`;
   `PAYLOAD`                  what it reads, `audio_embedding`, `log_mel`, `constant_q`;
-  `FRONT_END`                the name in `tfweak.front_ends` of what makes it of
+  `FRONT_END`                the name in `tfweak.audio.front_ends` of what makes it of
                              waveforms; VGGish's if there is none;
   `TRAINING_FRAMES`          rows that training clips are padded or cut to, or None;
   `build(config)`            the Keras model; `models.registry` says what it takes and
@@ -55,7 +55,7 @@ What a module defines:
                              before it uses the labels, see `dae_dnn`.
 
 A padded clip must get the answer of the clip alone: hand the mask on, and set what is
-padded to zero before anything that mixes time. `models.layers` and `tfweak.pooling`
+padded to zero before anything that mixes time. `networks.layers` and `learning.pooling`
 have the layers for it. Name the layer of the class probabilities `L8-a` or `tags`, and
 it starts at the classes' frequencies; one named `standardisation` gets the statistics
 of the training data. Files that begin with `_` hold what several architectures share.

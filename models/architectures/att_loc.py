@@ -33,20 +33,20 @@ import dataclasses
 import keras
 
 from tfweak.errors import InputError
-from tfweak.pooling import LocalizationPooling
+from tfweak.learning.pooling import LocalizationPooling
 
-from ..layers import class_shares, masked_dense
-from . import _cgrnn, _xu2017
+from ..networks import frame_cnn, xu2017
+from ..networks.layers import class_shares, masked_dense
 
 PAYLOAD = "log_mel"
-FRONT_END = _xu2017.FRONT_END
-TRAINING_FRAMES = _xu2017.TRAINING_FRAMES
-grid = _cgrnn.grid
-num_segments = _cgrnn.num_segments
+FRONT_END = xu2017.FRONT_END
+TRAINING_FRAMES = xu2017.TRAINING_FRAMES
+grid = frame_cnn.grid
+num_segments = frame_cnn.num_segments
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(_cgrnn.TrunkConfig):
+class Config(frame_cnn.TrunkConfig):
     """Settings, and those of `cgrnn`.
 
     Attributes:
@@ -69,8 +69,8 @@ class Config(_cgrnn.TrunkConfig):
 
 def build(config: Config) -> keras.Model:
     """(B, frames, 40) log-mel -> the output dict, a segment a frame."""
-    inputs, frames, mask = _xu2017.inputs()
-    hidden = _cgrnn.frame_cnn(frames, config)
+    inputs, frames, mask = xu2017.inputs()
+    hidden = frame_cnn.frame_cnn(frames, config)
     extra = {}
     if config.attention:
         gate = masked_dense(frames, mask, 1, "sigmoid", "attention", "Z_att")
@@ -78,13 +78,13 @@ def build(config: Config) -> keras.Model:
         extra["global_attention"] = keras.layers.Reshape(
             (-1,), dtype="float32", name="global_attention"
         )(gate)
-    probs = _cgrnn.recurrent_tags(hidden, mask, config)
+    probs = frame_cnn.recurrent_tags(hidden, mask, config)
     if config.attention:
         probs = keras.layers.Multiply(dtype="float32", name="attended_tags")(
             [probs, gate]
         )
     if not config.localization:
-        outputs = _xu2017.averaged(probs, mask)
+        outputs = xu2017.averaged(probs, mask)
     else:
         localization = class_shares(
             frames,

@@ -31,15 +31,21 @@ from typing import Any
 
 import keras
 
-from tfweak import front_ends
+from tfweak.audio import front_ends
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.pooling import POOLINGS
+from tfweak.learning.pooling import POOLINGS
 
-from ..layers import PASSED_OVER, ApplyMask, SequenceMask, network_inputs, segment_head
-from ..normalization import MaskedBatchNormalization
-from . import _time_grid
-from ._width import WidthConfig, scaled
+from ..networks import time_grid
+from ..networks.layers import (
+    PASSED_OVER,
+    ApplyMask,
+    SequenceMask,
+    network_inputs,
+    segment_head,
+)
+from ..networks.normalization import MaskedBatchNormalization
+from ..networks.width import WidthConfig, scaled
 
 PAYLOAD = "log_mel"
 FRONT_END = "vggish"
@@ -123,8 +129,8 @@ def grid(config: Config) -> SegmentGrid:
     del config  # width does not move segments
     layers = []
     for _, _, pool in CONVOLUTIONS:
-        layers += [_time_grid.same(KERNEL), _time_grid.pool(pool)]
-    return _time_grid.segment_grid(layers, FRAMES)
+        layers += [time_grid.same(KERNEL), time_grid.pool(pool)]
+    return time_grid.segment_grid(layers, FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

@@ -40,12 +40,12 @@ import keras
 
 from tfweak.labels import SegmentGrid
 
-from ..layers import ApplyMask, SequenceMask
-from . import _time_grid, _xu2017
+from ..networks import time_grid, xu2017
+from ..networks.layers import ApplyMask, SequenceMask
 
 PAYLOAD = "log_mel"
-FRONT_END = _xu2017.FRONT_END
-TRAINING_FRAMES = _xu2017.TRAINING_FRAMES
+FRONT_END = xu2017.FRONT_END
+TRAINING_FRAMES = xu2017.TRAINING_FRAMES
 
 KERNEL = 5
 # time x mel, after each convolution
@@ -70,15 +70,15 @@ class Config:
     dropout: float = 0.25
 
     def __post_init__(self) -> None:
-        _xu2017.check_settings(
+        xu2017.check_settings(
             self, ("num_classes", "filters", "hidden_units"), ("dropout",)
         )
 
 
 def build(config: Config) -> keras.Model:
     """(B, frames, 40) log-mel -> the output dict, a segment for 4 frames."""
-    inputs, frames, mask = _xu2017.inputs()
-    hidden = keras.layers.Reshape((-1, _xu2017.NUM_MEL_BINS, 1), name="image")(frames)
+    inputs, frames, mask = xu2017.inputs()
+    hidden = keras.layers.Reshape((-1, xu2017.NUM_MEL_BINS, 1), name="image")(frames)
     stride = 1
     for i, pooling in enumerate(POOLINGS, 1):
         hidden = keras.layers.Conv2D(
@@ -99,8 +99,8 @@ def build(config: Config) -> keras.Model:
             (-1, hidden.shape[2] * hidden.shape[3]), name=f"conv_{i}_rows"
         )(hidden)
         mask = SequenceMask(stride, name=f"mask_{i}")(inputs["num_frames"], rows)
-    probs = _xu2017.window_tags(rows, mask, WINDOW_POSITIONS, config)
-    return keras.Model(inputs, _xu2017.averaged(probs, mask), name="cakir_cnn")
+    probs = xu2017.window_tags(rows, mask, WINDOW_POSITIONS, config)
+    return keras.Model(inputs, xu2017.averaged(probs, mask), name="cakir_cnn")
 
 
 def grid(config: Config) -> SegmentGrid:
@@ -108,9 +108,9 @@ def grid(config: Config) -> SegmentGrid:
     del config  # the same for all
     layers = []
     for time, _ in POOLINGS:
-        layers += [_time_grid.same(KERNEL), _time_grid.pool(time)]
-    layers.append(_time_grid.same(WINDOW_POSITIONS))
-    return _time_grid.segment_grid(layers, _xu2017.FRAMES)
+        layers += [time_grid.same(KERNEL), time_grid.pool(time)]
+    layers.append(time_grid.same(WINDOW_POSITIONS))
+    return time_grid.segment_grid(layers, xu2017.FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

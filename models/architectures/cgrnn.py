@@ -20,7 +20,7 @@ as many as classes, 7 as the paper prints.
 
 Deviations: the GRUs have the reset gate after the recurrent product and two biases
 (Keras's default today, what fast kernels compute), not before it. Frame settings are
-not printed: 249 frames of 32 ms are ours, see `tfweak.front_ends`.
+not printed: 249 frames of 32 ms are ours, see `tfweak.audio.front_ends`.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ import dataclasses
 
 import keras
 
-from . import _cgrnn, _xu2017
+from ..networks import frame_cnn, xu2017
 
 PAYLOAD = "log_mel"
-FRONT_END = _xu2017.FRONT_END
-TRAINING_FRAMES = _xu2017.TRAINING_FRAMES
-grid = _cgrnn.grid
-num_segments = _cgrnn.num_segments
+FRONT_END = xu2017.FRONT_END
+TRAINING_FRAMES = xu2017.TRAINING_FRAMES
+grid = frame_cnn.grid
+num_segments = frame_cnn.num_segments
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(_cgrnn.TrunkConfig):
+class Config(frame_cnn.TrunkConfig):
     """Settings: those of the trunk, and no others."""
 
 
 def build(config: Config) -> keras.Model:
     """(B, frames, 40) log-mel -> the output dict, a segment a frame."""
-    inputs, frames, mask = _xu2017.inputs()
-    hidden = _cgrnn.frame_cnn(frames, config)
-    probs = _cgrnn.recurrent_tags(hidden, mask, config)
-    return keras.Model(inputs, _xu2017.averaged(probs, mask), name="cgrnn")
+    inputs, frames, mask = xu2017.inputs()
+    hidden = frame_cnn.frame_cnn(frames, config)
+    probs = frame_cnn.recurrent_tags(hidden, mask, config)
+    return keras.Model(inputs, xu2017.averaged(probs, mask), name="cgrnn")

@@ -48,12 +48,12 @@ from keras import ops
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
 
-from ..layers import ApplyMask, SequenceMask
-from . import _dae, _time_grid, _xu2017
+from ..networks import autoencoder, time_grid, xu2017
+from ..networks.layers import ApplyMask, SequenceMask
 
 PAYLOAD = "log_mel"
-FRONT_END = _xu2017.FRONT_END
-TRAINING_FRAMES = _xu2017.TRAINING_FRAMES
+FRONT_END = xu2017.FRONT_END
+TRAINING_FRAMES = xu2017.TRAINING_FRAMES
 
 BACKGROUND_FRAMES = 6
 
@@ -91,7 +91,7 @@ class Config:
     def __post_init__(self) -> None:
         counts = ("num_classes", "encoder_units", "code_units", "window_hop_frames")
         frames = ("encoder_frames", "context_frames")
-        _xu2017.check_settings(
+        xu2017.check_settings(
             self, (*counts, *frames, "hidden_units"), ("dropout", "input_dropout")
         )
         for name in frames:
@@ -134,7 +134,7 @@ class BackgroundEstimate(keras.layers.Layer):
 
 def build(config: Config) -> keras.Model:
     """(B, frames, 40) log-mel -> the output dict, a segment for 10 frames."""
-    inputs, frames, mask = _xu2017.inputs()
+    inputs, frames, mask = xu2017.inputs()
     code = keras.layers.Conv1D(
         config.encoder_units,
         config.encoder_frames,
@@ -165,8 +165,8 @@ def build(config: Config) -> keras.Model:
         name="dnn_2",
     )(hidden)
     hidden = keras.layers.Dropout(config.dropout, name="dnn_2_dropout")(hidden)
-    probs = _xu2017.tag_probs(hidden, mask, config.num_classes)
-    return keras.Model(inputs, _xu2017.averaged(probs, mask), name="dae_dnn")
+    probs = xu2017.tag_probs(hidden, mask, config.num_classes)
+    return keras.Model(inputs, xu2017.averaged(probs, mask), name="dae_dnn")
 
 
 def pretrain(
@@ -174,17 +174,17 @@ def pretrain(
 ) -> None:
     """Trains encoder and code without labels; see `_dae.pretrain`."""
     if config.pretrain_epochs:
-        _dae.pretrain(network, batches, config.pretrain_epochs, seed=seed)
+        autoencoder.pretrain(network, batches, config.pretrain_epochs, seed=seed)
 
 
 def grid(config: Config) -> SegmentGrid:
     """A window a slot, both centred on the same frame."""
     before, _ = _edges(config)
-    window = _time_grid.TimeLayer(
+    window = time_grid.TimeLayer(
         config.context_frames, config.window_hop_frames, before
     )
-    layers = [_time_grid.same(config.encoder_frames), window]
-    return _time_grid.segment_grid(layers, _xu2017.FRAMES)
+    layers = [time_grid.same(config.encoder_frames), window]
+    return time_grid.segment_grid(layers, xu2017.FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

@@ -13,15 +13,15 @@ from typing import Any
 
 import keras
 
+from tfweak.audio.mel_spectrum import LogMelConfig
 from tfweak.errors import InputError
-from tfweak.features import LogMelConfig
+from tfweak.extractors.vggish import PATCH_FRAMES
 from tfweak.labels import SegmentGrid
-from tfweak.pooling import POOLINGS
-from tfweak.records import EMBEDDING_SIZE
-from tfweak.vggish import PATCH_FRAMES
+from tfweak.learning.pooling import POOLINGS
+from tfweak.payload import EMBEDDING_SIZE
 
-from ..layers import ApplyMask, SequenceMask, network_inputs, segment_head
-from ..normalization import MaskedBatchNormalization
+from ..networks.layers import ApplyMask, SequenceMask, network_inputs, segment_head
+from ..networks.normalization import MaskedBatchNormalization
 
 PAYLOAD = "audio_embedding"
 TRAINING_FRAMES = None

@@ -45,11 +45,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfweak import front_ends
+from tfweak.audio import front_ends
 from tfweak.labels import SegmentGrid
-from tfweak.pooling import LocalizationPooling
+from tfweak.learning.pooling import LocalizationPooling
 
-from ..layers import (
+from ..networks import time_grid
+from ..networks.layers import (
     ApplyMask,
     Standardise,
     class_shares,
@@ -57,10 +58,9 @@ from ..layers import (
     network_inputs,
     standardised,
 )
-from ..normalization import MaskedBatchNormalization
-from . import _time_grid
-from ._recurrent import bidirectional_gru
-from ._width import WidthConfig, scaled
+from ..networks.normalization import MaskedBatchNormalization
+from ..networks.recurrent import bidirectional_gru
+from ..networks.width import WidthConfig, scaled
 
 PAYLOAD = "log_mel"
 FRONT_END = "gated_crnn"
@@ -137,7 +137,7 @@ def grid(config: Config) -> SegmentGrid:
     """
     del config  # width does not move segments
     convolutions = STAGES * BLOCKS_A_STAGE + 1
-    return _time_grid.segment_grid([_time_grid.same(KERNEL)] * convolutions, FRAMES)
+    return time_grid.segment_grid([time_grid.same(KERNEL)] * convolutions, FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

@@ -40,15 +40,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfweak import front_ends
+from tfweak.audio import front_ends
 from tfweak.labels import SegmentGrid
 
-from ..layers import ApplyMask, SequenceMask
-from . import _time_grid, _xu2017
+from ..networks import time_grid, xu2017
+from ..networks.layers import ApplyMask, SequenceMask
 
 PAYLOAD = "constant_q"
 FRONT_END = "constant_q"
-TRAINING_FRAMES = _xu2017.TRAINING_FRAMES
+TRAINING_FRAMES = xu2017.TRAINING_FRAMES
 
 FRAMES = front_ends.get(FRONT_END)
 NUM_BINS = FRAMES.num_bins
@@ -77,7 +77,7 @@ class Config:
     dropout: float = 0.25
 
     def __post_init__(self) -> None:
-        _xu2017.check_settings(
+        xu2017.check_settings(
             self, ("num_classes", "filters", "hidden_units"), ("dropout",)
         )
 
@@ -119,7 +119,7 @@ class SlotMaximum(keras.layers.Layer):
 
 def build(config: Config) -> keras.Model:
     """(B, frames, 80) constant-Q -> the output dict, a segment for 20 frames."""
-    inputs, frames, mask = _xu2017.inputs(NUM_BINS)
+    inputs, frames, mask = xu2017.inputs(NUM_BINS)
     image = keras.layers.Reshape((-1, NUM_BINS, 1), name="image")(frames)
     time = _convolution(image, mask, "wide_in_time", WIDE_IN_TIME, config)
     time = FoldTime(SLOT_FRAMES, name="time_slots")(time)
@@ -136,19 +136,19 @@ def build(config: Config) -> keras.Model:
         [_rows(time, "time_rows"), _rows(frequency, "frequency_rows")]
     )
     mask = SequenceMask(SLOT_FRAMES, name="slot_mask")(inputs["num_frames"], hidden)
-    probs = _xu2017.window_tags(hidden, mask, WINDOW_SLOTS, config)
-    return keras.Model(inputs, _xu2017.averaged(probs, mask), name="lidy_cnn")
+    probs = xu2017.window_tags(hidden, mask, WINDOW_SLOTS, config)
+    return keras.Model(inputs, xu2017.averaged(probs, mask), name="lidy_cnn")
 
 
 def grid(config: Config) -> SegmentGrid:
     """A slot and the longest filter on either side of its window."""
     del config  # the same for all
     layers = [
-        _time_grid.same(max(WIDE_IN_TIME[0], WIDE_IN_FREQUENCY[0])),
-        _time_grid.pool(SLOT_FRAMES),
-        _time_grid.same(WINDOW_SLOTS),
+        time_grid.same(max(WIDE_IN_TIME[0], WIDE_IN_FREQUENCY[0])),
+        time_grid.pool(SLOT_FRAMES),
+        time_grid.same(WINDOW_SLOTS),
     ]
-    return _time_grid.segment_grid(layers, FRAMES)
+    return time_grid.segment_grid(layers, FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

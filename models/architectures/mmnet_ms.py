@@ -21,8 +21,8 @@ attention of the three are averaged on the coarsest grid, 0.16 s, and
 
 With C = 527 there are 7,955,260 trainable parameters; Table II says 8M.
 
-The loss is L_pred on y_hat plus L_micro, `tfweak.losses.micro_loss`; `WeakModel` adds
-the two. For the latter the output dict has `present_cost` and `absent_cost` (B, C),
+The loss is L_pred on y_hat plus L_micro, `losses.micro_loss`; `WeakModel` adds the two.
+For the latter the output dict has `present_cost` and `absent_cost` (B, C),
 summed over the three: what the segments cost if a class is in the clip, and if not.
 
 From our two papers: that attention scores weight a segment loss with weak labels and
@@ -46,14 +46,19 @@ from typing import Any
 
 import keras
 
-from tfweak import front_ends
+from tfweak.audio import front_ends
 from tfweak.labels import SegmentGrid
-from tfweak.pooling import AveragePooling
+from tfweak.learning.pooling import AveragePooling
 
-from ..layers import network_inputs
-from . import _residual, _time_grid
-from ._micro import ChannelAttention, Coarsen, MacroMicroPooling, MicroCosts
-from ._width import WidthConfig, scaled
+from ..networks import residual, time_grid
+from ..networks.layers import network_inputs
+from ..networks.micro_costs import (
+    ChannelAttention,
+    Coarsen,
+    MacroMicroPooling,
+    MicroCosts,
+)
+from ..networks.width import WidthConfig, scaled
 
 PAYLOAD = "log_mel"
 FRONT_END = "vggish"
@@ -75,7 +80,7 @@ class Config(WidthConfig):
 def build(config: Config) -> keras.Model:
     """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
     inputs = network_inputs(NUM_MEL_BINS)
-    scales = _residual.residual_trunk(inputs, config.width)
+    scales = residual.residual_trunk(inputs, config.width)
     last = scales[-1]
     macro = _macro(last.hidden, last.mask, config)
     micro = [
@@ -102,14 +107,14 @@ def build(config: Config) -> keras.Model:
 def grid(config: Config) -> SegmentGrid:
     """Hop and receptive field of micro3; the macro half of an answer hears the clip."""
     del config  # width does not move segments
-    layers = [*_residual.time_layers(), _time_grid.same(KERNEL)]
-    return _time_grid.segment_grid(layers, FRAMES)
+    layers = [*residual.time_layers(), time_grid.same(KERNEL)]
+    return time_grid.segment_grid(layers, FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:
     """ceil(frames / 16)."""
     del config
-    return _residual.num_steps(num_frames)
+    return residual.num_steps(num_frames)
 
 
 def _macro(hidden: Any, mask: Any, config: Config) -> Any:
@@ -129,7 +134,7 @@ def _macro(hidden: Any, mask: Any, config: Config) -> Any:
 
 
 def _micro(
-    scale: _residual.Scale, last_stride: int, name: str, config: Config
+    scale: residual.Scale, last_stride: int, name: str, config: Config
 ) -> dict[str, Any]:
     """Costs at the scale's own steps, probabilities and attention on the last grid."""
     hidden, mask, stride = scale

@@ -31,13 +31,13 @@ from typing import Any
 
 import keras
 
-from tfweak import front_ends
+from tfweak.audio import front_ends
 from tfweak.labels import SegmentGrid
-from tfweak.pooling import LocalizationPooling
+from tfweak.learning.pooling import LocalizationPooling
 
-from ..layers import masked_dense, network_inputs
-from . import _residual, _time_grid
-from ._width import WidthConfig, scaled
+from ..networks import residual, time_grid
+from ..networks.layers import masked_dense, network_inputs
+from ..networks.width import WidthConfig, scaled
 
 PAYLOAD = "log_mel"
 FRONT_END = "vggish"
@@ -56,7 +56,7 @@ class Config(WidthConfig):
 def build(config: Config) -> keras.Model:
     """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
     inputs = network_inputs(NUM_MEL_BINS)
-    hidden, mask, _ = _residual.residual_trunk(inputs, config.width)[-1]
+    hidden, mask, _ = residual.residual_trunk(inputs, config.width)[-1]
     attention = masked_dense(hidden, mask, 1, "sigmoid", "L_att", "Z_att")
     attended = keras.layers.Multiply(name="attended")([hidden, attention])
     attended = keras.layers.Dense(
@@ -86,10 +86,10 @@ def build(config: Config) -> keras.Model:
 def grid(config: Config) -> SegmentGrid:
     """Hop and receptive field of the trunk."""
     del config  # width does not move segments
-    return _time_grid.segment_grid(_residual.time_layers(), FRAMES)
+    return time_grid.segment_grid(residual.time_layers(), FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:
     """ceil(frames / 16)."""
     del config
-    return _residual.num_steps(num_frames)
+    return residual.num_steps(num_frames)

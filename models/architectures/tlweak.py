@@ -42,13 +42,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfweak import front_ends
+from tfweak.audio import front_ends
 from tfweak.labels import SegmentGrid
 
-from ..layers import ApplyMask, Standardise, network_inputs, segment_head
-from ..normalization import MaskedBatchNormalization
-from . import _time_grid
-from ._width import WidthConfig, scaled
+from ..networks import time_grid
+from ..networks.layers import ApplyMask, Standardise, network_inputs, segment_head
+from ..networks.normalization import MaskedBatchNormalization
+from ..networks.width import WidthConfig, scaled
 
 PAYLOAD = "log_mel"
 FRONT_END = "tlweak"
@@ -102,9 +102,9 @@ def grid(config: Config) -> SegmentGrid:
     del config  # width does not move segments
     layers = []
     for block in BLOCKS:
-        layers += [_time_grid.same(KERNEL)] * len(block) + [_time_grid.pool(2)]
-    layers.append(_time_grid.TimeLayer(F1_KERNEL))
-    return _time_grid.segment_grid(layers, FRAMES)
+        layers += [time_grid.same(KERNEL)] * len(block) + [time_grid.pool(2)]
+    layers.append(time_grid.TimeLayer(F1_KERNEL))
+    return time_grid.segment_grid(layers, FRAMES)
 
 
 def num_segments(config: Config, num_frames: Any) -> Any:

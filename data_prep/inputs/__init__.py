@@ -1,0 +1,1 @@
+"""What datasets share: label lists, tables, and the clips that they speak of."""

@@ -1,0 +1,1 @@
+"""Scenes with known times, mixed from recorded sounds or from sounds made here."""

@@ -1,0 +1,1 @@
+"""Tables of results: repeated trials, their statistics and figures."""

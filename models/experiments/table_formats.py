@@ -1,0 +1,294 @@
+"""Tables of repeated trials as JSON, Markdown and LaTeX.
+
+`to_json` holds everything, `to_markdown` is for README and docs, `to_latex` for a
+paper. The same table gives the same text. Nothing in them says which values are good:
+they serve metrics of which more is better and those of which less is, such as EER.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tfweak.evaluation import statistics
+from tfweak.evaluation.statistics import Comparison, Summary
+
+from .result_tables import Metric, TrialTable
+
+_SIGNIFICANCE = 0.05
+_NOTHING = "-"
+
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_~\[\]|]|<(?=[A-Za-z/!?]))")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",  # at the start of a line they would belong to the \\ before
+    "*": "{*}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    **{character: "\\" + character for character in "&%$#_{}"},
+}
+
+
+def to_json(table: TrialTable) -> str:
+    """All of a table: each trial, summaries, and the comparisons both ways.
+
+    Values are as measured, neither scaled nor rounded. `between_rows` is by column,
+    corrected by Holm within the column, `between_columns` by row, corrected over all
+    rows; differences are `one` - `other`.
+    """
+    document = {
+        "title": table.title,
+        "row_header": table.row_header,
+        "rows": [
+            {"name": row, "description": dict(described)}
+            for row, described in table.rows.items()
+        ],
+        "columns": list(table.columns),
+        "metrics": [
+            {
+                "name": metric.name,
+                "cells": {
+                    row: {c: _cell(metric, row, c) for c in table.columns}
+                    for row in table.rows
+                },
+                "between_rows": _listed(table.between_rows(metric)),
+                "between_columns": _listed(table.between_columns(metric)),
+            }
+            for metric in table.metrics
+        ],
+        "notes": list(table.notes),
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_markdown(table: TrialTable) -> str:
+    """A table for a README: means, the paper's values, p values, notes."""
+    blocks = [f"## {_markdown(table.title)}"]
+    for metric in table.metrics:
+        blocks.append(f"### {_markdown(metric.heading)}")
+        blocks.append(_counted(table, metric))
+        header, lines = _main_table(table, metric)
+        numbers = len(header) - 1 - len(table.descriptions)
+        aligned = ["---"] * (len(header) - numbers) + ["---:"] * numbers
+        blocks.append(_pipes(header, lines, aligned))
+        blocks.extend(_markdown_of_rows(table, metric))
+        blocks.extend(_markdown_of_columns(table, metric))
+    if table.notes:
+        blocks.append("\n".join(f"- {note}" for note in table.notes))
+    return "\n\n".join(blocks) + "\n"
+
+
+def to_latex(table: TrialTable) -> str:
+    """A `table` environment per metric; the document needs `booktabs`."""
+    parts = []
+    for metric in table.metrics:
+        header, lines = _main_table(table, metric)
+        num_texts = 1 + len(table.descriptions)
+        alignment = "l" * num_texts + "r" * (len(header) - num_texts)
+        caption = f"{table.title}: {metric.heading}. {_counted(table, metric)}"
+        parts.append(
+            "\n".join(
+                [
+                    r"\begin{table}",
+                    r"\centering",
+                    rf"\caption{{{_latex(caption)}}}",
+                    rf"\begin{{tabular}}{{{alignment}}}",
+                    r"\toprule",
+                    _latex_row(header),
+                    r"\midrule",
+                    *map(_latex_row, lines),
+                    r"\bottomrule",
+                    r"\end{tabular}",
+                    r"\end{table}",
+                ]
+            )
+        )
+    return "% needs \\usepackage{booktabs}\n" + "\n\n".join(parts) + "\n"
+
+
+def _main_table(table: TrialTable, metric: Metric) -> tuple[list[str], list[list[str]]]:
+    """Header and lines, as plain text; the paper's values beside ours where given."""
+    header = [table.row_header, *table.descriptions]
+    lines = [[row, *described.values()] for row, described in table.rows.items()]
+    most = max(_trial_counts(table, metric), default=0)
+    for column in table.columns:
+        header.append(column)
+        printed = [metric.reference.get(row, {}).get(column) for row in table.rows]
+        for line in lines:
+            line.append(_mean(metric, metric.summary(line[0], column), most))
+        if any(printed):
+            header.append("paper")
+            for line, text in zip(lines, printed):
+                line.append(text or _NOTHING)
+    return header, lines
+
+
+def _mean(metric: Metric, summary: Summary | None, most: int) -> str:
+    if summary is None:
+        return _NOTHING
+    text = f"{metric.scale * summary.mean:.{metric.decimals}f}"
+    if summary.standard_error is not None:
+        text += f" ± {metric.scale * summary.standard_error:.{metric.decimals}f}"
+    return text if summary.num_trials == most else f"{text} (n = {summary.num_trials})"
+
+
+def _trial_counts(table: TrialTable, metric: Metric) -> set[int]:
+    found = (metric.summary(row, c) for row in table.rows for c in table.columns)
+    return {summary.num_trials for summary in found if summary}
+
+
+def _counted(table: TrialTable, metric: Metric) -> str:
+    """How many trials the means are of."""
+    counts = _trial_counts(table, metric)
+    if max(counts, default=0) < 2:
+        return "One trial, no standard error." if counts else "No trial is done."
+    return f"Mean ± standard error of {_span(counts)}."
+
+
+def _span(counts: Collection[int]) -> str:
+    text = f"{max(counts)} trials"
+    return text if len(set(counts)) == 1 else f"{text}, or n where n is given"
+
+
+def _markdown_of_rows(table: TrialTable, metric: Metric) -> Iterator[str]:
+    """A matrix of p values per column: above the diagonal, as p is symmetric.
+
+    Where the columns are no settings, such as classes, one table: a line per pair.
+    """
+    rows = list(table.rows)
+    if not table.compare_columns:
+        yield from _markdown_of_pairs(table, metric)
+        return
+    for column, found in table.between_rows(metric).items():
+        if not found:
+            continue
+        most = max(comparison.num_pairs for comparison in found.values())
+        lines = []
+        for i, one in enumerate(rows[:-1]):
+            cells = [_p(found.get((one, other)), most) for other in rows[i + 1 :]]
+            lines.append([one, *[""] * i, *cells])
+        yield _test_account(f"rows, {column}", list(found.values()))
+        header = ["p (Holm)", *rows[1:]]
+        yield _pipes(header, lines, ["---"] + ["---:"] * (len(header) - 1))
+
+
+def _markdown_of_pairs(table: TrialTable, metric: Metric) -> Iterator[str]:
+    by_column = table.between_rows(metric)
+    every = [found for cells in by_column.values() for found in cells.values()]
+    if not every:
+        return
+    most = max(comparison.num_pairs for comparison in every)
+    pairs = list(dict.fromkeys(pair for cells in by_column.values() for pair in cells))
+    lines = [
+        [" / ".join(pair), *(_p(by_column[c].get(pair), most) for c in table.columns)]
+        for pair in pairs
+    ]
+    fullest = max(by_column.values(), key=len)
+    yield _test_account("rows, each column by itself", list(fullest.values()))
+    header = ["p (Holm)", *table.columns]
+    yield _pipes(header, lines, ["---"] + ["---:"] * len(table.columns))
+
+
+def _markdown_of_columns(table: TrialTable, metric: Metric) -> Iterator[str]:
+    """A line of p values per row, one for each pair of columns."""
+    by_row = table.between_columns(metric)
+    every = [comparison for found in by_row.values() for comparison in found.values()]
+    if not every:
+        return
+    pairs = list(itertools.combinations(table.columns, 2))
+    most = max(comparison.num_pairs for comparison in every)
+    lines = [
+        [row, *(_p(found.get(pair), most) for pair in pairs)]
+        for row, found in by_row.items()
+    ]
+    yield _test_account("columns", every)
+    header = ["p (Holm)", *(f"{one} / {other}" for one, other in pairs)]
+    yield _pipes(header, lines, ["---"] + ["---:"] * len(pairs))
+
+
+def _test_account(between: str, comparisons: Collection[Comparison]) -> str:
+    """What the p values are, and whether there are trials enough for them."""
+    counts = [comparison.num_pairs for comparison in comparisons]
+    most = max(counts)
+    text = (
+        f"Between {_markdown(between)}: two-sided Wilcoxon signed-rank test over"
+        f" {_span(counts)}, paired; in brackets corrected by Holm for"
+        f" {len(counts)} comparison{'s' * (len(counts) > 1)}."
+    )
+    smallest = statistics.smallest_p(most)
+    corrected = min(1.0, smallest * len(counts))
+    if corrected > _SIGNIFICANCE:
+        text += (
+            f" {most} pairs cannot give p below {smallest:.4g}, nor below"
+            f" {corrected:.4g} after correction: too few to reach {_SIGNIFICANCE}"
+            f" {'at all' if smallest > _SIGNIFICANCE else 'after it'}."
+        )
+    return text
+
+
+def _p(comparison: Comparison | None, most: int) -> str:
+    if comparison is None:
+        return _NOTHING
+    values = (comparison.p_value, comparison.p_holm)
+    text = "{} ({})".format(*(_short_p(p) for p in values if p is not None))
+    few = comparison.num_pairs != most
+    return f"{text}, n = {comparison.num_pairs}" if few else text
+
+
+def _short_p(p_value: float) -> str:
+    return "<0.0001" if p_value < 0.0001 else f"{p_value:.4f}"
+
+
+def _cell(metric: Metric, row: str, column: str) -> dict[str, Any]:
+    summary = metric.summary(row, column)
+    return {
+        "trials": [None if v is None else float(v) for v in metric.trials(row, column)],
+        **(
+            dataclasses.asdict(summary)
+            if summary
+            else {"mean": None, "standard_error": None, "num_trials": 0}
+        ),
+        "paper": metric.reference.get(row, {}).get(column),
+    }
+
+
+def _listed(
+    found: Mapping[str, Mapping[tuple[str, str], Comparison]],
+) -> dict[str, list[dict[str, Any]]]:
+    return {
+        within: [
+            {"one": one, "other": other, **dataclasses.asdict(comparison)}
+            for (one, other), comparison in pairs.items()
+        ]
+        for within, pairs in found.items()
+    }
+
+
+def _pipes(
+    header: Sequence[str], lines: Iterable[Sequence[str]], aligned: Sequence[str]
+) -> str:
+    texts = [list(map(_markdown, line)) for line in (header, *lines)]
+    texts.insert(1, list(aligned))
+    return "\n".join(f"| {' | '.join(line)} |" for line in texts)
+
+
+def _markdown(text: str) -> str:
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(char, char) for char in " ".join(text.split()))
+
+
+def _latex_row(texts: Iterable[str]) -> str:
+    return " & ".join(map(_latex, texts)) + r" \\"

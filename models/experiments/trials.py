@@ -1,0 +1,242 @@
+"""Repeated trainings of several systems: planned, run side by side, resumed, gathered.
+
+A trial trains one system of a table in one of its columns with one seed and measures it
+on the test clips; what it found lies in `result.json` of its folder, and a trial that
+has one is not run again. Trial i has the same seed, and with cross-validation the same
+folds, for every system, so that trials are pairs.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import concurrent.futures.process
+import contextlib
+import dataclasses
+import functools
+import json
+import math
+import multiprocessing
+import pathlib
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfweak import atomic, processes, progress
+from tfweak.data import records, sources
+from tfweak.errors import InputError
+
+from ..runs import run_folder, scoring, seen_clips, trainer
+from ..runs.config import TrainConfig
+
+RESULT_NAME = "result.json"
+_TRIALS_PER_PROCESS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One training and its measurement.
+
+    Attributes:
+      folder: where its result and its log go; its last parts name it in messages.
+      config: of the training; its `out` is set here.
+      test_data: folders to measure on; empty for none (validation alone).
+      folds: measure by cross-validation over so many folds of the training data.
+      fold_data: measure by cross-validation, each of these folders being a fold.
+      keep_model: keep the run folder (of the first fold), for figures.
+    """
+
+    folder: str
+    config: TrainConfig
+    test_data: tuple[str, ...] = ()
+    folds: int = 0
+    fold_data: tuple[str, ...] = ()
+    keep_model: bool = False
+
+    @property
+    def name(self) -> str:
+        """Such as `self, one-step, trial-03`."""
+        return ", ".join(pathlib.Path(self.folder).parts[-3:])
+
+    @property
+    def is_cross_validated(self) -> bool:
+        """Whether its own training clips, by folds, are what it is measured on."""
+        return bool(self.folds or self.fold_data)
+
+    @property
+    def model_folder(self) -> pathlib.Path:
+        """The run folder that `keep_model` keeps."""
+        return pathlib.Path(self.folder, "run-0")
+
+    def result(self) -> dict[str, Any] | None:
+        """What the trial found: `metrics`, `valid_mAP`, `history`; None if not run.
+
+        A trial that could not be trained has `error` instead.
+        """
+        try:
+            text = pathlib.Path(self.folder, RESULT_NAME).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return json.loads(text)
+
+    def run(self) -> None:
+        """Trains and measures; goes on where a killed one was."""
+        folder = pathlib.Path(self.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        began = time.monotonic()
+        with open(folder / "log.txt", "a", encoding="utf-8") as log:
+            with contextlib.redirect_stdout(log):
+                try:
+                    result = self._measure()
+                except InputError as error:
+                    result = {"error": str(error)}
+        result["seconds"] = round(time.monotonic() - began, 1)
+        atomic.write_text(folder / RESULT_NAME, json.dumps(result))
+
+    def _measure(self) -> dict[str, Any]:
+        answers, best, histories = [], [], []
+        names: Sequence[str] = ()
+        result: dict[str, Any] = {}
+        for number, (folders, train, valid, test) in enumerate(self._parts()):
+            keras.utils.clear_session()
+            out = pathlib.Path(self.folder, f"run-{number}")
+            config = dataclasses.replace(self.config, data=folders, out=str(out))
+            run = trainer.train(config, (train, valid))
+            if not number:
+                variables = run.network.trainable_variables
+                result["parameters"] = sum(math.prod(v.shape) for v in variables)
+            history = run_folder.read_history(out / "history.csv")
+            histories.append(history)
+            best.append(max(row["val_mAP"] for row in history))
+            names = run.classes.names
+            if test is not None:
+                seen_clips.check_unseen(
+                    out, test.clip_ids, "the test clips", config.allow_overlap
+                )
+                answers.append(scoring.collect(run, test))
+            if self.keep_model and number == 0:
+                shutil.rmtree(out / "last", ignore_errors=True)
+            else:
+                shutil.rmtree(out)
+        result["valid_mAP"] = best
+        result["mean_valid_mAP"] = sum(best) / len(best)
+        result["history"] = histories
+        if answers:
+            result["metrics"] = scoring.Answers.merged(answers).score(names)
+        return result
+
+    def _parts(
+        self,
+    ) -> Iterator[
+        tuple[
+            Sequence[str], sources.ClipData, sources.ClipData, sources.ClipData | None
+        ]
+    ]:
+        """Folders, training, validation and test clips; one such tuple a fold.
+
+        Of `folds`, k is the test, k + 1 (the first after the last) chooses the epoch
+        and the thresholds, the others train. Of `fold_data`, each is the test once; the
+        others train but for the part that chooses the epoch.
+        """
+        config = self.config
+        if self.fold_data:
+            for folder in self.fold_data:
+                others = tuple(name for name in self.fold_data if name != folder)
+                parts = trainer.open_data(dataclasses.replace(config, data=others))
+                test = open_data((folder,), config.classes, others)
+                yield (others, *parts, test)
+            return
+        if not self.folds:
+            test = open_data(self.test_data, config.classes, config.data)
+            yield (config.data, *trainer.open_data(config), test)
+            return
+        data = open_data(config.data, config.classes, ())
+        assert data is not None
+        folds = data.folds(self.folds, config.seed)
+        for number, (rest, test) in enumerate(folds):
+            valid = folds[(number + 1) % len(folds)][1]
+            yield config.data, rest.without(valid.clip_ids), valid, test
+
+
+def run_all(trials: Sequence[Trial], parallel: int, threads: int) -> None:
+    """Runs the trials that have no result yet.
+
+    Args:
+      trials: to be run, in order.
+      parallel: processes side by side; each starts one trial after another.
+      threads: of each process.
+
+    Raises:
+      InputError: when a process was killed; the results of finished trials stay.
+    """
+    left = [trial for trial in trials if trial.result() is None]
+    # Keras and TensorFlow keep some memory of every model
+    share = parallel * _TRIALS_PER_PROCESS
+    for first in range(0, len(left), share):
+        _run_in_processes(left[first : first + share], parallel, threads)
+
+
+def _run_in_processes(trials: Sequence[Trial], parallel: int, threads: int) -> None:
+    executor = concurrent.futures.ProcessPoolExecutor(
+        min(parallel, len(trials)),
+        multiprocessing.get_context("spawn"),
+        _start_worker,
+    )
+    try:
+        with processes.for_children(threads):
+            futures = {executor.submit(trial.run): trial for trial in trials}
+        done = concurrent.futures.as_completed(futures)
+        for future in progress.bar(done, total=len(trials), unit="trial"):
+            try:
+                future.result()
+            except OSError as error:  # such as a full disk
+                raise InputError(
+                    f"{futures[future].folder}: {error}; once that is mended, the same"
+                    " command goes on from here"
+                ) from error
+            print(_line(futures[future]), flush=True)
+    except KeyboardInterrupt:
+        # a trial lasts for minutes, and goes on where it was
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
+    except concurrent.futures.process.BrokenProcessPool as error:
+        raise InputError(
+            "a process ended abruptly, most often because memory ran out: the same"
+            " command with a smaller --parallel goes on from here"
+        ) from error
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    processes.end_with_parent()
+    # a worker trains one model after another, and each is traced anew
+    tf.get_logger().setLevel("ERROR")
+
+
+def _line(trial: Trial) -> str:
+    """What a finished trial found, in one line."""
+    result = trial.result() or {}
+    if "error" in result:
+        return f"{trial.name}: FAILED: {result['error']}"
+    text = f"{trial.name}: validation mAP {result['mean_valid_mAP']:.4f}"
+    if "metrics" in result and result["metrics"]["mAP"] is not None:
+        text += f", test mAP {result['metrics']['mAP']:.4f}"
+    return f"{text}, {result['seconds']:.0f} s"
+
+
+@functools.lru_cache(maxsize=8)
+def open_data(
+    folders: tuple[str, ...], classes: str | None, like: tuple[str, ...]
+) -> sources.ClipData | None:
+    """Opens data once a process; `like` gives official shards their class list."""
+    if not folders:
+        return None
+    known = trainer.class_list(classes)
+    if known is None and like:
+        known = records.DatasetInfo.read(like[0]).classes
+    return sources.open_data(folders, known)

@@ -1,0 +1,78 @@
+"""The trunk of Xu et al. 2017's Fig. 1 and 2: CNN on one frame, bidirectional GRUs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from tfweak.labels import SegmentGrid
+
+from . import time_grid, xu2017
+from .recurrent import bidirectional_gru
+
+KERNEL_BINS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class TrunkConfig:
+    """Settings.
+
+    Attributes:
+      num_classes: C.
+      filters: of the convolution over the mel bands.
+      recurrent_units: of each GRU, each way.
+      recurrent_layers: how many bidirectional GRUs.
+      hidden_units: of the layer before the output.
+      dropout: share of that layer's output dropped in training.
+    """
+
+    num_classes: int
+    filters: int = 128
+    recurrent_units: int = 128
+    recurrent_layers: int = 3
+    hidden_units: int = 500
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        counts = ("num_classes", "filters", "recurrent_units", "recurrent_layers")
+        xu2017.check_settings(self, (*counts, "hidden_units"), ("dropout",))
+
+
+def frame_cnn(frames: Any, config: TrunkConfig) -> Any:
+    """One convolution over the bands of each frame: (B, T, 40) -> (B, T, filters)."""
+    image = keras.layers.Reshape((-1, xu2017.NUM_MEL_BINS, 1), name="image")(frames)
+    hidden = keras.layers.Conv2D(
+        config.filters, (1, KERNEL_BINS), activation="relu", name="cnn"
+    )(image)
+    positions = xu2017.NUM_MEL_BINS - KERNEL_BINS + 1
+    hidden = keras.layers.MaxPooling2D((1, positions), name="cnn_pool")(hidden)
+    return keras.layers.Reshape((-1, config.filters), name="cnn_frames")(hidden)
+
+
+def recurrent_tags(hidden: Any, mask: Any, config: TrunkConfig) -> Any:
+    """GRUs, ReLU layer, sigmoid layer: (B, T, filters) -> O, (B, T, C)."""
+    for i in range(1, config.recurrent_layers + 1):
+        hidden = bidirectional_gru(hidden, mask, config.recurrent_units, f"gru_{i}")
+    hidden = keras.layers.Dense(config.hidden_units, activation="relu", name="hidden")(
+        hidden
+    )
+    hidden = keras.layers.Dropout(config.dropout, name="hidden_dropout")(hidden)
+    return xu2017.tag_probs(hidden, mask, config.num_classes)
+
+
+def grid(config: TrunkConfig) -> SegmentGrid:
+    """A segment a frame, which stands for 16 ms in the middle of its 32 ms.
+
+    The GRUs see all of a chunk; the receptive field is that of one of 4 s.
+    """
+    del config  # the same for all
+    chunk = time_grid.same(xu2017.TRAINING_FRAMES)
+    return time_grid.segment_grid([chunk], xu2017.FRAMES)
+
+
+def num_segments(config: TrunkConfig, num_frames: Any) -> Any:
+    """One segment a frame."""
+    del config
+    return num_frames

@@ -1,0 +1,79 @@
+"""What the systems of Xu et al. 2017's tables share: inputs, outputs, checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from tfweak.audio import front_ends
+from tfweak.errors import InputError
+from tfweak.learning.pooling import pool
+
+from .layers import Standardise, masked_dense, network_inputs, standardised
+
+FRONT_END = "xu2017"
+FRAMES = front_ends.get(FRONT_END)
+NUM_MEL_BINS = FRAMES.num_bins
+# a chunk of 4 s: 1 + (64000 - 512) / 256
+TRAINING_FRAMES = FRAMES.num_frames(4 * FRAMES.sample_rate_hz)
+
+
+def inputs(num_bins: int = NUM_MEL_BINS) -> tuple[dict[str, Any], Any, Any]:
+    """The inputs of a network, standardised frames and their mask.
+
+    Returns:
+      `features` (B, frames, num_bins) and `num_frames` (B,) by name; standardised
+      frames (B, frames, num_bins), 0 in padded ones; mask (B, frames) bool.
+    """
+    found = network_inputs(num_bins)
+    return found, *standardised(found, Standardise(name="standardisation"))
+
+
+def tag_probs(hidden: Any, mask: Any, num_classes: int) -> Any:
+    """The output layer: (B, T, D) -> sigmoid (B, T, C) float32, 0 where padded."""
+    return masked_dense(hidden, mask, num_classes, "sigmoid", "tags", "tag_probs")
+
+
+def window_tags(hidden: Any, mask: Any, positions: int, config: Any) -> Any:
+    """A hidden layer on windows and the output layer: (B, T, D) -> (B, T, C).
+
+    Args:
+      hidden: (B, T, D).
+      mask: (B, T) bool.
+      positions: that a window has, an odd number, hopping by one.
+      config: with `hidden_units`, `dropout` and `num_classes`.
+    """
+    hidden = keras.layers.Conv1D(
+        config.hidden_units,
+        positions,
+        padding="same",
+        activation="relu",
+        kernel_initializer="he_uniform",
+        name="hidden",
+    )(hidden)
+    hidden = keras.layers.Dropout(config.dropout, name="hidden_dropout")(hidden)
+    return tag_probs(hidden, mask, config.num_classes)
+
+
+def averaged(segment_probs: Any, mask: Any) -> dict[str, Any]:
+    """The output dict of a system that averages over time, see `models.registry`."""
+    return {**pool("average", segment_probs, None, mask), "mask": mask}
+
+
+def check_settings(
+    config: Any, counts: tuple[str, ...], shares: tuple[str, ...]
+) -> None:
+    """Refuses counts below 1 and shares outside [0, 1).
+
+    Raises:
+      InputError: names the setting and its value.
+    """
+    for name in counts:
+        if getattr(config, name) < 1:
+            raise InputError(f"{name} {getattr(config, name)}: 1 or more is needed")
+    for name in shares:
+        if not 0 <= getattr(config, name) < 1:
+            raise InputError(
+                f"{name} {getattr(config, name)}: 0 or more and less than 1 is needed"
+            )

@@ -1,0 +1,243 @@
+"""From files to tags and events; what `tfweak-predict` does."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import dataclasses
+import itertools
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfweak import atomic, progress
+from tfweak.audio import front_ends, reading
+from tfweak.data import records
+from tfweak.errors import InputError
+from tfweak.evaluation import events
+from tfweak.extractors import vggish
+from tfweak.labels import ClassList, Event
+from tfweak.typing import Array, StrPath
+
+from . import payload_checks, run_folder, scoring
+
+# Files decoded ahead of the network, in batches.
+_AHEAD = 2
+_WANTS_EMBEDDINGS = (
+    "the model reads VGGish embeddings: give shards (*.tfrecord) or, to extract them"
+    " from audio, --vggish=hub or --vggish=checkpoint:vggish_model.ckpt, and --pca if"
+    " the training data had it"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a model says of one clip.
+
+    Attributes:
+      filename: the file's name within what was given, or the clip id in a shard.
+      clip_probs: (C,).
+      segment_probs, attention: (T, C).
+      events: under the run's thresholds, by onset.
+      sure: (C,) bool, clip_probs at or above the run's thresholds.
+    """
+
+    filename: str
+    clip_probs: Array
+    segment_probs: Array
+    attention: Array
+    events: list[Event]
+    sure: Array
+
+
+def predict_files(
+    run: run_folder.Run,
+    paths: Sequence[StrPath],
+    batch_size: int = 16,
+    extractor: vggish.Extractor | None = None,
+) -> tuple[list[Answer], list[tuple[str, str]]]:
+    """Answers for files and the contents of folders, several a batch.
+
+    Args:
+      run: a trained model.
+      paths: audio files or folders of them; for a model on embeddings, without an
+        extractor, shards.
+      batch_size: clips a step.
+      extractor: for a model on embeddings, makes them of audio; whether it fits the
+        run, `compatibility.check_extractor` tells.
+
+    Returns:
+      The answers in the order of the paths, and (file, reason) for those that could not
+      be used.
+
+    Raises:
+      InputError: a path that is not there, or a folder without usable files.
+    """
+    reader = extractor or run.architecture.front_end
+    shards = reader is None
+    files = _expand(paths, shards)
+    bad: list[tuple[str, str]] = []
+    clips = (
+        _clips_of_shards(files, run, bad)
+        if reader is None
+        else _clips_of_audio(files, bad, reader)
+    )
+    found = []
+    total = None if shards else len(files)
+    for batch in _batched(progress.bar(clips, total=total, unit="clip"), batch_size):
+        found += predict_features(run, batch)
+    return found, bad
+
+
+def predict_features(
+    run: run_folder.Run, clips: Sequence[tuple[str, Array]]
+) -> list[Answer]:
+    """Answers for (name, (rows, F) features) pairs, padded to one batch."""
+    lengths = np.array([len(rows) for _, rows in clips], np.int32)
+    shape = (len(clips), lengths.max(), clips[0][1].shape[1])
+    padded = np.zeros(shape, np.float32)
+    for i, (_, rows) in enumerate(clips):
+        padded[i, : len(rows)] = rows
+    outputs = run.network.predict_on_batch({"features": padded, "num_frames": lengths})
+    outputs = {name: np.asarray(value, np.float32) for name, value in outputs.items()}
+    answers = []
+    for i, (name, _) in enumerate(clips):
+        count = int(outputs["mask"][i].sum())
+        clip_probs = outputs["clip_probs"][i]
+        segment_probs = outputs["segment_probs"][i, :count]
+        found = scoring.decode(run, segment_probs, clip_probs)
+        seconds = scoring.clip_seconds(run, int(lengths[i]))
+        answers.append(
+            Answer(
+                name,
+                clip_probs,
+                segment_probs,
+                outputs["attention"][i, :count],
+                [
+                    e._replace(offset_seconds=min(e.offset_seconds, seconds))
+                    for e in found
+                ],
+                clip_probs >= run.thresholds["clip"],
+            )
+        )
+    return answers
+
+
+def top_tags(
+    answer: Answer, classes: ClassList, count: int
+) -> list[tuple[str, float, bool]]:
+    """(class, probability, at or above its threshold), the most probable first."""
+    order = np.argsort(-answer.clip_probs, kind="stable")[:count]
+    return [
+        (classes.names[i], float(answer.clip_probs[i]), bool(answer.sure[i]))
+        for i in order
+    ]
+
+
+def write_tables(
+    out: pathlib.Path,
+    classes: ClassList,
+    found: Sequence[Answer],
+    bad: Sequence[tuple[str, str]],
+    tags: int,
+) -> list[pathlib.Path]:
+    """Writes OUT (events), OUT's stem .tags.tsv and, where needed, .bad.tsv."""
+    events.write_events(out, [(a.filename, a.events) for a in found], classes.names)
+    lines = ["filename\tevent_label\tprobability\tdetected"]
+    for answer in found:
+        for name, prob, sure in top_tags(answer, classes, tags):
+            lines.append(f"{answer.filename}\t{name}\t{prob:.6f}\t{int(sure)}")
+    written = [out, out.with_suffix(".tags.tsv")]
+    atomic.write_text(written[1], "\n".join(lines) + "\n")
+    bad_path = out.with_suffix(".bad.tsv")
+    if bad:
+        rows = ["filename\treason", *(f"{path}\t{reason}" for path, reason in bad)]
+        atomic.write_text(bad_path, "\n".join(rows) + "\n")
+        written.append(bad_path)
+    else:
+        bad_path.unlink(missing_ok=True)  # of an earlier call
+    return written
+
+
+def _expand(paths: Sequence[StrPath], shards: bool) -> list[tuple[str, str]]:
+    """(name, path) of each file: relative to the folder given, or the file's own name.
+
+    Where two would have the same name, both go by their path.
+    """
+    found: list[tuple[str, str]] = []
+    for path in map(pathlib.Path, paths):
+        if path.is_dir():
+            if shards and reading.find_audio(path) and not _has_shards(path):
+                raise InputError(f"{path}: {_WANTS_EMBEDDINGS}")
+            inside = records.shards(path) if shards else reading.find_audio(path)
+            if not inside:
+                raise InputError(f"{path}: no audio files in this folder")
+            found += [
+                (pathlib.Path(p).relative_to(path).as_posix(), str(p)) for p in inside
+            ]
+        elif path.exists():
+            found.append((path.name, str(path)))
+        else:
+            raise InputError(f"{path}: no such file or folder")
+    count = collections.Counter(name for name, _ in found)
+    return [(path if count[name] > 1 else name, path) for name, path in found]
+
+
+def _has_shards(folder: pathlib.Path) -> bool:
+    return any(p.name.endswith(records.SHARD_SUFFIX) for p in folder.iterdir())
+
+
+def _clips_of_audio(
+    files: Sequence[tuple[str, str]],
+    bad: list[tuple[str, str]],
+    reader: vggish.Extractor | front_ends.FrontEnd,
+) -> Iterator[tuple[str, Array]]:
+    """(name, (rows, F)) of each file, decoded at the rate of what reads it."""
+    features_of: Callable[[Array], Array]
+    if isinstance(reader, vggish.Extractor):
+        features_of, rate = reader, reading.SAMPLE_RATE_HZ
+    else:
+        features_of, rate = reader.compute, reader.sample_rate_hz
+
+    def load(file: tuple[str, str]) -> Any:
+        try:
+            return features_of(reading.read_audio(file[1], rate))
+        except InputError as error:
+            return error
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for group in _batched(files, 32 * _AHEAD):
+            for (name, _), result in zip(group, pool.map(load, group)):
+                if isinstance(result, InputError):
+                    bad.append((name, str(result)))
+                else:
+                    yield name, result
+
+
+def _clips_of_shards(
+    files: Sequence[tuple[str, str]], run: run_folder.Run, bad: list[tuple[str, str]]
+) -> Iterator[tuple[str, Array]]:
+    for _, path in files:
+        if not path.endswith(records.SHARD_SUFFIX):
+            bad.append((path, _WANTS_EMBEDDINGS))
+            continue
+        payload = records.DatasetInfo.read(pathlib.Path(path).parent).payload
+        payload_checks.check_data(run.payload, payload, path)
+        try:
+            for item in tf.data.TFRecordDataset(path):
+                clip = records.parse_clip(item.numpy(), payload)
+                if len(clip.payload):
+                    yield clip.clip_id, clip.payload.astype(np.float32)
+                else:
+                    bad.append((f"{path}: {clip.clip_id}", "no embedding rows"))
+        except (InputError, tf.errors.DataLossError) as error:
+            bad.append((path, str(error)))
+
+
+def _batched(items: Any, size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch

@@ -1,0 +1,227 @@
+"""The run folder: all that evaluating, predicting, exporting and resuming need.
+
+config.json      every setting, versions, fingerprints of the data
+classes.csv      the vocabulary
+model.keras      the network of the best epoch on validation
+thresholds.json  a decision threshold a class, from validation
+history.csv      a row an epoch
+tensorboard/     the same as curves
+last/            the resume point: the state after the last whole epoch
+"""
+
+from __future__ import annotations
+
+import collections
+import csv
+import dataclasses
+import importlib.metadata
+import json
+import pathlib
+import platform
+import shutil
+import zipfile
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfweak import atomic
+from tfweak.errors import InputError
+from tfweak.labels import ClassList
+from tfweak.payload import Payload
+from tfweak.typing import Array, StrPath
+
+from .. import registry
+
+PACKAGES = (
+    "tfweak",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scikit-learn",
+    "tensorflow-io",
+    "tensorflow-hub",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained model and what belongs to it.
+
+    Attributes:
+      folder: of the run.
+      architecture: name and settings.
+      network: the best epoch's Keras model.
+      classes: the vocabulary.
+      payload: what the training data held; other data is refused.
+      thresholds: name -> (C,) decision thresholds, see `scoring.tune_thresholds`.
+      config: the whole of config.json.
+    """
+
+    folder: pathlib.Path
+    architecture: registry.Architecture
+    network: keras.Model
+    classes: ClassList
+    payload: Payload
+    thresholds: dict[str, Array]
+    config: dict[str, Any]
+
+
+def load(folder: StrPath, precision: str = "float32") -> Run:
+    """Loads a run.
+
+    Args:
+      folder: what `tfweak-train` wrote as `--out`.
+      precision: that the network computes in; see `training.resolve_precision`.
+
+    Raises:
+      InputError: when the folder is no run, or one that has not finished an epoch.
+    """
+    folder = pathlib.Path(folder)
+    config = read_config(folder)
+    if not (folder / "model.keras").exists():
+        raise InputError(
+            f"{folder}: no model.keras; the training has not finished its"
+            " first epoch: run the same tfweak-train command again"
+        )
+    try:
+        model = config["model"]
+        architecture = registry.create(model["name"], **model["config"])
+        payload = Payload(**config["data"]["train"]["payload"])
+        network = architecture.build(precision)
+        network.load_weights(folder / "model.keras")
+        thresholds = _read_thresholds(folder, model["config"]["num_classes"])
+    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{folder}: not a usable run ({type(error).__name__}: {error})"
+        ) from error
+    return Run(
+        folder,
+        architecture,
+        network,
+        ClassList.read_csv(folder / "classes.csv"),
+        payload,
+        thresholds,
+        config,
+    )
+
+
+def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, Array]:
+    path = folder / "thresholds.json"
+    if not path.exists():  # before the training has ended
+        return collections.defaultdict(lambda: np.full(num_classes, 0.5))
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return {name: np.asarray(values, float) for name, values in stored.items()}
+
+
+def write_thresholds(folder: pathlib.Path, thresholds: dict[str, list[float]]) -> None:
+    """Writes thresholds.json: `clip`, `segment` and so on, a number a class."""
+    atomic.write_text(folder / "thresholds.json", json.dumps(thresholds))
+
+
+def read_config(folder: StrPath) -> dict[str, Any]:
+    """config.json of a run folder.
+
+    Raises:
+      InputError: when there is none.
+    """
+    path = pathlib.Path(folder) / "config.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{folder}: not a run folder (no config.json); --run takes the"
+            " folder that tfweak-train wrote as --out"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: broken ({error})") from error
+
+
+def write_config(folder: pathlib.Path, config: dict[str, Any]) -> None:
+    atomic.write_text(folder / "config.json", json.dumps(config, indent=1))
+
+
+def flatten(document: Any, prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}; lists and tuples are leaves, alike."""
+    if isinstance(document, dict):
+        out = {}
+        for key, value in document.items():
+            out.update(flatten(value, f"{prefix}.{key}" if prefix else key))
+        return out
+    return {prefix: list(document) if isinstance(document, tuple) else document}
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def save_model(network: keras.Model, path: pathlib.Path) -> None:
+    """Saves a Keras model whole or not at all."""
+    with atomic.replaced(path, suffix=f"{atomic.SUFFIX}{path.suffix}") as temporary:
+        network.save(temporary)
+
+
+class ResumePoint:
+    """The state after the last whole epoch: weights, optimizer, bests, history.
+
+    Two folders take turns, and a pointer file is replaced last, so that a kill at any
+    moment leaves a whole state.
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._folder = folder / "last"
+
+    def save(self, arrays: dict[str, list[Array]], state: dict[str, Any]) -> None:
+        """Stores lists of arrays by name and a JSON document."""
+        name = f"epoch-{state['epoch']}"
+        target = self._folder / name
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for key, values in arrays.items():
+            np.savez(target / f"{key}.npz", *values)
+        (target / "state.json").write_text(json.dumps(state))
+        atomic.write_text(self._folder / "current", name)
+        for other in self._folder.iterdir():
+            if other.is_dir() and other.name != name:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def load(self) -> tuple[dict[str, list[Array]], dict[str, Any]] | None:
+        """What `save` stored last; None where there is nothing yet."""
+        pointer = self._folder / "current"
+        if not pointer.exists():
+            return None
+        target = self._folder / pointer.read_text()
+        arrays = {}
+        for path in target.glob("*.npz"):
+            with np.load(path) as stored:
+                arrays[path.stem] = [
+                    stored[f"arr_{i}"] for i in range(len(stored.files))
+                ]
+        return arrays, json.loads((target / "state.json").read_text())
+
+    def remove(self) -> None:
+        """Frees the disk once the run has finished."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def write_history(path: pathlib.Path, rows: list[dict[str, float]]) -> None:
+    """history.csv: a row an epoch."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [",".join(names)]
+    lines += [",".join(str(row.get(name, "")) for name in names) for row in rows]
+    atomic.write_text(path, "\n".join(lines) + "\n")
+
+
+def read_history(path: pathlib.Path) -> list[dict[str, float]]:
+    """The rows of history.csv."""
+    with open(path, newline="", encoding="utf-8") as handle:
+        return [
+            {k: float(v) for k, v in row.items() if v} for row in csv.DictReader(handle)
+        ]

@@ -1,0 +1,166 @@
+"""Weights from elsewhere: VGGish from TensorFlow Hub or a checkpoint, or a run.
+
+VGGish's six convolutions become L1 to L6; then the transplant is proved: our layers,
+with the fully connected ones of the same source behind them, must reproduce the
+source's own embeddings.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfweak.audio import mel_spectrum
+from tfweak.errors import InputError
+from tfweak.extractors import vggish
+
+from .. import registry
+from . import run_folder
+
+# Layers whose names begin so have an output a class.
+_OF_CLASSES = ("L8", "tags", "localization")
+
+VGGISH_LAYERS = {f"L{i}": name for i, name in enumerate(vggish.CONVOLUTIONS, start=1)}
+
+
+def check(init: str, architecture: registry.Architecture) -> None:
+    """Refuses an `--init` that cannot work, before any work.
+
+    Raises:
+      InputError: unknown form, missing path, or a model without VGGish's layers.
+    """
+    kind, _, where = init.partition(":")
+    if kind not in ("random", "hub", "checkpoint", "run") or (
+        kind == "random" and where
+    ):
+        raise InputError(
+            f"--init={init}: one of random, run:PATH, hub,"
+            " hub:HANDLE_OR_PATH, checkpoint:PATH"
+        )
+    if kind in ("checkpoint", "run") and not where:
+        raise InputError(f"--init={init}: needs a path, {kind}:PATH")
+    if kind == "run":
+        run_folder.read_config(where)
+    if kind in ("hub", "checkpoint"):
+        width = getattr(architecture.config, "width", None)
+        if width != 1.0:
+            raise InputError(
+                f"--init={init}: VGGish's convolutions fit attention_fcn of"
+                f" width 1, not {architecture.name} of width {width}"
+            )
+        try:
+            vggish.parse(init)
+        except InputError as error:
+            raise InputError(f"--init={error}") from error
+
+
+def initialise(
+    network: keras.Model, architecture: registry.Architecture, init: str
+) -> list[str]:
+    """Sets a network's weights as `--init` says.
+
+    Returns:
+      The names of the layers that got weights.
+
+    Raises:
+      InputError: the source cannot be had, does not fit, or fails the proof.
+    """
+    kind, _, where = init.partition(":")
+    if kind == "random":
+        return []
+    if kind == "run":
+        return _from_run(network, where)
+    source = vggish.Vggish.load(init)
+    arrays = source.layers
+    for layer, name in VGGISH_LAYERS.items():
+        network.get_layer(layer).set_weights(arrays[name])
+    _prove(_in_float32(network, architecture), source)
+    print(f"L1 to L6 are VGGish's, from {source.name}", flush=True)
+    return list(VGGISH_LAYERS)
+
+
+def freeze(network: keras.Model, what: str) -> list[str]:
+    """Fixes layers by count from the input, or by comma-separated names.
+
+    Returns:
+      The names of the layers fixed.
+
+    Raises:
+      InputError: an unknown name, or more layers than there are.
+    """
+    if not what:
+        return []
+    weighted = [layer for layer in network.layers if layer.trainable_weights]
+    if what.isdigit():
+        convolutions = [x for x in weighted if not x.name.endswith("_norm")]
+        if int(what) >= len(convolutions):
+            raise InputError(
+                f"--freeze={what}: the model has {len(convolutions)} layers,"
+                " and one at least must stay trainable"
+            )
+        chosen = {layer.name for layer in convolutions[: int(what)]}
+    else:
+        chosen = {name.strip() for name in what.split(",")}
+        unknown = chosen - {layer.name for layer in weighted}
+        if unknown:
+            raise InputError(
+                f"--freeze={what}: no layer {sorted(unknown)[0]!r}; there"
+                f" are {', '.join(layer.name for layer in weighted)}"
+            )
+    for layer in weighted:
+        if layer.name.removesuffix("_norm") in chosen:
+            layer.trainable = False
+    return sorted(chosen)
+
+
+def _from_run(network: keras.Model, path: str) -> list[str]:
+    """Copies layers by name, L1 to L7; those of the classes start anew.
+
+    The classes of the two runs may be others.
+    """
+    source = run_folder.load(path)
+    taken, misfits = [], []
+    for layer in network.layers:
+        if not layer.weights or layer.name.startswith(_OF_CLASSES):
+            continue
+        try:
+            values = source.network.get_layer(layer.name).get_weights()
+            layer.set_weights(values)
+            taken.append(layer.name)
+        except ValueError as error:
+            misfits.append(f"{layer.name} ({error})")
+    if misfits:
+        raise InputError(
+            f"--init=run:{path}: its layers are not this model's:"
+            f" {misfits[0]}; use the same --model and --set"
+        )
+    print(f"{', '.join(taken)} are from {path}", flush=True)
+    return taken
+
+
+def _in_float32(
+    network: keras.Model, architecture: registry.Architecture
+) -> keras.Model:
+    """VGGish's layers in a network that computes in float32, whatever this one does."""
+    copy = architecture.build("float32")
+    for layer in copy.layers:
+        if layer.name in VGGISH_LAYERS:
+            layer.set_weights(network.get_layer(layer.name).get_weights())
+    return copy
+
+
+def _prove(network: keras.Model, source: vggish.Vggish) -> None:
+    """Our trunk and the source must give the same embeddings of a test waveform."""
+    frames = mel_spectrum.log_mel(vggish.probe())
+    length = vggish.PATCH_FRAMES
+    count = len(frames) // length
+    trunk = keras.Model(network.input, network.get_layer("L6_valid").output)
+    hidden = trunk(
+        {
+            "features": frames[: count * length].reshape(count, length, -1),
+            "num_frames": np.full(count, length, np.int32),
+        }
+    )
+    ours = vggish.fully_connected(tf.convert_to_tensor(hidden), source.layers)
+    vggish.prove(ours.numpy(), source.reference, source.name)

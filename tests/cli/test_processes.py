@@ -1,0 +1,78 @@
+"""Locks on folders, from other processes too."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import make_embeddings
+
+from tfweak import processes
+from tfweak.data_prep.commands import prepare
+from tfweak.errors import InputError
+from tfweak.models.commands import experiment, train
+
+HOLD = """
+import sys
+from tfweak import processes
+with processes.alone_in(sys.argv[1]):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process in the folder `taken`."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "taken")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout.readline() == b"in\n"
+        yield process
+        process.kill()
+
+
+def test_one_process_at_a_time_also_after_a_kill(holder, tmp_path):
+    taken = tmp_path / "taken"
+    with pytest.raises(InputError, match="taken: another process is writing there"):
+        with processes.alone_in(taken):
+            pass
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with processes.alone_in(taken), processes.alone_in(tmp_path / "other"):
+        pass
+    with processes.alone_in(taken):
+        assert not list(taken.iterdir())
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: cannot be written"):
+        with processes.alone_in(tmp_path / "file"):
+            pass
+
+
+def test_a_full_disk_says_where(tmp_path):
+    with pytest.raises(OSError, match=f"No space.*{tmp_path.name}/full"):
+        with processes.alone_in(tmp_path / "full"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match="in/there"):
+        with processes.alone_in(tmp_path / "full"):
+            raise OSError(errno.ENOSPC, "No space left on device", "in/there")
+
+
+def test_commands_refuse_a_folder_in_use(holder, tmp_path, capsys):
+    data = make_embeddings(tmp_path / "data", 20, seed=1)
+    out = f"--out={tmp_path / 'taken'}"
+    table = ["--table=kim2019_table2", f"--train_data={data}", "--validation_only"]
+    for command, arguments in (
+        (prepare, ["--dataset=soundscapes", "--num_clips=2"]),
+        (train, [f"--data={data}", "--epochs=1"]),
+        (experiment, [*table, "--rows=average"]),
+    ):
+        assert command.main([*arguments, out]) == 1
+        assert "taken: another process is writing there" in capsys.readouterr().err
+        assert not list((tmp_path / "taken").iterdir())

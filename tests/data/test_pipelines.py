@@ -1,0 +1,357 @@
+"""The input pipeline: what comes out, in which order, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from conftest import CLASSES, make_embeddings
+
+from tfweak.audio import front_ends, mel_spectrum, reading
+from tfweak.data import parsing, pipelines, records, sources
+from tfweak.data.pipelines import InputConfig
+from tfweak.errors import InputError
+from tfweak.labels import ClassList, Event, SegmentGrid
+from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
+
+GRID = SegmentGrid(0.96, 0.975)
+
+
+def clips_of(folder):
+    info = records.DatasetInfo.read(folder)
+    return [
+        records.parse_clip(item.numpy(), info.payload)
+        for item in tf.data.TFRecordDataset(records.shards(folder))
+    ]
+
+
+def training_ids(data, config, epoch):
+    """The first byte row of each clip, as a stand-in for its id."""
+    batches = pipelines.TrainingInput(data, config).epoch(epoch)
+    return [row[0].tobytes() for x, _ in batches for row in x["features"].numpy()]
+
+
+def test_batches_hold_what_was_written(embeddings):
+    data = sources.open_data([embeddings])
+    clips = clips_of(embeddings)
+    config = InputConfig(7, grid=GRID, num_segments=lambda n: n)
+    position = 0
+    for x, y in pipelines.evaluation_batches(data, config):
+        for i in range(len(y["weak"])):
+            clip = clips[position]
+            position += 1
+            rows = len(clip.payload)
+            assert y["clip_id"][i].numpy().decode() == clip.clip_id
+            assert x["num_frames"][i] == rows
+            np.testing.assert_array_equal(x["features"][i, :rows], clip.payload)
+            np.testing.assert_array_equal(x["features"][i, rows:], 0)
+            assert np.flatnonzero(y["weak"][i]).tolist() == list(clip.labels)
+            assert bool(y["has_strong"][i]) == (clip.events is not None)
+            width = x["features"].shape[1]
+            np.testing.assert_array_equal(
+                y["strong"][i], GRID.labels(clip.events or (), width, len(CLASSES))
+            )
+    assert position == len(clips) == len(data)
+
+
+def test_strong_labels_agree_with_the_grid_on_random_events():
+    rng = np.random.default_rng(0)
+    payload = Payload("log_mel", "float16", mel_spectrum.LogMelConfig().parameters())
+    grid = SegmentGrid(0.16, 0.7, 0.0075)
+    clips = []
+    for i in range(20):
+        events = []
+        for _ in range(int(rng.integers(0, 6))):
+            onset = float(np.float32(rng.uniform(0, 2)))
+            length = float(np.float32(rng.exponential(0.3) + 0.01))
+            events.append(Event(int(rng.integers(3)), onset, onset + length))
+        values = rng.normal(size=(int(rng.integers(1, 200)), 64)).astype(np.float16)
+        clips.append(records.Clip(str(i), [], values, events))
+    serialized = tf.constant([records.encode(clip, payload) for clip in clips])
+    parse = parsing.Parser(payload, 3, 200, grid, lambda n: -(-n // 16))
+    _, y = parse(serialized)
+    for i, clip in enumerate(clips):
+        as_stored = records.parse_clip(serialized[i].numpy(), payload).events
+        np.testing.assert_array_equal(y["strong"][i], grid.labels(as_stored, 13, 3))
+        assert clip.clip_id == y["clip_id"][i].numpy().decode()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "uint8"])
+def test_log_mel_payloads(dtype):
+    config = mel_spectrum.LogMelConfig()
+    payload = Payload("log_mel", dtype, config.parameters(dtype))
+    waveform = np.random.default_rng(1).normal(size=9000) * 0.1
+    frames = mel_spectrum.log_mel(waveform.astype(np.float32), config)
+    stored = (
+        mel_spectrum.quantise(frames) if dtype == "uint8" else frames.astype(np.float16)
+    )
+    serialized = tf.constant(
+        [
+            records.encode(records.Clip("a", [0], stored), payload),
+            records.encode(records.Clip("b", [1], stored[:10]), payload),
+        ]
+    )
+    x, _ = parsing.Parser(payload, 2)(serialized)
+    assert x["num_frames"].numpy().tolist() == [len(frames), 10]
+    np.testing.assert_allclose(x["features"][0], frames, atol=0.022)
+    np.testing.assert_array_equal(x["features"][1, 10:], 0)
+
+
+def test_waveforms_become_the_same_features_as_prepared_ones():
+    payload = Payload("waveform", "int16", {"sample_rate_hz": 16000})
+    rng = np.random.default_rng(2)
+    waves = [rng.integers(-9000, 9000, n).astype(np.int16) for n in (4000, 8000, 100)]
+    serialized = tf.constant(
+        [
+            records.encode(records.Clip(str(i), [], wave), payload)
+            for i, wave in enumerate(waves)
+        ]
+    )
+    x, _ = parsing.Parser(payload, 1)(serialized)
+    for i, wave in enumerate(waves):
+        padded = np.pad(wave, (0, max(0, 400 - len(wave))))
+        expected = mel_spectrum.log_mel(padded / 32768)
+        assert x["num_frames"][i] == len(expected)
+        np.testing.assert_allclose(
+            x["features"][i, : len(expected)], expected, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("name", ["vggish", "tlweak", "constant_q"])
+def test_waveforms_in_memory_are_kept_as_features(name, tmp_path):
+    """In every epoch each clip once, its labels, and its features rounded to halves."""
+    payload = Payload("waveform", "int16", {"sample_rate_hz": 16000})
+    rng = np.random.default_rng(3)
+    clips = [
+        records.Clip(
+            str(i),
+            [i % 2],
+            rng.integers(-9000, 9000, 9000 + 2000 * i).astype(np.int16),
+            None if i % 3 == 0 else [Event(i % 2, 0.1 * i, 0.1 * i + 0.3)],
+        )
+        for i in range(7)
+    ]
+    records.write_shard(
+        tmp_path / "a.tfrecord", [records.encode(c, payload) for c in clips]
+    )
+    records.DatasetInfo("x", payload, ClassList(("a", "b"))).write(tmp_path)
+    data = sources.open_data([tmp_path])
+    config = InputConfig(3, front_end=front_ends.get(name), grid=SegmentGrid(0.2, 0.2))
+    source = pipelines.TrainingInput(data, config)
+    whole = pipelines.evaluation_batches(data, config)
+    for batches in (source.epoch(0), source.epoch(1)):
+        left = [clip for batch in whole for clip in unbatched(*batch)]
+        assert any(clip[2].any() for clip in left)
+        for mine in (clip for batch in batches for clip in unbatched(*batch)):
+            # no two clips are equally long
+            (found,) = (i for i, c in enumerate(left) if len(c[0]) == len(mine[0]))
+            expected = left.pop(found)
+            np.testing.assert_allclose(mine[0], expected[0], rtol=2**-10, atol=1e-3)
+            for labels, own in zip(mine[1:], expected[1:]):
+                np.testing.assert_array_equal(labels, own)
+        assert not left
+
+
+def unbatched(x, y):
+    """Valid frames, tags, strong labels of them and whether there are any."""
+    for i, rows in enumerate(x["num_frames"].numpy()):
+        yield (
+            x["features"][i, :rows].numpy(),
+            y["weak"][i].numpy(),
+            y["strong"][i, :rows].numpy(),
+            y["has_strong"][i].numpy(),
+        )
+
+
+def test_training_clips_are_cut_and_padded(embeddings):
+    data = sources.open_data([embeddings])
+    for x, y in pipelines.training_batches(data, InputConfig(16, num_frames=4)):
+        assert x["features"].shape[1:] == (4, 128)
+        assert x["num_frames"].numpy().max() <= 4
+        assert set(y) == {"weak"}
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 30])
+@pytest.mark.parametrize("balance", [False, True])
+def test_order_follows_seed_and_epoch_alone(embeddings, cache_bytes, balance):
+    data = sources.open_data([embeddings])
+    config = InputConfig(8, seed=5, cache_bytes=cache_bytes, balance=balance)
+    source = pipelines.TrainingInput(data, config)
+    first, second = (
+        [x["features"].numpy().tobytes() for x, _ in source.epoch(e)] for e in (0, 1)
+    )
+    again = [x["features"].numpy().tobytes() for x, _ in source.epoch(0)]
+    fresh = pipelines.TrainingInput(data, config).epoch(1)
+    assert first == again
+    assert first != second
+    assert second == [x["features"].numpy().tobytes() for x, _ in fresh]
+    other = dataclasses.replace(config, seed=6)
+    assert training_ids(data, config, 0) != training_ids(data, other, 0)
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 30])
+def test_an_epoch_has_every_clip_once(embeddings, cache_bytes):
+    data = sources.open_data([embeddings])
+    config = InputConfig(8, cache_bytes=cache_bytes)
+    expected = sorted(clip.payload[0].tobytes() for clip in clips_of(embeddings))
+    floats = sorted(
+        np.frombuffer(row, np.float32).astype(np.uint8).tobytes()
+        for row in training_ids(data, config, 0)
+    )
+    assert floats == expected
+
+
+def test_balancing_shows_rare_classes_more_often(tmp_path):
+    payload = OFFICIAL_EMBEDDINGS
+    clips = [
+        records.Clip(str(i), [0 if i < 90 else 1], np.full((1, 128), i, np.uint8))
+        for i in range(100)
+    ]
+    records.write_shard(
+        tmp_path / "a.tfrecord", [records.encode(c, payload) for c in clips]
+    )
+    records.DatasetInfo("x", payload, ClassList(("often", "rare"))).write(tmp_path)
+    data = sources.open_data([tmp_path])
+    counts = np.zeros(2)
+    epochs = 20
+    source = pipelines.TrainingInput(data, InputConfig(50, balance=True))
+    for epoch in range(epochs):
+        for _, y in source.epoch(epoch):
+            counts += y["weak"].numpy().sum(0)
+    # mean frequency 50: the rare class comes sqrt(50 / 10) = 2.24 times as often
+    assert counts[0] / epochs == 90
+    assert counts[1] / epochs == pytest.approx(10 * np.sqrt(5), rel=0.1)
+
+
+def test_split_is_disjoint_complete_and_independent_of_files(embeddings, tmp_path):
+    data = sources.open_data([embeddings])
+    train, valid = data.split(0.3, seed=1)
+    ids = [set(part.clip_ids) for part in (data, train, valid)]
+    assert ids[1] | ids[2] == ids[0] and not ids[1] & ids[2]
+    np.testing.assert_array_equal(
+        train.label_counts + valid.label_counts, data.label_counts
+    )
+    batches = pipelines.evaluation_batches(valid, InputConfig(8))
+    assert {i for _, y in batches for i in y["clip_id"].numpy()} == ids[2]
+    # the same clips in another order in one file
+    records.write_shard(
+        tmp_path / "one.tfrecord",
+        [
+            item.numpy()
+            for item in tf.data.TFRecordDataset(records.shards(embeddings)[::-1])
+        ],
+    )
+    shutil.copy(embeddings / records.INFO_NAME, tmp_path)
+    moved = sources.open_data([tmp_path]).split(0.3, seed=1)[1]
+    assert set(moved.clip_ids) == ids[2]
+    assert set(data.split(0.3, seed=2)[1].clip_ids) != ids[2]
+    for fraction in (0.0, 1.0, 1e-9):
+        with pytest.raises(InputError, match="fraction"):
+            data.split(fraction)
+
+
+def test_mixup_mixes_features_and_labels_alike():
+    size = 64
+    labels = np.eye(size, dtype=np.float32)
+    x = {
+        "features": tf.constant(labels[:, None, :]),
+        "num_frames": tf.range(1, size + 1),
+    }
+    y = {"weak": tf.constant(labels)}
+    mixed_x, mixed_y = pipelines.mix(x, y, 1.0, tf.constant([3, 4]))
+    np.testing.assert_allclose(mixed_x["features"][:, 0], mixed_y["weak"], atol=1e-6)
+    np.testing.assert_allclose(np.sum(mixed_y["weak"], 1), 1, atol=1e-6)
+    own = np.diag(mixed_y["weak"])
+    assert own.min() >= 0.5 and own.max() < 1.0001 and own.std() > 0.05
+    again, _ = pipelines.mix(x, y, 1.0, tf.constant([3, 4]))
+    np.testing.assert_array_equal(again["features"], mixed_x["features"])
+    assert (mixed_x["num_frames"].numpy() >= x["num_frames"].numpy()).all()
+
+
+def test_folders_that_do_not_go_together(embeddings, tmp_path):
+    with pytest.raises(InputError, match="stands 2 times"):
+        sources.open_data([embeddings, embeddings])
+    other = make_embeddings(tmp_path / "other", 4, seed=9)
+    info = records.DatasetInfo.read(other)
+    dataclasses.replace(info, classes=ClassList(("a", "b", "c"))).write(other)
+    with pytest.raises(InputError, match="classes"):
+        sources.open_data([embeddings, other])
+    payload = Payload("audio_embedding", "uint8", {"extractor": "mine"})
+    dataclasses.replace(info, payload=payload).write(other)
+    with pytest.raises(InputError, match="extractor is 'mine', not 'audioset-v1"):
+        sources.open_data([embeddings, other])
+
+
+def test_broken_shards_are_named(embeddings, tmp_path):
+    folder = tmp_path / "broken"
+    shutil.copytree(embeddings, folder)
+    path = folder / "part-1.tfrecord"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(InputError, match="part-1.tfrecord.*truncated"):
+        sources.open_data([folder])
+    records.write_shard(path, [b"nonsense"])
+    with pytest.raises(InputError, match="part-1.tfrecord, record 0"):
+        sources.open_data([folder])
+
+
+def test_labels_out_of_range_and_empty_clips_are_named(tmp_path):
+    payload = OFFICIAL_EMBEDDINGS
+    rows = np.zeros((1, 128), np.uint8)
+    path = tmp_path / "a.tfrecord"
+    records.write_shard(
+        path, [records.encode(records.Clip("the-id", [7], rows), payload)]
+    )
+    records.DatasetInfo("x", payload, CLASSES).write(tmp_path)
+    with pytest.raises(InputError, match="'the-id'.*a.tfrecord.*label 7"):
+        sources.open_data([tmp_path])
+    empty = tf.train.SequenceExample()
+    empty.context.feature["video_id"].bytes_list.value.append(b"no-rows")
+    records.write_shard(path, [empty.SerializeToString()])
+    with pytest.raises(InputError, match="'no-rows'.*no rows"):
+        sources.open_data([tmp_path])
+    records.write_shard(path, [])
+    with pytest.raises(InputError, match="no clips"):
+        sources.open_data([tmp_path])
+
+
+def test_official_shards_count_as_documented(shared_data):
+    data = sources.open_data([shared_data / "audioset" / "bal_train"])
+    assert len(data) == 22160 and len(data.classes) == 527 and data.num_strong == 0
+    lengths = np.concatenate(
+        [
+            x["num_frames"].numpy()
+            for x, _ in pipelines.evaluation_batches(data, InputConfig(1000))
+        ]
+    )
+    assert (lengths < 10).sum() == 378 and lengths.min() >= 1 and lengths.max() == 10
+
+
+def test_batches_from_audio_files_are_those_of_prepared_ones(tmp_path):
+    rng = np.random.default_rng(0)
+    paths, expected = [], []
+    for i, (suffix, count) in enumerate((("wav", 16000), ("flac", 9000), ("wav", 300))):
+        path = tmp_path / f"{i}.{suffix}"
+        soundfile.write(path, rng.uniform(-0.5, 0.5, count), 16000)
+        wave = reading.pad_or_cut(reading.read_audio(path), max(400, count))
+        paths.append(path)
+        expected.append(mel_spectrum.log_mel(wave))
+    weak = np.eye(3)
+    seen = 0
+    for x, y in pipelines.audio_file_batches(paths, weak, 2):
+        for i in range(len(y["weak"])):
+            rows = len(expected[seen])
+            assert x["num_frames"][i] == rows
+            np.testing.assert_allclose(
+                x["features"][i, :rows], expected[seen], atol=1e-3
+            )
+            np.testing.assert_array_equal(y["weak"][i], weak[seen])
+            seen += 1
+    assert seen == 3
+    (x, _) = next(iter(pipelines.audio_file_batches(paths, weak, 3, num_frames=20)))
+    assert x["features"].shape == (3, 20, 64)
+    with pytest.raises(InputError, match="3 files but labels of shape"):
+        pipelines.audio_file_batches(paths, weak[:2], 2)

@@ -1,0 +1,369 @@
+"""Embeddings from audio to records to a run: prepared, kept apart, predicted from."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from conftest import make_embeddings
+
+from tfweak.data import parsing, records, sources
+from tfweak.data_prep.commands import prepare
+from tfweak.data_prep.inputs import audio_clips
+from tfweak.errors import InputError
+from tfweak.extractors import vggish
+from tfweak.models import registry
+from tfweak.models.commands import predict, train
+from tfweak.models.runs import payload_checks, run_folder, scoring
+from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
+
+RATE = 16000
+RAW = Payload("audio_embedding", "float32", {"extractor": "mine"})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once():
+    """Loading is tested elsewhere; here each source is loaded once in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        load = functools.lru_cache(vggish.Vggish.load)
+        patch.setattr(vggish.Vggish, "load", staticmethod(load))
+        yield
+
+
+@pytest.fixture(scope="module")
+def pca(tmp_path_factory):
+    rng = np.random.default_rng(5)
+    path = tmp_path_factory.mktemp("pca") / vggish.PCA_NAME
+    vectors = np.linalg.qr(rng.standard_normal((128, 128)))[0] / 4
+    np.savez(path, pca_eigen_vectors=vectors, pca_means=np.zeros(128))
+    return path
+
+
+@pytest.fixture(scope="module")
+def audio(tmp_path_factory):
+    """Twelve clips in the layout of ESC-10, two classes and two folds; and a table."""
+    folder = tmp_path_factory.mktemp("esc")
+    rows = ["filename,labels"]
+    for i in range(12):
+        name = ("001 - Dog", "002 - Rain")[i % 2]
+        (folder / name).mkdir(exist_ok=True)
+        rng = np.random.default_rng(i)
+        wave = 0.1 * rng.standard_normal(round((0.5, 2.0, 3.0)[i % 3] * RATE))
+        wave[:: 2 + 3 * (i % 2)] = 0.4
+        soundfile.write(folder / name / f"{1 + i // 6}-{i}-A.wav", wave, RATE)
+        rows.append(f"{1 + i // 6}-{i}-A.wav,{name[6:]}")
+    (folder / "tags.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def run(command, *arguments):
+    return command.main([a if a.startswith("/") else f"--{a}" for a in arguments])
+
+
+def clips(folder):
+    payload = records.DatasetInfo.read(folder).payload
+    return {
+        clip.clip_id: clip
+        for item in tf.data.TFRecordDataset(records.shards(folder))
+        for clip in [records.parse_clip(item.numpy(), payload)]
+    }
+
+
+@pytest.fixture(scope="module")
+def prepared(audio, pca, vggish_saved, tmp_path_factory):
+    """The folder as raw embeddings and as bytes."""
+    out = tmp_path_factory.mktemp("prepared")
+    for name, more in (("raw", []), ("bytes", [f"pca={pca}"])):
+        status = run(
+            prepare,
+            "dataset=folder",
+            f"source={audio}",
+            "features=embeddings",
+            f"vggish=hub:{vggish_saved}",
+            f"out={out / name}",
+            "workers=1",
+            *more,
+        )
+        assert status == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def trained(prepared):
+    """Runs on both, and one on embeddings that pass for the released ones."""
+    released = make_embeddings(prepared / "released", 20)
+    settings = {
+        "raw": "hidden_units=8,rescaling=none",
+        "bytes": "hidden_units=8",
+        "released": "hidden_units=8",
+    }
+    for name, setting in settings.items():
+        data = released if name == "released" else prepared / name
+        status = run(
+            train,
+            f"data={data}",
+            f"set={setting}",
+            "epochs=1",
+            "valid_fraction=0.4",
+            f"out={prepared / 'runs' / name}",
+        )
+        assert status == 0
+    return prepared / "runs"
+
+
+def test_what_is_stored(prepared, audio, pca, vggish_saved):
+    network = vggish.Vggish.load(f"hub:{vggish_saved}")
+    post = vggish.PostProcessor.read(pca)
+    raw, as_bytes = clips(prepared / "raw"), clips(prepared / "bytes")
+    assert len(raw) == 12 and set(raw) == set(as_bytes)
+    for name, clip in raw.items():
+        waveform, _ = soundfile.read(audio / name, dtype="float32")
+        expected = network.embed(waveform)
+        assert clip.payload.dtype == np.float32
+        assert len(clip.payload) == {0.5: 1, 2.0: 2, 3.0: 3}[clip.end_seconds]
+        np.testing.assert_array_equal(clip.payload, expected)
+        np.testing.assert_array_equal(as_bytes[name].payload, post(expected))
+    spread = np.concatenate([clip.payload for clip in as_bytes.values()])
+    assert len(np.unique(spread)) > 50  # not all clipped
+    assert records.DatasetInfo.read(prepared / "bytes").payload == Payload(
+        "audio_embedding",
+        "uint8",
+        {
+            "extractor": "vggish",
+            "weights_sha256": network.fingerprint,
+            "pca_sha256": post.fingerprint,
+        },
+    )
+    parameters = records.DatasetInfo.read(prepared / "raw").payload.parameters
+    assert parameters["pca_sha256"] is None
+
+
+def test_bytes_have_the_form_of_the_official_records(prepared):
+    (path, *_) = records.shards(prepared / "bytes")
+    record = next(iter(tf.data.TFRecordDataset(path))).numpy()
+    example = tf.train.SequenceExample.FromString(record)
+    rows = example.feature_lists.feature_list["audio_embedding"].feature
+    assert rows and all(
+        [len(value) for value in row.bytes_list.value] == [128] for row in rows
+    )
+    assert set(example.feature_lists.feature_list) == {"audio_embedding"}
+    assert {"video_id", "start_time_seconds", "end_time_seconds", "labels"} <= set(
+        example.context.feature
+    )
+
+
+def test_the_parser_gives_raw_rows_as_they_are(prepared):
+    data = sources.open_data([prepared / "raw"])
+    stored = clips(prepared / "raw")
+    parse = parsing.Parser(data.payload, len(data.classes))
+    x, y = parse(next(iter(data.open_serialized().batch(12))))
+    assert x["features"].shape == (12, 3, 128)
+    for i, name in enumerate(y["clip_id"].numpy()):
+        payload = stored[name.decode()].payload
+        assert x["num_frames"][i] == len(payload)
+        np.testing.assert_array_equal(x["features"][i, : len(payload)], payload)
+        assert not np.any(x["features"][i, len(payload) :])
+
+
+def test_raw_rows_that_are_not_whole(tmp_path):
+    values = np.ones((2, 128), np.float32)
+    record = records.encode(records.Clip("odd", [0], values), RAW)
+    again = records.parse_clip(record, RAW)
+    np.testing.assert_array_equal(again.payload, values)
+    broken = tf.train.SequenceExample.FromString(record)
+    feature = broken.feature_lists.feature_list["audio_embedding"].feature[1]
+    feature.bytes_list.value[0] = feature.bytes_list.value[0][:128]
+    with pytest.raises(InputError, match="row 1 has 128 bytes, expected 512"):
+        records.parse_clip(broken.SerializeToString(), RAW)
+    serialized = tf.constant([record, broken.SerializeToString()])
+    assert parsing.check(serialized, RAW)[3].numpy().tolist() == [2, 0]
+    with pytest.raises(InputError, match="NaN"):
+        records.encode(records.Clip("odd", [0], values * np.nan), RAW)
+
+
+@pytest.mark.slow
+def test_workers_and_another_source_give_the_same_files(
+    audio, prepared, vggish_checkpoint, tmp_path
+):
+    arguments = [
+        "dataset=folder",
+        f"source={audio}",
+        "features=embeddings",
+        f"vggish=checkpoint:{vggish_checkpoint}",
+        "clips_per_shard=6",
+    ]
+    assert run(prepare, *arguments, f"out={tmp_path}", "workers=2") == 0
+    assert len(records.shards(tmp_path)) == 2
+    ours, theirs = clips(tmp_path), clips(prepared / "raw")
+    assert set(ours) == set(theirs)
+    for name in ours:
+        np.testing.assert_array_equal(ours[name].payload, theirs[name].payload)
+    # from a hub or from a checkpoint: the same embeddings, which go together
+    one, other = (records.DatasetInfo.read(f) for f in (tmp_path, prepared / "raw"))
+    assert one.payload == other.payload
+
+
+def test_esc_and_soundscapes(audio, pca, vggish_saved, tmp_path, capsys):
+    common = ["features=embeddings", f"vggish=hub:{vggish_saved}", "workers=1"]
+    out = tmp_path / "esc"
+    argv = ["dataset=esc", f"source={audio}", f"out={out}", f"pca={pca}", *common]
+    assert run(prepare, *argv) == 0
+    assert [len(clips(out / f"fold{i}")) for i in (1, 2)] == [6, 6]
+    assert run(prepare, *argv) == 0
+    assert "already complete" in capsys.readouterr().out
+    assert run(prepare, *(a for a in argv if not a.startswith("pca"))) == 1
+    assert "payload.parameters.pca_sha256 was " in capsys.readouterr().err
+    out = tmp_path / "scenes"
+    argv = ["dataset=soundscapes", "num_clips=2", "clip_seconds=2", f"out={out}"]
+    assert run(prepare, *argv, f"source={audio}", *common) == 0
+    assert {clip.payload.shape for clip in clips(out).values()} == {(2, 128)}
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["vggish=hub"], "--vggish is for --features=embeddings"),
+        (["pca=x", "features=waveform"], "--pca is for --features=embeddings"),
+        (["features=embeddings", "payload_dtype=uint8"], "--payload_dtype is for"),
+        (["features=embeddings", "vggish=hub:/nowhere"], "/nowhere: cannot be loaded"),
+        (["features=embeddings", "vggish=run:x"], "run:x: one of hub"),
+        (["features=embeddings", "vggish="], "--vggish is empty"),
+        (["features=embeddings", "pca=/none.npz"], "/none.npz: no PCA parameters"),
+        (["features=embeddings", "vggish=checkpoint:x"], "no checkpoint there"),
+    ],
+)
+def test_refused_before_any_work(audio, tmp_path, capsys, flags, message):
+    out = tmp_path / "out"
+    argv = ["dataset=folder", f"source={audio}", f"out={out}", *flags]
+    assert run(prepare, *argv) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_worker_without_vggish_ends_the_run(prepared, tmp_path):
+    """It must not list every clip as a bad file."""
+    payload = records.DatasetInfo.read(prepared / "raw").payload
+    encoder = audio_clips.Encoder(payload, f"checkpoint:{tmp_path}/gone.ckpt")
+    with pytest.raises(RuntimeError, match="cannot be loaded any more.*gone.ckpt"):
+        encoder(np.zeros(RATE, np.float32))
+
+
+def test_a_worker_with_other_weights_ends_the_run(vggish_saved, pca):
+    other = Payload("audio_embedding", "uint8", {"extractor": "vggish"})
+    encoder = audio_clips.Encoder(other, f"hub:{vggish_saved}", str(pca))
+    with pytest.raises(RuntimeError, match="changed since the run began"):
+        encoder(np.zeros(RATE, np.float32))
+
+
+# --- kept apart ----------------------------------------------------------------------
+
+
+def test_extracted_and_released_are_not_read_together(prepared, trained):
+    released = prepared / "released"
+    with pytest.raises(InputError, match="cannot be read together.*extractor is"):
+        sources.open_data([prepared / "bytes", released])
+    with pytest.raises(InputError, match="dtype is 'float32', not 'uint8'"):
+        sources.open_data([prepared / "bytes", prepared / "raw"])
+
+
+@pytest.mark.parametrize("name, other", [("released", "bytes"), ("bytes", "released")])
+def test_a_run_refuses_data_of_another_extractor(prepared, trained, name, other):
+    loaded = run_folder.load(trained / name)
+    data = sources.open_data([prepared / other])
+    with pytest.raises(
+        InputError, match="extractor is .*not exactly reproduce the released"
+    ):
+        scoring.evaluate(loaded, data)
+
+
+def test_the_rescaling_must_fit_the_dtype():
+    for rescaling in ("centred", "dequantised"):
+        payload_checks.check_model(
+            "audio_embedding", OFFICIAL_EMBEDDINGS, "data", rescaling
+        )
+        with pytest.raises(InputError, match="data: .*--set=rescaling=none"):
+            payload_checks.check_model("audio_embedding", RAW, "data", rescaling)
+    payload_checks.check_model("audio_embedding", RAW, "data", "none")
+    with pytest.raises(InputError, match="--set=rescaling=centred"):
+        payload_checks.check_model(
+            "audio_embedding", OFFICIAL_EMBEDDINGS, "data", "none"
+        )
+
+
+def test_rescaling_none_leaves_the_values():
+    made = registry.create("embedding_attention", 2, rescaling="none", hidden_units=4)
+    layer = made.build().get_layer("rescaling")
+    rows = np.random.default_rng(0).normal(size=(1, 3, 128)).astype(np.float32)
+    np.testing.assert_array_equal(layer(rows), rows)
+
+
+# --- prediction from audio -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["raw", "bytes"])
+def test_prediction_from_audio_is_that_from_shards(
+    name, prepared, trained, audio, pca, vggish_saved, tmp_path
+):
+    argv = [f"run={trained / name}", f"vggish=hub:{vggish_saved}"]
+    argv += [f"pca={pca}"] if name == "bytes" else []
+    one, other = tmp_path / "audio.tsv", tmp_path / "shards.tsv"
+    assert run(predict, *argv, str(audio), f"out={one}") == 0
+    data = str(prepared / name)
+    assert run(predict, f"run={trained / name}", data, f"out={other}") == 0
+    tables = []
+    for path in (one, other):
+        lines = path.with_suffix(".tags.tsv").read_text().splitlines()[1:]
+        rows = [line.split("\t") for line in lines]
+        tables.append({(row[0], row[1]): float(row[2]) for row in rows})
+    assert len(tables[0]) == 24 and set(tables[0]) == set(tables[1])
+    for key, probability in tables[0].items():
+        assert probability == pytest.approx(tables[1][key], abs=0.01)  # bfloat16
+
+
+def test_prediction_with_a_run_on_released_embeddings(
+    trained, audio, pca, vggish_saved, tmp_path, capsys
+):
+    out = tmp_path / "events.tsv"
+    argv = [f"run={trained / 'released'}", f"vggish=hub:{vggish_saved}"]
+    argv += [str(audio), f"out={out}"]
+    assert run(predict, *argv) == 1
+    assert "add --pca=vggish_pca_params.npz" in capsys.readouterr().err
+    assert run(predict, *argv, f"pca={pca}") == 1
+    error = capsys.readouterr().err
+    assert "do not exactly reproduce the released ones" in error
+    assert "add --mix_extractors" in error and not out.exists()
+    assert run(predict, *argv, f"pca={pca}", "mix_extractors") == 0
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    "name, flags, message",
+    [
+        (
+            "raw",
+            [],
+            "give shards (*.tfrecord) or, to extract them from audio, --vggish",
+        ),
+        ("raw", ["pca=x"], "--pca has no effect without --vggish"),
+        ("raw", ["mix_extractors"], "--mix_extractors has no effect without --vggish"),
+        (
+            "raw",
+            ["vggish={hub}", "pca={pca}"],
+            "not the extractor of the training data",
+        ),
+        ("bytes", ["vggish={hub}", "mix_extractors"], "pca_sha256 is None, not '"),
+        ("raw", ["vggish=hub:/nowhere"], "/nowhere: cannot be loaded"),
+    ],
+)
+def test_prediction_is_refused(
+    name, flags, message, trained, audio, pca, vggish_saved, tmp_path, capsys
+):
+    flags = [f.format(hub=f"hub:{vggish_saved}", pca=pca) for f in flags]
+    out = tmp_path / "events.tsv"
+    argv = [f"run={trained / name}", str(audio), f"out={out}"]
+    assert run(predict, *argv, *flags) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()

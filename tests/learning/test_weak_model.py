@@ -1,0 +1,326 @@
+"""The training step: its terms, its promises to Keras, its callbacks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfweak.data import pipelines, sources
+from tfweak.errors import InputError
+from tfweak.learning import callbacks, losses, pooling, weak_model
+from tfweak.models import registry
+from tfweak.models.networks import layers
+
+RNG = np.random.default_rng(0)
+T, C = 6, 3
+
+
+def network(pooling="attention", precision="float32"):
+    keras.utils.set_random_seed(1)
+    architecture = registry.create(
+        "embedding_attention",
+        C,
+        pooling=pooling,
+        hidden_units=8,
+        hidden_layers=1,
+        dropout=0.0,
+    )
+    return architecture.build(precision)
+
+
+def batch(clips=5):
+    x = {
+        "features": RNG.integers(0, 255, (clips, T, 128)).astype(np.float32),
+        "num_frames": np.array([T, 3, 1, T, 2][:clips], np.int32),
+    }
+    y = {
+        "weak": (RNG.random((clips, C)) < 0.5).astype(np.float32),
+        "strong": (RNG.random((clips, T, C)) < 0.5).astype(np.float32),
+        "has_strong": np.array([True, False, True, False, False][:clips]),
+    }
+    return x, y
+
+
+def model_of(kind, **settings):
+    model = weak_model.WeakModel(network(), weak_model.Supervision(kind, **settings))
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    return model
+
+
+@pytest.mark.parametrize("kind", weak_model.SUPERVISIONS)
+def test_total_is_the_papers_sum(kind):
+    model = model_of(kind, strong_weight=0.7, self_weight=0.3)
+    x, y = batch()
+    outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
+    args = outputs["attention"], outputs["attention_logits"], outputs["mask"]
+    expected = np.array(losses.prediction_loss(y["weak"], outputs["clip_probs"]))
+    if "strong" in kind:
+        strong = np.array(losses.attention_loss(y["strong"], *args))
+        expected = expected + 0.7 * strong * y["has_strong"]
+    if "self" in kind:
+        pseudo = losses.pseudo_strong_labels(
+            outputs["segment_probs"], y["weak"], outputs["mask"]
+        )
+        expected = expected + 0.3 * np.array(losses.attention_loss(pseudo, *args))
+    logs = model.train_on_batch(x, y, return_dict=True)
+    assert logs["loss"] == pytest.approx(expected.mean(), rel=1e-5)
+    names = {"loss", "loss_pred"}
+    names |= {"loss_strong"} if "strong" in kind else set()
+    names |= {"loss_self", "pseudo_positive"} if "self" in kind else set()
+    assert set(logs) == names
+
+
+@pytest.mark.parametrize("clip_weight", [0.0, 1.0])
+def test_strong_baselines_train_the_segments(clip_weight):
+    network_ = network("average")
+    supervision = weak_model.Supervision(clip_weight=clip_weight, segment_weight=0.5)
+    model = weak_model.WeakModel(network_, supervision)
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    x, y = batch()
+    outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
+    segments = losses.segment_loss(
+        y["strong"], outputs["segment_probs"], outputs["mask"]
+    )
+    expected = 0.5 * np.array(segments) * y["has_strong"]
+    weak = losses.prediction_loss(y["weak"], outputs["clip_probs"])
+    expected = expected + clip_weight * np.array(weak)
+    logs = model.train_on_batch(x, y, return_dict=True)
+    assert logs["loss"] == pytest.approx(expected.mean(), rel=1e-5)
+    assert set(logs) == {"loss", "loss_pred", "loss_segments"}
+
+
+def costly_network():
+    """A network that answers what its segments cost, as `mmnet_ms` does."""
+    keras.utils.set_random_seed(2)
+    inputs = layers.network_inputs(128)
+    mask = layers.SequenceMask()(inputs["num_frames"], inputs["features"])
+    hidden = keras.layers.Rescaling(1 / 128, -1.0)(inputs["features"])
+    outputs = layers.segment_head(hidden, mask, C, "average")
+    costs = {}
+    for name in ("present_cost", "absent_cost"):
+        values = keras.layers.Dense(C, "softplus", name=name)(hidden)
+        costs[name] = pooling.AveragePooling()(values, mask)["clip_probs"]
+    return keras.Model(inputs, {**outputs, **costs})
+
+
+def test_costs_of_segments_have_the_weight_of_the_clips_loss():
+    model = weak_model.WeakModel(
+        costly_network(), weak_model.Supervision(clip_weight=0.5)
+    )
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    x, y = batch()
+    outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
+    prediction = np.array(losses.prediction_loss(y["weak"], outputs["clip_probs"]))
+    costs = np.where(y["weak"], outputs["present_cost"], outputs["absent_cost"])
+    before = {v.path: v.numpy() for v in model.trainable_variables}
+    logs = model.train_on_batch(x, y, return_dict=True)
+    assert set(logs) == {"loss", "loss_pred", "loss_micro"}
+    assert logs["loss_micro"] == pytest.approx(costs.sum(1).mean(), rel=1e-5)
+    expected = 0.5 * (prediction + costs.sum(1)).mean()
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+    for variable in model.trainable_variables:
+        assert np.abs(variable.numpy() - before[variable.path]).max() > 0
+    assert model.test_on_batch(x, y, return_dict=True)["loss_micro"] > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"clip_weight": 0.0}, "leaves no loss"),
+        ({"segment_weight": -1.0}, "negative"),
+        ({"kind": "self", "pseudo_labels": "nonsense"}, "pseudo labels 'nonsense'"),
+    ],
+)
+def test_supervision_that_cannot_be(settings, message):
+    with pytest.raises(InputError, match=message):
+        weak_model.Supervision(**settings)
+
+
+def test_step_follows_the_gradient_of_the_total():
+    model = model_of("strong+self")
+    x, y = batch()
+    before = [w.numpy() for w in model.trainable_variables]
+    with tf.GradientTape() as tape:
+        outputs = model(x, training=True)
+        loss = model.compute_loss(x, y, outputs)
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    model.train_on_batch(x, y)
+    for old, gradient, new in zip(before, gradients, model.trainable_variables):
+        np.testing.assert_allclose(new.numpy(), old - 0.1 * gradient, atol=1e-6)
+
+
+def test_sample_weight_weights_clips():
+    x, y = batch()
+    model = model_of("self")
+    weight = np.array([1.0, 2.0, 0.0, 0.5, 0.0])
+    terms = model.compute_terms(x, y, model(x, training=True))
+    total = np.array(terms["loss_pred"] + terms["loss_self"])
+    history = model.fit(x, y, sample_weight=weight, batch_size=5, verbose=0).history
+    assert history["loss"][0] == pytest.approx((weight * total).sum() / 5, rel=1e-5)
+    mean = (weight * np.array(terms["loss_pred"])).sum() / weight.sum()
+    assert history["loss_pred"][0] == pytest.approx(mean, rel=1e-5)
+
+
+def test_plain_fit_on_features_and_tags_alone():
+    x, y = batch()
+    model = weak_model.WeakModel(network(), weak_model.Supervision("self"))
+    model.compile(
+        optimizer="adam",
+        metrics=[keras.metrics.AUC(multi_label=True, num_labels=C, name="auc")],
+    )
+    history = model.fit(
+        x["features"], y["weak"], validation_split=0.2, epochs=2, verbose=0
+    )
+    assert {"loss", "auc", "val_loss", "val_auc", "val_loss_pred"} <= set(
+        history.history
+    )
+    assert model.predict(x["features"], verbose=0)["clip_probs"].shape == (5, C)
+    assert model.evaluate(x["features"], y["weak"], verbose=0, return_dict=True)["loss"]
+
+
+def test_every_way_to_train_lowers_the_loss(embeddings):
+    data = sources.open_data([embeddings])
+    architecture = registry.create(
+        "embedding_attention", C, hidden_units=32, dropout=0.1
+    )
+    for kind in weak_model.SUPERVISIONS:
+        keras.utils.set_random_seed(0)
+        config = pipelines.InputConfig(
+            16, grid=architecture.grid, num_segments=architecture.num_segments
+        )
+        model = weak_model.WeakModel(architecture.build(), weak_model.Supervision(kind))
+        model.compile(optimizer=keras.optimizers.Adam(3e-3), steps_per_execution=2)
+        source = pipelines.TrainingInput(data, config)
+        first = model.fit(source.epoch(0), verbose=0).history["loss_pred"][0]
+        for epoch in range(1, 12):
+            last = model.fit(source.epoch(epoch), verbose=0).history["loss_pred"][0]
+        assert last < 0.7 * first
+
+
+def test_regularisation_counts():
+    plain, heavy = model_of("none"), model_of("none")
+    heavy.network.get_layer("L8-a").kernel.regularizer = keras.regularizers.L2(0.5)
+    x, y = batch()
+    kernel = heavy.network.get_layer("L8-a").kernel.numpy()
+    extra = (
+        heavy.train_on_batch(x, y, return_dict=True)["loss"]
+        - plain.train_on_batch(x, y, return_dict=True)["loss"]
+    )
+    assert extra == pytest.approx(0.5 * (kernel**2).sum(), rel=1e-4)
+
+
+def test_float16_scales_the_loss():
+    x, y = batch()
+    model = weak_model.WeakModel(network(precision="float16"))
+    model.compile(optimizer="adam")
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    before = model.network.get_layer("L8-a").bias.numpy()
+    for _ in range(3):
+        logs = model.train_on_batch(x, y, return_dict=True)
+    assert np.isfinite(logs["loss"])
+    after = model.network.get_layer("L8-a").bias.numpy()
+    assert after.dtype == np.float32 and np.abs(after - before).max() > 0
+
+
+def test_on_a_cpu_nothing_is_compiled_by_xla():
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    model = model_of("none")
+    assert model.jit_compile is False
+
+
+def test_supervision_needs_what_it_supervises():
+    with pytest.raises(InputError, match="attention"):
+        weak_model.WeakModel(network("average"), weak_model.Supervision("self"))
+    x, y = batch()
+    model = model_of("strong")
+    with pytest.raises(InputError, match="strong"):
+        model.compute_loss(x, {"weak": y["weak"]}, model(x))
+    for wrong in ({"kind": "both"}, {"target": "x"}, {"self_weight": -1.0}):
+        with pytest.raises(InputError):
+            weak_model.Supervision(**wrong)
+
+
+def test_weight_average_is_the_recurrence_and_swaps_back():
+    x, y = batch()
+    model = model_of("none")
+    average = callbacks.WeightAverage(0.5)
+    average.set_model(model)
+    layer = model.network.get_layer("L8-a").bias
+    expected = layer.numpy()
+    average.on_train_begin()
+    for step in range(4):
+        model.train_on_batch(x, y)
+        average.on_train_batch_end(step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * layer.numpy()
+    own = layer.numpy()
+    average.swap()
+    np.testing.assert_allclose(layer.numpy(), expected, atol=1e-6)
+    average.swap()
+    np.testing.assert_array_equal(layer.numpy(), own)
+
+
+def test_clip_scores_adds_the_exact_mean_average_precision(embeddings):
+    data = sources.open_data([embeddings])
+    batches = pipelines.evaluation_batches(data, pipelines.InputConfig(16))
+    model = model_of("none")
+    logs = {}
+    callback = callbacks.ClipScores(batches)
+    callback.set_model(model)
+    callback.on_epoch_end(0, logs)
+    from sklearn.metrics import average_precision_score
+
+    weak, scores = callbacks.clip_scores(model, batches)
+    assert logs["val_mAP"] == pytest.approx(
+        average_precision_score(weak, scores, average="macro"), abs=1e-9
+    )
+    assert len(weak) == len(data)
+
+
+def test_precision_names():
+    assert weak_model.resolve_precision("auto") in weak_model.POLICIES
+    with pytest.raises(InputError, match="float8"):
+        weak_model.resolve_precision("float8")
+
+
+def test_two_replicas_train_as_one():
+    """The same batch split over two replicas gives the same step."""
+    code = textwrap.dedent(
+        """
+        import numpy as np, keras, tensorflow as tf
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        from tfweak import training
+        from tfweak.models import registry
+        rng = np.random.default_rng(0)
+        x = rng.integers(0, 255, (8, 5, 128)).astype(np.float32)
+        y = (rng.random((8, 3)) < 0.5).astype(np.float32)
+        def step():
+            keras.utils.set_random_seed(1)
+            network = registry.create("embedding_attention", 3, hidden_units=8,
+                                      hidden_layers=0).build()
+            model = training.WeakModel(network, training.Supervision("self"))
+            model.compile(optimizer=keras.optimizers.SGD(0.1))
+            data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+            loss = model.fit(data, verbose=0).history["loss"][0]
+            return loss, network.get_layer("L8-b").kernel.numpy()
+        one = step()
+        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+            two = step()
+        assert abs(one[0] - two[0]) < 1e-3 * one[0], (one[0], two[0])
+        np.testing.assert_allclose(one[1], two[1], atol=1e-5)
+        print("same")
+        """
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert found.stdout.strip().endswith("same"), found.stderr[-2000:]

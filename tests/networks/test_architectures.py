@@ -1,0 +1,272 @@
+"""What every architecture must do, and what each one is."""
+
+from __future__ import annotations
+
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+from tfweak.errors import InputError
+from tfweak.labels import SegmentGrid
+from tfweak.models import architectures, registry
+from tfweak.models.networks import layers
+
+SMALL = {
+    "attention_fcn": {"width": 0.0625, "batch_norm": True},
+    "embedding_attention": {"hidden_units": 16},
+}
+RNG = np.random.default_rng(0)
+
+
+def make(name, pooling="attention", precision="float32", **settings):
+    settings = {**SMALL[name], "pooling": pooling, **settings}
+    architecture = registry.create(name, 5, **settings)
+    return architecture, architecture.build(precision)
+
+
+def features(network, rows, clips=2):
+    size = network.input["features"].shape[-1]
+    values = RNG.integers(0, 255, (clips, rows, size)) / (1 if size == 128 else 50)
+    return values.astype(np.float32)
+
+
+def trainable(network):
+    return sum(int(np.prod(w.shape)) for w in network.trainable_weights)
+
+
+def test_every_file_is_a_name():
+    # the others have test files of their own
+    assert registry.names() == [
+        "att_loc",
+        "attention_fcn",
+        "cakir_cnn",
+        "cgrnn",
+        "dae_dnn",
+        "embedding_attention",
+        "gated_crnn",
+        "lidy_cnn",
+        "mmnet_ms",
+        "resnet_att",
+        "tlweak",
+    ]
+    assert set(SMALL) <= set(registry.names())
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("pooling", ["average", "attention"])
+@pytest.mark.parametrize("rows", [1, 2, 37, 100])
+def test_output_contract_at_any_length(name, pooling, rows):
+    architecture, network = make(name, pooling)
+    outputs = network(
+        {"features": features(network, rows), "num_frames": np.array([rows, 1])}
+    )
+    segments = architecture.num_segments(rows)
+    assert outputs["clip_probs"].shape == (2, 5)
+    for key in ("segment_probs", "attention"):
+        assert outputs[key].shape == (2, segments, 5)
+        assert outputs[key].dtype == "float32"
+    assert ("attention_logits" in outputs) == (pooling == "attention")
+    mask = np.array(outputs["mask"])
+    assert mask.sum(1).tolist() == [segments, architecture.num_segments(1)]
+    np.testing.assert_allclose(np.sum(outputs["attention"], 1), 1, atol=1e-5)
+    probs = np.array(outputs["segment_probs"])
+    assert (probs >= 0).all() and (probs <= 1).all() and not probs[~mask].any()
+    np.testing.assert_allclose(
+        outputs["clip_probs"],
+        np.sum(np.array(outputs["attention"]) * probs, 1),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("rows", [1, 15, 16, 37])
+def test_a_padded_clip_gives_the_answer_of_the_clip_alone(name, rows):
+    architecture, network = make(name)
+    alone = features(network, rows, 1)
+    noise = features(network, 64, 1)
+    padded = np.concatenate([alone, noise], 1)
+    count = np.array([rows])
+    one = network({"features": alone, "num_frames": count})
+    two = network({"features": padded, "num_frames": count})
+    segments = architecture.num_segments(rows)
+    np.testing.assert_allclose(two["clip_probs"], one["clip_probs"], atol=1e-6)
+    for key in ("segment_probs", "attention"):
+        np.testing.assert_allclose(
+            np.array(two[key])[:, :segments], one[key], atol=1e-6
+        )
+        assert not np.array(two[key])[:, segments:].any()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_padding_does_not_reach_the_statistics_of_a_training_step(name):
+    def moving(pad):
+        keras.utils.set_random_seed(0)
+        _, network = make(name, dropout=0.0)
+        values = np.pad(clip, ((0, 0), (0, pad), (0, 0)), constant_values=9.0)
+        network({"features": values, "num_frames": np.array([33, 20])}, training=True)
+        return [w for w in network.get_weights()]
+
+    _, network = make(name)
+    clip = features(network, 33)
+    for one, two in zip(moving(0), moving(32)):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_saves_and_loads(name, tmp_path):
+    architecture, network = make(name)
+    x = {"features": features(network, 40), "num_frames": np.array([40, 9])}
+    network.save(tmp_path / "model.keras")
+    whole = keras.models.load_model(tmp_path / "model.keras")
+    again = registry.create(**_flat(architecture.to_dict())).build()
+    again.load_weights(tmp_path / "model.keras")
+    for other in (whole, again):
+        np.testing.assert_array_equal(other(x)["clip_probs"], network(x)["clip_probs"])
+
+
+def _flat(document):
+    return {"name": document["name"], **document["config"]}
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_answers_nearly_alike_in_float32(name, precision):
+    _, network = make(name)
+    _, mixed = make(name, precision=precision)
+    mixed.set_weights(network.get_weights())
+    x = {"features": features(network, 48), "num_frames": np.array([48, 20])}
+    one, two = network(x), mixed(x)
+    assert two["clip_probs"].dtype == "float32"
+    np.testing.assert_allclose(one["clip_probs"], two["clip_probs"], atol=0.03)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_parameters_of_the_papers_network():
+    # Table II at C = 527, L1-L3 fixed. L4: 256 * 256 * 9 + 256 = 590,080; L5:
+    # 256 * 512 * 9 + 512 = 1,180,160; L6: 512 * 512 * 9 + 512 = 2,359,808; L7:
+    # 4 * 512 * 1024 + 1024 = 2,098,176; L8-a and L8-b: 1024 * 527 + 527 = 540,175 each.
+    for pooling, expected in (("average", 6_768_399), ("attention", 7_308_574)):
+        network = registry.create("attention_fcn", 527, pooling=pooling).build()
+        for layer in ("L1", "L2", "L3"):
+            network.get_layer(layer).trainable = False
+        assert trainable(network) == expected
+
+
+def test_parameters_of_the_embedding_head():
+    # 128 * 1024 + 1024 + 2 (1024 * 1024 + 1024) + 3 * 2 * 1024 + 2 (1024 * 527 + 527)
+    network = registry.create("embedding_attention", 527).build()
+    assert trainable(network) == 132_096 + 2_099_200 + 6_144 + 1_080_350
+
+
+def test_grid_of_the_papers_network_is_its_real_receptive_field():
+    # With ones for weights, a segment moves with a frame exactly when the frame lies in
+    # its receptive field: count the frames that segment 6 depends on.
+    architecture = registry.create("attention_fcn", 1, width=0.02)
+    network = architecture.build()
+    for layer in network.layers:
+        if layer.weights:
+            layer.set_weights([np.full_like(w, 0.01) for w in layer.get_weights()])
+    rows = 208
+    base = np.ones((1, rows, 64), np.float32)
+    moved = np.repeat(base, rows, 0)
+    # each copy has one louder frame; max pooling passes a louder frame on
+    moved[np.arange(rows), np.arange(rows)] += 50
+    out = [
+        np.array(
+            network({"features": x, "num_frames": np.full(len(x), rows)})[
+                "attention_logits"
+            ]
+        )[:, 6, 0]
+        for x in (base, moved)
+    ]
+    seen = np.flatnonzero(np.abs(out[1] - out[0][0]) > 1e-9)
+    grid = architecture.grid
+    assert len(seen) == round((grid.receptive_field_seconds - 0.025) / 0.010) + 1
+    # in the middle of the field stands the middle of the slot
+    middle = (seen[0] + seen[-1]) / 2 * 0.010 + 0.0125
+    slot = grid.offset_seconds + 6.5 * grid.hop_seconds
+    assert middle == pytest.approx(slot, abs=1e-6)
+    assert grid.hop_seconds == pytest.approx(0.16)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"name": "nonsense"}, "there are att_loc, attention_fcn"),
+        ({"name": "attention_fcn", "breadth": 1}, "no setting 'breadth'"),
+        ({"name": "attention_fcn", "width": "wide"}, "width='wide' is no float"),
+        ({"name": "attention_fcn", "width": 0.0}, "width"),
+        ({"name": "attention_fcn", "batch_norm": "maybe"}, "no bool"),
+        ({"name": "attention_fcn", "pooling": "max"}, "average, attention"),
+        ({"name": "embedding_attention", "rescaling": "bytes"}, "centred"),
+    ],
+)
+def test_wrong_settings_are_named(settings, message):
+    with pytest.raises(InputError, match=message):
+        registry.create(num_classes=3, **settings)
+
+
+def test_standardisation_takes_the_statistics_of_valid_frames(tmp_path):
+    inputs = {"features": keras.Input((None, 3)), "num_frames": keras.Input(())}
+    layer = layers.Standardise(name="standardisation")
+    network = keras.Model(inputs, layer(inputs["features"]))
+    frames = RNG.normal(5.0, 3.0, (4, 7, 3)).astype(np.float32)
+    frames[..., 2] = 2.0  # no deviation
+    counts = np.array([7, 3, 1, 7])
+    padded = frames.copy()
+    for clip, count in enumerate(counts):
+        padded[clip, count:] = 1e6
+    halves = [
+        ({"features": padded[i : i + 2], "num_frames": counts[i : i + 2]}, None)
+        for i in (0, 2)
+    ]
+    layers.fit_standardisation(network, halves)
+    valid = np.concatenate([clip[:n] for clip, n in zip(frames, counts)])
+    out = np.array(network({"features": frames, "num_frames": counts}))
+    got = np.concatenate([clip[:n] for clip, n in zip(out, counts)])
+    expected = (valid[:, :2] - valid[:, :2].mean(0)) / valid[:, :2].std(0)
+    np.testing.assert_allclose(got[:, :2], expected, atol=1e-4)
+    np.testing.assert_allclose(got[:, 2], 0, atol=1e-6)
+    assert not network.trainable_weights
+    network.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(
+        again({"features": frames, "num_frames": counts}), out
+    )
+
+
+def test_the_example_of_how_to_add_a_model_is_one(tmp_path, monkeypatch):
+    text = architectures.__doc__
+    start, end = text.index("    '''Two layers"), text.index("What a module defines")
+    (tmp_path / "tiny.py").write_text(textwrap.dedent(text[start:end]))
+    monkeypatch.setattr(
+        architectures, "__path__", [*architectures.__path__, str(tmp_path)]
+    )
+    assert "tiny" in registry.names()
+    architecture = registry.create("tiny", 3, units="16")
+    network = architecture.build()
+    assert network.get_layer("hidden").units == 16
+    assert architecture.grid == SegmentGrid(0.016, 0.032, 0.008)
+    clip = RNG.normal(size=(1, 9, 40)).astype(np.float32)
+    padded = np.pad(clip, ((0, 0), (0, 4), (0, 0)), constant_values=7.0)
+    one = network({"features": clip, "num_frames": np.array([9])})
+    two = network({"features": padded, "num_frames": np.array([9])})
+    assert one["segment_probs"].shape == (1, architecture.num_segments(9), 3)
+    np.testing.assert_allclose(one["clip_probs"], two["clip_probs"], atol=1e-6)
+    # it pre-trains nothing
+    before = network.get_weights()
+    architecture.pretrain(network, [], seed=0)
+    for old, new in zip(before, network.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_class_layers_start_at_the_frequencies():
+    _, network = make("embedding_attention")
+    layers.start_at_frequencies(network, np.array([0, 1, 3, 6, 8]), 9)
+    bias = network.get_layer("L8-a").bias.numpy()
+    # (n + 0.5) / (N + 1)
+    frequency = [0.05, 0.15, 0.35, 0.65, 0.85]
+    np.testing.assert_allclose(1 / (1 + np.exp(-bias)), frequency, rtol=1e-5)
+    assert not network.get_layer("L8-b").bias.numpy().any()

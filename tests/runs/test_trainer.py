@@ -1,0 +1,285 @@
+"""Training end to end: run folder, resuming after kills, refusals, transfer."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from conftest import make_embeddings
+
+from tfweak.data import records
+from tfweak.errors import InputError
+from tfweak.labels import ClassList
+from tfweak.models import registry
+from tfweak.models.runs import run_folder, scoring, trainer, weights
+from tfweak.payload import Payload
+
+SMALL = {"hidden_units": 16, "hidden_layers": 1}
+
+
+def config(folder, out, **more):
+    settings = {
+        "data": (str(folder),),
+        "out": str(out),
+        "model_settings": SMALL,
+        "epochs": 4,
+        "batch_size": 16,
+        "precision": "float32",
+        "valid_fraction": 0.3,
+        "supervision": "self",
+        **more,
+    }
+    return trainer.TrainConfig(**settings)
+
+
+@pytest.fixture(scope="module")
+def finished(embeddings, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "run"
+    trainer.train(config(embeddings, out))
+    return out
+
+
+def network_weights(folder):
+    return run_folder.load(folder).network.get_weights()
+
+
+def assert_same_run(one, two):
+    for a, b in zip(network_weights(one), network_weights(two)):
+        np.testing.assert_array_equal(a, b)
+    for name in ("history.csv", "thresholds.json", "classes.csv"):
+        assert (one / name).read_text() == (two / name).read_text()
+
+
+def test_the_run_folder(finished, embeddings):
+    document = json.loads((finished / "config.json").read_text())
+    assert document["model"]["name"] == "embedding_attention"
+    assert document["model"]["config"]["hidden_units"] == 16
+    assert document["training"]["seed"] == 0
+    assert document["versions"]["tensorflow"].startswith("2.")
+    assert document["data"]["train"]["num_clips"] < 60
+    rows = list(csv.DictReader(open(finished / "history.csv")))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert {"loss", "loss_pred", "loss_self", "val_mAP"} <= set(rows[0])
+    assert list((finished / "tensorboard").iterdir())
+    # the kept model is the best epoch's: its validation mAP is the best in the history
+    run = run_folder.load(finished)
+    _, valid = scoring.open_for(run, [embeddings]).split(0.3, 0)
+    found = scoring.evaluate(run, valid)["mAP"]
+    assert found == pytest.approx(max(float(r["val_mAP"]) for r in rows), abs=1e-6)
+
+
+def test_strong_labels_add_localisation_and_thresholds(finished, embeddings):
+    run = run_folder.load(finished)
+    result = scoring.evaluate(run, scoring.open_for(run, [embeddings]))
+    assert result["localisation"]["num_clips"] == 20
+    assert 0 <= result["localisation"]["segment_based"]["micro_f1"] <= 1
+    assert json.dumps(result, allow_nan=False)
+    assert run.thresholds["clip"].shape == run.thresholds["segment"].shape == (3,)
+
+
+def test_stopped_and_resumed_is_the_undisturbed_run(finished, embeddings, tmp_path):
+    out = tmp_path / "run"
+
+    class Stop(Exception):
+        pass
+
+    original = run_folder.ResumePoint.save
+    for stop_after in (1, 3):
+        calls = []
+
+        def save(self, arrays, state, stop_after=stop_after, calls=calls):
+            original(self, arrays, state)
+            calls.append(state["epoch"])
+            if state["epoch"] == stop_after:
+                raise Stop
+
+        run_folder.ResumePoint.save = save
+        try:
+            with pytest.raises(Stop):
+                trainer.train(config(embeddings, out))
+        finally:
+            run_folder.ResumePoint.save = original
+        assert calls[-1] == stop_after
+    (out / "model.keras.1.tmp.keras").write_text("half a model")
+    trainer.train(config(embeddings, out))
+    assert_same_run(out, finished)
+    assert not list(out.glob("*.tmp*"))
+
+
+def test_more_epochs_go_on_from_a_finished_run(finished, embeddings, tmp_path):
+    short, whole = tmp_path / "short", tmp_path / "whole"
+    trainer.train(config(embeddings, short, epochs=2))
+    trainer.train(config(embeddings, short, epochs=4))
+    assert_same_run(short, finished)
+    assert not whole.exists()
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(finished, embeddings, tmp_path):
+    out = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "tfweak.models.commands.train",
+        f"--data={embeddings}",
+        f"--out={out}",
+        "--set=hidden_units=16,hidden_layers=1",
+        "--epochs=4",
+        "--batch_size=16",
+        "--precision=float32",
+        "--valid_fraction=0.3",
+        "--supervision=self",
+    ]
+    rng = random.Random(4)
+    kills = 0
+    for attempt in range(12):
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if attempt < 3:
+            # some time after the training has begun to write
+            target = out / ("config.json" if attempt == 0 else "last")
+            while process.poll() is None and not target.exists():
+                time.sleep(0.02)
+            time.sleep(rng.uniform(0, 0.8))
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+            process.communicate()
+            continue
+        text, _ = process.communicate()
+        assert process.returncode == 0, text
+        break
+    assert kills >= 2
+    assert_same_run(out, finished)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"learning_rate": 0.5}, "learning_rate=0.001, now it is 0.5"),
+        ({"model_settings": {**SMALL, "hidden_units": 8}}, "hidden_units=16"),
+        ({"resume": False}, "--noresume"),
+    ],
+)
+def test_a_run_of_other_settings_is_refused(finished, embeddings, change, message):
+    with pytest.raises(InputError, match=message):
+        trainer.train(config(embeddings, finished, **change))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"data": ("/nowhere",)}, "/nowhere"),
+        ({"model": "resnet"}, "no model 'resnet'"),
+        ({"model": "attention_fcn", "model_settings": {}}, "audio_embedding.*log_mel"),
+        ({"model_settings": {"pooling": "average"}}, "pooling=average"),
+        ({"supervision": "most"}, "supervision 'most'"),
+        ({"valid_fraction": 0.0}, "valid_fraction"),
+        ({"init": "magic"}, "--init=magic"),
+        ({"init": "run:"}, "needs a path"),
+        ({"init": "run:/nowhere"}, "/nowhere"),
+        ({"init": "hub"}, "attention_fcn of width 1"),
+        ({"freeze": "L9"}, "no layer 'L9'"),
+        ({"freeze": "9"}, "--freeze=9"),
+        ({"classes": "/nowhere.csv"}, "/nowhere.csv"),
+        ({"batch_size": 0}, "batch size 0"),
+        ({"precision": "int8"}, "int8"),
+    ],
+)
+def test_what_cannot_work_is_refused(embeddings, tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        trainer.train(config(embeddings, tmp_path / "run", **change))
+
+
+def test_strong_supervision_needs_strong_labels(tmp_path):
+    data = make_embeddings(tmp_path / "weak", 20, strong=False)
+    with pytest.raises(InputError, match="no clip of .* has strong labels"):
+        trainer.train(config(data, tmp_path / "run", supervision="strong"))
+
+
+def test_foreign_folder_and_shared_clips_are_refused(embeddings, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        trainer.train(config(embeddings, tmp_path))
+    with pytest.raises(InputError, match="60 of its clips are in --data"):
+        trainer.train(
+            config(embeddings, tmp_path / "run", valid_data=(str(embeddings),))
+        )
+
+
+def test_divergence_is_named(embeddings, tmp_path):
+    with pytest.raises(InputError, match="diverges"):
+        trainer.train(config(embeddings, tmp_path / "run", learning_rate=float("inf")))
+
+
+def test_data_of_another_extractor_is_refused(finished, embeddings, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(embeddings, other)
+    info = records.DatasetInfo.read(other)
+    payload = Payload("audio_embedding", "uint8", {"extractor": "mine"})
+    dataclasses.replace(info, payload=payload).write(other)
+    run = run_folder.load(finished)
+    with pytest.raises(InputError, match="extractor is 'mine'"):
+        scoring.evaluate(run, scoring.open_for(run, [other]))
+
+
+def test_two_step_transfer_takes_the_hidden_layers(finished, embeddings, tmp_path):
+    small = make_embeddings(tmp_path / "target", 20, seed=5)
+    info = records.DatasetInfo.read(small)
+    dataclasses.replace(info, classes=ClassList(("x", "y", "z"))).write(small)
+    out = tmp_path / "two"
+    trainer.train(config(small, out, init=f"run:{finished}", freeze="L7-1", epochs=1))
+    one, two = run_folder.load(finished).network, run_folder.load(out).network
+    np.testing.assert_array_equal(
+        one.get_layer("L7-1").kernel.numpy(), two.get_layer("L7-1").kernel.numpy()
+    )
+    assert (
+        np.abs(
+            one.get_layer("L8-a").kernel.numpy() - two.get_layer("L8-a").kernel.numpy()
+        ).max()
+        > 0
+    )
+    with pytest.raises(InputError, match="its layers are not this model's"):
+        trainer.train(
+            config(
+                small,
+                tmp_path / "three",
+                init=f"run:{finished}",
+                model_settings={"hidden_units": 8, "hidden_layers": 1},
+            )
+        )
+
+
+def test_freezing_by_count():
+    network = registry.create("attention_fcn", 2, width=0.02, batch_norm=True).build()
+    assert weights.freeze(network, "3") == ["L1", "L2", "L3"]
+    names = {v.path.split("/")[0] for v in network.trainable_variables}
+    assert not names & {"L1", "L2", "L3", "L1_norm", "L2_norm", "L3_norm"}
+    assert {"L4", "L8-b", "L7_norm"} <= names
+
+
+def test_no_run_there(tmp_path):
+    with pytest.raises(InputError, match="not a run folder"):
+        run_folder.load(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="first epoch"):
+        run_folder.load(tmp_path)
+    (tmp_path / "model.keras").write_text("x")
+    with pytest.raises(InputError, match="not a usable run"):
+        run_folder.load(tmp_path)
+
+
+def test_global_dtype_policy_is_left_alone(finished):
+    assert keras.config.dtype_policy().name == "float32"

@@ -1,0 +1,54 @@
+"""Files and folders that are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+
+from .typing import StrPath
+
+SUFFIX = ".tmp"
+_LEFTOVER = re.compile(rf".*\.\d+{re.escape(SUFFIX)}(\.\w+)?")
+
+
+@contextlib.contextmanager
+def replaced(path: StrPath, suffix: str = SUFFIX) -> Iterator[pathlib.Path]:
+    """A name beside `path` to write to, which takes `path`'s place at the end.
+
+    A killed process leaves nothing of the final name that is not whole; after an
+    exception nothing is left at all.
+
+    Args:
+      path: the final name.
+      suffix: what the temporary name ends with, for libraries that tell a format from
+        it.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: StrPath) -> None:
+    """Removes what killed processes left half-written in a folder."""
+    for path in pathlib.Path(folder).iterdir():
+        if _LEFTOVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def write_text(path: StrPath, text: str) -> None:
+    """Writes a text file, in UTF-8."""
+    with replaced(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: StrPath, data: bytes) -> None:
+    """Writes a file."""
+    with replaced(path) as temporary:
+        temporary.write_bytes(data)

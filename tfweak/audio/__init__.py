@@ -1,0 +1,1 @@
+"""Waveforms from files, and the features that models read of them."""

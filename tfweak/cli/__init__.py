@@ -1,0 +1,1 @@
+"""What the commands share: flags and errors, progress, processes."""

@@ -1,0 +1,118 @@
+"""What every command shares: own flags, readable help, errors without tracebacks.
+
+A binary defines its flags on a `FlagValues` of its own (`_FLAGS`), so that importing
+two binaries into one process never clashes, and ends with
+
+    def main(argv=None):
+        return console.run(_FLAGS, __doc__, _main, argv, program="tfweak-...")
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import flags
+
+from ..errors import InputError
+
+SOME_FILES_UNUSABLE = 3
+
+
+def run(
+    flag_values: flags.FlagValues,
+    doc: str,
+    body: Callable[[list[str]], int | None],
+    argv: Sequence[str] | None = None,
+    *,
+    program: str,
+    positional: str = "",
+) -> int:
+    """Parses the command line, runs `body`, and turns errors into messages.
+
+    Args:
+      flag_values: the command's own flags; left parsed, reset at each call.
+      doc: shown by `--help`.
+      body: gets the positional arguments; returns the exit status (None is 0).
+      argv: the arguments without the program's name; None takes `sys.argv[1:]`.
+      program: the command's name.
+      positional: how positional arguments are named in the usage line; where it is
+        empty, a positional argument is refused.
+
+    Returns:
+      The exit status: 0 done, 1 wrong input (`InputError`) or a file system that
+      refuses, 2 wrong flags, 3 done but some files could not be used, 130 interrupted.
+    """
+    # TensorFlow greets with lines about GPU libraries that read like errors
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
+        print(_help(flag_values, doc, program, positional))
+        return 0
+    flag_values.unparse_flags()
+    try:
+        rest = list(flag_values([program, *arguments]))[1:]
+    except flags.Error as error:
+        print(f"{program}: {error}\nSee '{program} --help'.", file=sys.stderr)
+        return 2
+    if rest and not positional:
+        print(
+            f"{program}: unexpected argument {rest[0]!r}: flags are written"
+            f" --name=value.\nSee '{program} --help'.",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        return body(rest) or 0
+    except (InputError, OSError) as error:
+        print(f"{program}: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            f"\n{program}: interrupted; the same command goes on from here.",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def output_file(flag: str, value: str) -> pathlib.Path:
+    """The path of a file to be written, checked before any work.
+
+    Raises:
+      InputError: when it is a folder, or its folder cannot be made or written.
+    """
+    path = pathlib.Path(value)
+    if path.is_dir():
+        raise InputError(f"--{flag}={value}: is a folder, a file name is needed")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--{flag}={value}: its folder cannot be made ({error})"
+        ) from error
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"--{flag}={value}: {path.parent} cannot be written")
+    return path
+
+
+def _help(
+    flag_values: flags.FlagValues, doc: str, program: str, positional: str
+) -> str:
+    lines = [
+        f"usage: {program} [flags] {positional}".rstrip(),
+        "",
+        doc.strip(),
+        "",
+        "flags:",
+    ]
+    for name in flag_values:
+        flag = flag_values[name]
+        if flag.name != name:  # a short name of another flag
+            continue
+        default = "" if flag.default is None else f" (default: {flag.default_as_str})"
+        lines.append(
+            flags.text_wrap(f"--{name}: {flag.help}{default}", 88, "      ", "  ")
+        )
+    return "\n".join(lines)

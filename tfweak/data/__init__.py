@@ -1,0 +1,1 @@
+"""Records: their schema, shards as one data set, batches for training and measuring."""

@@ -1,0 +1,289 @@
+"""tf.data input: records in, batches of padded features, lengths and labels out.
+
+    data = sources.open_data(["prepared/train"])
+    train, valid = data.split(valid_fraction=0.1, seed=0)
+    batches = training_batches(train, InputConfig(batch_size=32), epoch=0)
+
+Every element is `(x, y)`: x has `features` (B, T_in, F) float32 and `num_frames` (B,)
+int32; y has `weak` (B, C), in evaluation `clip_id` (B,), and where asked for `strong`
+(B, T, C) and `has_strong` (B,). An epoch's order follows from the seed and the epoch's
+number alone, so that a run can resume at any epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..audio import front_ends, reading
+from ..audio.front_end_layer import FrontEndLayer
+from ..errors import InputError
+from ..labels import SegmentGrid
+from ..payload import Payload
+from ..typing import Array, StrPath, Tensors
+from . import parsing
+from .sources import ClipData, keep_parts, uniform_hash
+
+# Clips whose features are computed in one go.
+_CONVERTED_TOGETHER = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class InputConfig:
+    """How clips become batches.
+
+    Attributes:
+      batch_size: clips a batch.
+      num_frames: training clips are padded or cut to this many rows; None pads each
+        batch to its longest clip.
+      grid: the model's segments; gives `strong` labels on them; None leaves them out.
+      num_segments: rows of input -> segments of the model, for ints and tensors; one a
+        row if not given.
+      front_end: the model's, for data that holds waveforms; VGGish's where None.
+      balance: repeat clips of rare classes (repeat-factor sampling, Gupta et al. 2019):
+        a clip comes max_c sqrt(mean frequency / frequency of c) times an epoch on
+        average, at least once.
+      mixup: alpha of the Beta distribution of mixup (Zhang et al. 2018); 0 is off.
+      seed: of shuffling, balancing and mixing.
+      shuffle_clips: size of the shuffle buffer.
+      cache_bytes: records are kept in memory when the files are no larger in all; of
+        waveforms, their features.
+    """
+
+    batch_size: int = 32
+    num_frames: int | None = None
+    grid: SegmentGrid | None = None
+    num_segments: Callable[[Any], Any] = lambda rows: rows
+    front_end: front_ends.FrontEnd | None = None
+    balance: bool = False
+    mixup: float = 0.0
+    seed: int = 0
+    shuffle_clips: int = 4096
+    cache_bytes: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise InputError(f"batch size {self.batch_size}: at least 1 is needed")
+        if self.mixup < 0:
+            raise InputError(f"mixup {self.mixup}: 0 (off) or more is needed")
+
+
+class TrainingInput:
+    """The training batches of every epoch; small data stays in memory between them."""
+
+    def __init__(self, data: ClipData, config: InputConfig) -> None:
+        self._data = data
+        self._config = config
+        size = sum(os.path.getsize(path) for path in data.files)
+        self._in_memory = size <= config.cache_bytes
+        self._payload = data.payload
+        if self._in_memory:
+            clips = data.open_serialized()
+            if data.payload.kind == "waveform":  # once, not in every epoch
+                convert, self._payload = parsing.stored_features(
+                    data.payload, config.front_end
+                )
+                clips = clips.batch(_CONVERTED_TOGETHER).map(
+                    convert, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+                )
+                clips = clips.unbatch()
+            self._cached = clips.cache()
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """The batches of one epoch, in the order that seed and epoch give."""
+        config, data = self._config, self._data
+        rng = np.random.default_rng([config.seed, number])
+        if self._in_memory:
+            dataset = self._cached
+            buffer = len(data)
+        else:
+            files = rng.permutation(np.array(data.files))
+            dataset = tf.data.Dataset.from_tensor_slices(files).interleave(
+                tf.data.TFRecordDataset,
+                cycle_length=16,
+                block_length=4,
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+            dataset = keep_parts(dataset, data.parts)
+            buffer = config.shuffle_clips
+        if config.balance:
+            dataset = _repeat_rare(dataset, data, config.seed, number)
+        dataset = dataset.shuffle(
+            buffer, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False
+        )
+        dataset = _batches(
+            dataset, self._payload, len(data.classes), config, config.num_frames
+        )
+        dataset = dataset.map(_without_ids)
+        if not config.balance:
+            steps = -(-len(data) // config.batch_size)
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+        if config.mixup:
+            number = int(rng.integers(1 << 31))
+            seeds = tf.data.Dataset.counter().map(
+                lambda step: tf.stack([tf.cast(step, tf.int32), number])
+            )
+            dataset = tf.data.Dataset.zip((dataset, seeds)).map(
+                lambda batch, seed: mix(batch[0], batch[1], config.mixup, seed),
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+        return _to_device(dataset)
+
+
+def training_batches(
+    data: ClipData, config: InputConfig, epoch: int = 0
+) -> tf.data.Dataset:
+    """The training batches of a single epoch; see `TrainingInput` for many."""
+    return TrainingInput(data, config).epoch(epoch)
+
+
+def evaluation_batches(data: ClipData, config: InputConfig) -> tf.data.Dataset:
+    """Every clip once, whole, in file order, padded to the longest of its batch."""
+    dataset = data.open_serialized()
+    small = sum(os.path.getsize(path) for path in data.files) <= config.cache_bytes
+    waveforms = data.payload.kind == "waveform"
+    if small and not waveforms:
+        dataset = dataset.cache()
+    dataset = _batches(dataset, data.payload, len(data.classes), config, None)
+    if small and waveforms:  # their features are costly, and no larger
+        dataset = dataset.cache()
+    # stays on the host, for clip ids are strings
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def audio_file_batches(
+    paths: Sequence[StrPath],
+    weak: Array,
+    batch_size: int,
+    num_frames: int | None = None,
+    front_end: front_ends.FrontEnd | None = None,
+) -> tf.data.Dataset:
+    """Batches straight from audio files, decoded and framed inside the pipeline.
+
+    For a look at some files or a set too small to prepare; preparing records is several
+    times as fast from the second epoch on.
+
+    Args:
+      paths: (N,) files of any format, rate and length.
+      weak: (N, C) labels in {0, 1}.
+      batch_size: clips a batch.
+      num_frames: pad or cut to so many frames; None pads each batch to its longest.
+      front_end: the model's, at whose rate the files are read; VGGish's where None.
+
+    Returns:
+      `(x, y)` batches in the order of the paths, as from records.
+
+    Raises:
+      InputError: labels that do not fit the paths.
+    """
+    labels = np.asarray(weak, np.float32)
+    if labels.ndim != 2 or len(labels) != len(paths):
+        raise InputError(f"{len(paths)} files but labels of shape {labels.shape}")
+    layer = FrontEndLayer(front_end or front_ends.get(front_ends.DEFAULT))
+
+    def load(path: tf.Tensor, label: tf.Tensor) -> tuple[Any, Any, Any]:
+        waveform = reading.read_audio_in_graph(path, layer.config.sample_rate_hz)
+        return waveform, tf.shape(waveform)[0], label
+
+    def frame(
+        waveform: tf.Tensor, num_samples: tf.Tensor, label: tf.Tensor
+    ) -> tuple[Tensors, Tensors]:
+        found = layer(waveform, num_samples)
+        x = parsing.fit_frames(found["features"], found["num_frames"], num_frames)
+        return x, {"weak": label}
+
+    dataset = tf.data.Dataset.from_tensor_slices(([str(p) for p in paths], labels))
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.padded_batch(batch_size, ([None], [], [None]))
+    return _to_device(dataset.map(frame, num_parallel_calls=tf.data.AUTOTUNE))
+
+
+def mix(
+    x: dict[str, Any], y: dict[str, Any], alpha: float, seed: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Mixup (Zhang et al. 2018): each clip with another of its batch.
+
+    lambda ~ Beta(alpha, alpha) a pair, the larger share for the clip itself; features
+    and labels mix alike, a mix has strong labels where both clips have.
+
+    Args:
+      x, y: a batch as this module makes it.
+      alpha: of the Beta distribution.
+      seed: (2,) int32; the same seed mixes alike.
+    """
+    size = tf.shape(y["weak"])[0]
+    gammas = tf.random.stateless_gamma([size, 2], seed, alpha)
+    share = gammas[:, 0] / tf.reduce_sum(gammas, axis=1)
+    share = tf.where(tf.math.is_finite(share), share, 1.0)
+    share = tf.maximum(share, 1.0 - share)
+    partner = tf.argsort(tf.random.stateless_uniform([size], seed + [0, 1]))
+
+    def blend(value: tf.Tensor) -> tf.Tensor:
+        weight = tf.reshape(share, [-1] + [1] * (value.shape.rank - 1))
+        return weight * value + (1.0 - weight) * tf.gather(value, partner)
+
+    x = {
+        "features": blend(x["features"]),
+        "num_frames": tf.maximum(x["num_frames"], tf.gather(x["num_frames"], partner)),
+    }
+    mixed = {**y, "weak": blend(y["weak"])}
+    if "strong" in y:
+        mixed["strong"] = blend(y["strong"])
+        mixed["has_strong"] = y["has_strong"] & tf.gather(y["has_strong"], partner)
+    return x, mixed
+
+
+def _batches(
+    dataset: tf.data.Dataset,
+    payload: Payload,
+    num_classes: int,
+    config: InputConfig,
+    num_frames: int | None,
+) -> tf.data.Dataset:
+    parse = parsing.Parser(
+        payload,
+        num_classes,
+        num_frames,
+        config.grid,
+        config.num_segments,
+        config.front_end,
+    )
+    return dataset.batch(config.batch_size).map(
+        parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+
+
+def _without_ids(x: dict[str, Any], y: dict[str, Any]) -> tuple[Tensors, Tensors]:
+    return x, {name: value for name, value in y.items() if name != "clip_id"}
+
+
+def _to_device(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    if tf.config.list_logical_devices("GPU"):
+        return dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _repeat_rare(
+    dataset: tf.data.Dataset, data: ClipData, seed: int, epoch: int
+) -> tf.data.Dataset:
+    counts = np.maximum(data.label_counts, 1)
+    factors = tf.constant(np.sqrt(np.maximum(counts.mean() / counts, 1.0)), tf.float64)
+
+    def repeat(serialized: tf.Tensor) -> tf.Tensor:
+        ids, labels = parsing.clip_labels(serialized)
+        wanted = tf.maximum(tf.reduce_max(tf.gather(factors, labels), axis=1), 1.0)
+        times = tf.floor(wanted + tf.cast(uniform_hash(ids, seed, epoch), tf.float64))
+        return tf.repeat(serialized, tf.cast(times, tf.int32))
+
+    return (
+        dataset.batch(256)
+        .map(repeat, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .unbatch()
+    )

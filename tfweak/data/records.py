@@ -1,0 +1,311 @@
+"""The TFRecord schema: one `tf.train.SequenceExample` a clip, and the folder around it.
+
+The schema is a superset of the official AudioSet embedding shards, which are read
+as they are. Context: `video_id` (bytes), `start_time_seconds`, `end_time_seconds`
+(float), `labels` (int64 list), `has_strong` (int64, 0 or 1), `strong_labels` (int64
+list) with `strong_onsets_seconds` and `strong_offsets_seconds` (float lists). One
+payload: the feature list `audio_embedding` (a string of 128 values a row: bytes, or
+float32 where they are raw), or the context bytes `log_mel` or `constant_q` (frames x
+bins, row by row) or `waveform` (int16 PCM); all little endian.
+`dataset_info.json` beside the shards says which payload and how it was made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import message as protobuf_message
+
+from .. import atomic
+from ..errors import InputError
+from ..labels import ClassList, Event
+from ..payload import EMBEDDING_SIZE, OFFICIAL_EMBEDDINGS, Payload
+from ..typing import Array, StrPath
+
+SCHEMA_VERSION = 1
+INFO_NAME = "dataset_info.json"
+SHARD_SUFFIX = ".tfrecord"
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """One example before it is written.
+
+    Attributes:
+      clip_id: unique in its dataset.
+      labels: indices of the classes that the clip is tagged with; may be empty.
+      payload: (T, 128) uint8 or float32, (T, F) float16 or uint8, or (N,) int16.
+      events: strong labels in seconds from the clip's start; None where the clip has
+        none, an empty sequence where it is known that nothing happens.
+      start_seconds, end_seconds: the clip's place in its source.
+    """
+
+    clip_id: str
+    labels: Sequence[int]
+    payload: Array
+    events: Sequence[Event] | None = None
+    start_seconds: float = 0.0
+    end_seconds: float = 0.0
+
+
+def encode(clip: Clip, payload: Payload) -> bytes:
+    """The serialised `SequenceExample` of a clip.
+
+    Raises:
+      InputError: when the payload's shape, dtype or values do not fit its kind, or it
+        is empty.
+    """
+    values = np.asarray(clip.payload)
+    where = f"clip {clip.clip_id!r}"
+    if values.dtype != np.dtype(payload.dtype):
+        raise InputError(
+            f"{where}: payload is {values.dtype}, expected {payload.dtype}"
+        )
+    if values.ndim != (1 if payload.kind == "waveform" else 2):
+        raise InputError(f"{where}: {payload.kind} of shape {values.shape}")
+    if values.size == 0:
+        raise InputError(f"{where}: the {payload.kind} is empty")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise InputError(f"{where}: the {payload.kind} holds NaN or infinity")
+    context = {
+        "video_id": _bytes(clip.clip_id.encode()),
+        "start_time_seconds": _floats([clip.start_seconds]),
+        "end_time_seconds": _floats([clip.end_seconds]),
+        "labels": _ints(clip.labels),
+        "has_strong": _ints([clip.events is not None]),
+    }
+    if clip.events:
+        context["strong_labels"] = _ints(e.label for e in clip.events)
+        context["strong_onsets_seconds"] = _floats(e.onset_seconds for e in clip.events)
+        context["strong_offsets_seconds"] = _floats(
+            e.offset_seconds for e in clip.events
+        )
+    lists = {}
+    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    if payload.kind == "audio_embedding":
+        if values.shape[1] != EMBEDDING_SIZE:
+            raise InputError(
+                f"{where}: embedding rows of {values.shape[1]} values,"
+                f" expected {EMBEDDING_SIZE}"
+            )
+        lists["audio_embedding"] = tf.train.FeatureList(
+            feature=[_bytes(row.tobytes()) for row in little]
+        )
+    else:
+        context[payload.kind] = _bytes(np.ascontiguousarray(little).tobytes())
+    return tf.train.SequenceExample(
+        context=tf.train.Features(feature=context),
+        feature_lists=tf.train.FeatureLists(feature_list=lists),
+    ).SerializeToString(deterministic=True)
+
+
+def write_shard(path: StrPath, examples: Iterable[bytes]) -> int:
+    """Writes one shard under a temporary name, then renames it; returns the count.
+
+    A killed process leaves no file of the final name that is not whole.
+    """
+    count = 0
+    with (
+        atomic.replaced(path) as temporary,
+        tf.io.TFRecordWriter(str(temporary)) as writer,
+    ):
+        for example in examples:
+            writer.write(example)
+            count += 1
+    return count
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """What `dataset_info.json` holds.
+
+    Attributes:
+      name: the dataset's name.
+      payload: what is stored and how it was made.
+      classes: the vocabulary, or None for shards without class names.
+      num_clips: clips in the shards, or None where nobody counted (official shards).
+      has_strong: whether any clip carries strong labels.
+      source: free-form account of the source: paths, checksums, settings.
+    """
+
+    name: str
+    payload: Payload
+    classes: ClassList | None
+    num_clips: int | None = None
+    has_strong: bool = False
+    source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def write(self, folder: StrPath) -> None:
+        """Writes `dataset_info.json` into `folder`; this marks the data as complete."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "num_clips": self.num_clips,
+            "has_strong": self.has_strong,
+            "payload": dataclasses.asdict(self.payload),
+            "classes": None
+            if self.classes is None
+            else [
+                {"mid": m, "name": n}
+                for m, n in zip(self.classes.mids, self.classes.names)
+            ],
+            "source": dict(self.source),
+        }
+        atomic.write_text(
+            pathlib.Path(folder) / INFO_NAME,
+            json.dumps(document, indent=1, ensure_ascii=False),
+        )
+
+    @classmethod
+    def read(cls, folder: StrPath) -> DatasetInfo:
+        """Reads `dataset_info.json`; official shards without one are recognised.
+
+        Raises:
+          InputError: no such folder, no shards, an unfinished preparation, or a
+            document of another schema.
+        """
+        folder = pathlib.Path(folder)
+        path = folder / INFO_NAME
+        if not path.exists():
+            shards(folder)
+            if (folder / PROGRESS_NAME).exists():
+                raise InputError(
+                    f"{folder}: the preparation of this data has not"
+                    " finished; run the same tfweak-prepare command again"
+                )
+            return cls("audioset_embeddings", OFFICIAL_EMBEDDINGS, None)
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            version = document["schema_version"]
+            if version != SCHEMA_VERSION:
+                raise InputError(
+                    f"{path}: schema version {version}, this tfweak reads"
+                    f" {SCHEMA_VERSION}; prepare the data again"
+                )
+            classes = document["classes"]
+            return cls(
+                name=document["name"],
+                payload=Payload(**document["payload"]),
+                classes=classes
+                and ClassList(
+                    tuple(c["name"] for c in classes), tuple(c["mid"] for c in classes)
+                ),
+                num_clips=document["num_clips"],
+                has_strong=document["has_strong"],
+                source=document["source"],
+            )
+        except InputError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: not a dataset description of tfweak"
+                f" ({type(error).__name__}: {error})"
+            ) from error
+
+
+# While this folder stands beside the shards, the preparation has not finished.
+PROGRESS_NAME = "_progress"
+
+
+def shards(folder: StrPath) -> list[str]:
+    """The sorted shard files of a folder.
+
+    Raises:
+      InputError: when the folder is missing or holds no `*.tfrecord` file.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of records")
+    found = sorted(
+        str(p)
+        for p in folder.iterdir()
+        if p.name.endswith(SHARD_SUFFIX) and p.is_file()
+    )
+    if not found:
+        inner = sorted(p.name for p in folder.iterdir() if (p / INFO_NAME).exists())
+        hint = f"; it has prepared folders inside: {', '.join(inner)}" if inner else ""
+        raise InputError(f"{folder}: no *{SHARD_SUFFIX} files here{hint}")
+    return found
+
+
+def parse_clip(serialized: bytes, payload: Payload) -> Clip:
+    """The inverse of `encode`, for a single record; reads official shards too.
+
+    Raises:
+      InputError: when the bytes are not such a record.
+    """
+    try:
+        example = tf.train.SequenceExample.FromString(serialized)
+    except protobuf_message.DecodeError as error:
+        raise InputError(f"not a clip record ({error})") from error
+    context = example.context.feature
+    if "video_id" not in context:  # a map of protobuf makes keys when asked
+        raise InputError("not a clip record (no video_id)")
+    clip_id = _first(context["video_id"].bytes_list.value, b"").decode(errors="replace")
+    where = f"clip {clip_id!r}"
+    dtype = np.dtype(payload.dtype).newbyteorder("<")
+    if payload.kind == "audio_embedding":
+        rows = [
+            _first(feature.bytes_list.value, b"")
+            for feature in example.feature_lists.feature_list["audio_embedding"].feature
+        ]
+        size = EMBEDDING_SIZE * dtype.itemsize
+        for i, row in enumerate(rows):
+            if len(row) != size:
+                raise InputError(
+                    f"{where}: embedding row {i} has {len(row)} bytes, expected {size}"
+                )
+        values = np.frombuffer(b"".join(rows), dtype).reshape(-1, EMBEDDING_SIZE)
+    else:
+        raw = _first(context[payload.kind].bytes_list.value, b"")
+        width = payload.row_size
+        if not raw or len(raw) % (dtype.itemsize * width):
+            raise InputError(
+                f"{where}: {len(raw)} bytes of {payload.kind}, expected a multiple of"
+                f" {dtype.itemsize * width}"
+            )
+        values = np.frombuffer(raw, dtype)
+        if payload.kind != "waveform":
+            values = values.reshape(-1, width)
+    events = None
+    if _first(context["has_strong"].int64_list.value, 0):
+        events = tuple(
+            map(
+                Event,
+                context["strong_labels"].int64_list.value,
+                context["strong_onsets_seconds"].float_list.value,
+                context["strong_offsets_seconds"].float_list.value,
+            )
+        )
+    return Clip(
+        clip_id,
+        tuple(context["labels"].int64_list.value),
+        values,
+        events,
+        _first(context["start_time_seconds"].float_list.value, 0.0),
+        _first(context["end_time_seconds"].float_list.value, 0.0),
+    )
+
+
+def _first(values: Sequence[Any], default: Any) -> Any:
+    return values[0] if values else default
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _floats(values: Iterable[float]) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=list(values)))
+
+
+def _ints(values: Iterable[int]) -> tf.train.Feature:
+    return tf.train.Feature(
+        int64_list=tf.train.Int64List(value=[int(v) for v in values])
+    )

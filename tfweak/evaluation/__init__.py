@@ -1,0 +1,1 @@
+"""Metrics of tagging and of detection, events from scores, statistics of trials."""

@@ -1,0 +1,1 @@
+"""What makes embeddings of waveforms: one file for each trunk."""

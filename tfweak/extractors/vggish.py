@@ -1,0 +1,411 @@
+"""VGGish as an extractor: 128 numbers for each 0.96 s of a waveform.
+
+The weights come from TensorFlow Hub or from the original checkpoint; what is computed
+with them is our own, proved against the hub's network when that is loaded. With the
+PCA parameters published beside VGGish, embeddings become the bytes that AudioSet was
+released in (Gemmeke et al. 2017; Hershey et al. 2017).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import pathlib
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..audio import mel_spectrum
+from ..errors import InputError
+from ..payload import EMBEDDING_SIZE, Payload
+from ..typing import Array, StrPath
+
+HANDLE = "https://tfhub.dev/google/vggish/1"
+PCA_NAME = "vggish_pca_params.npz"
+# The variables' names after `vggish/`, and whether 2 x 2 max pooling follows.
+CONVOLUTIONS = {
+    "conv1": True,
+    "conv2": True,
+    "conv3/conv3_1": False,
+    "conv3/conv3_2": True,
+    "conv4/conv4_1": False,
+    "conv4/conv4_2": True,
+}
+FULLY_CONNECTED = ("fc1/fc1_1", "fc1/fc1_2", "fc2")
+SHAPES = {
+    "conv1": (3, 3, 1, 64),
+    "conv2": (3, 3, 64, 128),
+    "conv3/conv3_1": (3, 3, 128, 256),
+    "conv3/conv3_2": (3, 3, 256, 256),
+    "conv4/conv4_1": (3, 3, 256, 512),
+    "conv4/conv4_2": (3, 3, 512, 512),
+    "fc1/fc1_1": (12288, 4096),
+    "fc1/fc1_2": (4096, 4096),
+    "fc2": (4096, 128),
+}
+PATCH_FRAMES = 96
+TOLERANCE = 1e-4
+QUANTISER_LIMIT = 2.0
+_FRONT_END = mel_spectrum.LogMelConfig()
+_PATCH_HOP_SAMPLES = PATCH_FRAMES * _FRONT_END.hop_samples
+_PATCH_OVERLAP_SAMPLES = _FRONT_END.window_samples - _FRONT_END.hop_samples
+_BATCH_PATCHES = 64
+_ATTEMPTS = 3
+
+# {layer: (kernel, bias)}
+Layers = Mapping[str, tuple[Array, Array]]
+
+
+class Vggish:
+    """VGGish's front end and network with given weights.
+
+    Attributes:
+      name: of where the weights are from, for messages.
+      reference: (3, 128) float32, the source's own embeddings of `probe()`; where the
+        source cannot be run (a checkpoint), those of `embed`.
+    """
+
+    def __init__(self, layers: Layers, name: str) -> None:
+        # the one copy that stays: 288 MB in each worker
+        self._layers = {
+            name: (tf.constant(kernel, tf.float32), tf.constant(bias, tf.float32))
+            for name, (kernel, bias) in layers.items()
+        }
+        self.name = name
+        self.reference: Array = self.embed(probe())
+
+    @classmethod
+    def load(cls, source: str = "hub") -> Vggish:
+        """Loads the weights; those of a hub are proved to compute what they did there.
+
+        Args:
+          source: `hub` for `HANDLE`, `hub:HANDLE_OR_PATH` (a folder with a SavedModel
+            needs no network), or `checkpoint:PATH` (`vggish_model.ckpt`). The hub's
+            cache is in TFHUB_CACHE_DIR.
+
+        Raises:
+          InputError: the source cannot be had, is no VGGish, or computes other
+            embeddings of a test waveform than ours (by more than 1e-4).
+        """
+        kind, where = parse(source)
+        if kind == "checkpoint":
+            return cls(_by_name_or_shape(_read_checkpoint(where), where), where)
+        module = _load_hub(where)
+        arrays = {v.name: v.numpy() for v in _variables(module, where)}
+        vggish = cls(_by_name_or_shape(arrays, where), where)
+        try:
+            theirs = np.asarray(module(tf.constant(probe())))
+        except (TypeError, ValueError, tf.errors.OpError) as error:
+            raise InputError(
+                f"{where}: cannot be called with a waveform"
+                f" ({type(error).__name__}: {error}); it is no VGGish"
+            ) from error
+        prove(vggish.reference, theirs, where)
+        vggish.reference = theirs
+        return vggish
+
+    @property
+    def layers(self) -> Layers:
+        """{layer: (kernel, bias)} float32, by the names of `SHAPES`; a copy."""
+        return {name: (k.numpy(), b.numpy()) for name, (k, b) in self._layers.items()}
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights, whether they came from a hub or a checkpoint."""
+        return _digest(x.numpy() for name in SHAPES for x in self._layers[name])
+
+    def embed(self, waveform: Array) -> Array:
+        """The embeddings of a waveform.
+
+        Args:
+          waveform: (N,) float32, 16 kHz, in [-1, 1]. One shorter than a patch (0.975 s)
+            is padded with zeros to it, so that short clips are not lost.
+
+        Returns:
+          (rows, 128) float32, a row for each whole patch of 96 frames:
+          1 + floor((frames - 96) / 96), 10 for 10 s. The samples after the last whole
+          patch count nowhere.
+        """
+        waveform = np.asarray(waveform, np.float32)
+        missing = _PATCH_HOP_SAMPLES + _PATCH_OVERLAP_SAMPLES - len(waveform)
+        waveform = np.pad(waveform, (0, max(0, missing)))
+        count = _FRONT_END.num_frames(len(waveform)) // PATCH_FRAMES
+        rows = []
+        for first in range(0, count, _BATCH_PATCHES):
+            last = min(first + _BATCH_PATCHES, count)
+            end = last * _PATCH_HOP_SAMPLES + _PATCH_OVERLAP_SAMPLES
+            frames = mel_spectrum.log_mel(
+                waveform[first * _PATCH_HOP_SAMPLES : end], _FRONT_END
+            )
+            patches = frames.reshape(last - first, PATCH_FRAMES, -1)
+            rows.append(self._network(tf.constant(patches)).numpy())
+        return np.concatenate(rows)
+
+    @functools.cached_property
+    def _network(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """(B, 96, 64) log-mel patches -> (B, 128); no ReLU after the last layer."""
+        layers = self._layers
+
+        def network(patches: tf.Tensor) -> tf.Tensor:
+            hidden = patches[..., tf.newaxis]
+            for name, pooled in CONVOLUTIONS.items():
+                kernel, bias = layers[name]
+                hidden = tf.nn.relu(tf.nn.conv2d(hidden, kernel, 1, "SAME") + bias)
+                if pooled:
+                    hidden = tf.nn.max_pool2d(hidden, 2, 2, "SAME")
+            return fully_connected(hidden, layers)
+
+        spec = tf.TensorSpec([None, PATCH_FRAMES, _FRONT_END.num_mel_bins], tf.float32)
+        return tf.function(network, input_signature=[spec])
+
+
+def fully_connected(hidden: tf.Tensor, layers: Mapping[str, Any]) -> tf.Tensor:
+    """The last convolution's (B, 6, 4, 512), time x mel x channel, to (B, 128)."""
+    hidden = tf.reshape(hidden, [-1, SHAPES[FULLY_CONNECTED[0]][0]])
+    for name in FULLY_CONNECTED:
+        kernel, bias = layers[name]
+        hidden = hidden @ kernel + bias
+        if name != FULLY_CONNECTED[-1]:
+            hidden = tf.nn.relu(hidden)
+    return hidden
+
+
+class PostProcessor:
+    """What made bytes of the released embeddings.
+
+    V (e - mean), clipped to -2 and 2, (x + 2) * 255 / 4, truncated; V is the 128 x 128
+    matrix of eigenvectors. Computed in float64.
+
+    Attributes:
+      fingerprint: SHA-256 of the parameters.
+    """
+
+    def __init__(self, eigen_vectors: Array, means: Array) -> None:
+        self._eigen_vectors = np.asarray(eigen_vectors, np.float64)
+        self._means = np.asarray(means, np.float64).reshape(-1)
+        self.fingerprint = _digest([self._eigen_vectors, self._means])
+
+    @classmethod
+    def read(cls, path: StrPath) -> PostProcessor:
+        """Reads `vggish_pca_params.npz`.
+
+        Raises:
+          InputError: it is missing, or holds something else.
+        """
+        size = EMBEDDING_SIZE
+        expected = (
+            f"expected {PCA_NAME} with pca_eigen_vectors ({size}, {size}) and"
+            f" pca_means ({size},) or ({size}, 1)"
+        )
+        try:
+            with open(path, "rb") as file, np.load(file) as stored:
+                vectors = np.asarray(stored["pca_eigen_vectors"], np.float64)
+                means = np.asarray(stored["pca_means"], np.float64)
+        except (
+            OSError,
+            EOFError,
+            KeyError,
+            IndexError,  # an .npy file, asked for a key
+            TypeError,
+            ValueError,
+            AttributeError,
+            zipfile.BadZipFile,
+        ) as error:
+            raise InputError(
+                f"{path}: no PCA parameters of VGGish ({error}); {expected}"
+            ) from error
+        if vectors.shape != (size, size) or means.shape not in ((size,), (size, 1)):
+            raise InputError(
+                f"{path}: shapes {vectors.shape} and {means.shape}; {expected}"
+            )
+        if not (np.isfinite(vectors).all() and np.isfinite(means).all()):
+            raise InputError(f"{path}: holds NaN or infinity; {expected}")
+        return cls(vectors, means)
+
+    def __call__(self, embeddings: Array) -> Array:
+        """(rows, 128) float to (rows, 128) uint8."""
+        found = (embeddings.astype(np.float64) - self._means) @ self._eigen_vectors.T
+        found = np.clip(found, -QUANTISER_LIMIT, QUANTISER_LIMIT)
+        steps = (found + QUANTISER_LIMIT) * (255 / (2 * QUANTISER_LIMIT))
+        return steps.astype(np.uint8)
+
+
+class Extractor:
+    """From a waveform to what is stored of it: raw embeddings, or their bytes.
+
+    Attributes:
+      payload: of the records. Its parameters hold fingerprints of the weights and of
+        the PCA, so that no other embeddings are taken for these.
+    """
+
+    def __init__(self, vggish: Vggish, post: PostProcessor | None = None) -> None:
+        self._vggish, self._post = vggish, post
+        self.payload = Payload(
+            "audio_embedding",
+            "float32" if post is None else "uint8",
+            {
+                "extractor": "vggish",
+                "weights_sha256": vggish.fingerprint,
+                "pca_sha256": None if post is None else post.fingerprint,
+            },
+        )
+
+    @classmethod
+    def load(cls, source: str, pca: StrPath | None = None) -> Extractor:
+        """Loads VGGish as `Vggish.load` does and, where given, the PCA parameters.
+
+        Raises:
+          InputError: one of them cannot be used.
+        """
+        post = None if pca is None else PostProcessor.read(pca)
+        return cls(Vggish.load(source), post)
+
+    def __call__(self, waveform: Array) -> Array:
+        """(N,) float32 at 16 kHz to (rows, 128), float32 or uint8; `Vggish.embed`."""
+        embeddings = self._vggish.embed(waveform)
+        return embeddings if self._post is None else self._post(embeddings)
+
+
+def parse(source: str) -> tuple[str, str]:
+    """The kind of a source, `hub` or `checkpoint`, and its handle or path.
+
+    Raises:
+      InputError: an unknown form, or no checkpoint there.
+    """
+    kind, _, where = source.partition(":")
+    if kind == "hub":
+        return kind, where or HANDLE
+    if kind != "checkpoint":
+        raise InputError(f"{source}: one of hub, hub:HANDLE_OR_PATH, checkpoint:PATH")
+    if not where:
+        raise InputError(f"{source}: needs a path, checkpoint:PATH")
+    path = pathlib.Path(where)
+    files = (path, path.with_name(path.name + ".index"))
+    if not any(file.is_file() for file in files) and not (
+        path.is_dir() and tf.train.latest_checkpoint(where)
+    ):
+        raise InputError(f"{source}: no checkpoint there (expected vggish_model.ckpt)")
+    return kind, where
+
+
+def probe() -> Array:
+    """The test waveform of proofs: (48000,) float32, 3 s of noise at 16 kHz."""
+    noise = np.random.default_rng(0).standard_normal(3 * _FRONT_END.sample_rate_hz)
+    return (0.3 * noise).clip(-1, 1).astype(np.float32)
+
+
+def prove(ours: Array, theirs: Array, name: str) -> None:
+    """Requires two computations of the embeddings of `probe()` to agree to 1e-4.
+
+    Older copies of the definition end in a ReLU, which is allowed of `theirs`.
+
+    Raises:
+      InputError: saying by how much they differ.
+    """
+    if theirs.shape != ours.shape:
+        raise InputError(
+            f"{name}: gives embeddings of shape {theirs.shape} for 3 s,"
+            f" expected {ours.shape}; it is no VGGish"
+        )
+    error = min(np.abs(ours - theirs).max(), np.abs(np.maximum(ours, 0) - theirs).max())
+    if not error <= TOLERANCE:
+        raise InputError(
+            f"{name}: our layers with its weights give embeddings that"
+            f" differ by up to {error:.2g} from its own (at most {TOLERANCE}"
+            " is allowed); its front end or its layers are others"
+        )
+
+
+def _load_hub(handle: str) -> Any:
+    import tensorflow_hub as hub
+
+    for attempt in range(_ATTEMPTS):
+        try:
+            return hub.load(handle)
+        except Exception as error:  # whatever the network or the file system says
+            problem = error
+            if pathlib.Path(handle).exists() or "://" not in handle:
+                break
+            if attempt + 1 < _ATTEMPTS:
+                print(f"{handle}: {type(error).__name__}, trying again", flush=True)
+                time.sleep(2**attempt)
+    raise InputError(
+        f"{handle}: cannot be loaded ({type(problem).__name__}: {problem}). To go on"
+        " offline, download the VGGish model where there is a network, unpack it and"
+        " give hub:FOLDER, or set TFHUB_CACHE_DIR to a cache that holds it;"
+        " checkpoint:vggish_model.ckpt works as well"
+    ) from problem
+
+
+def _variables(module: Any, where: str) -> list[Any]:
+    for name in ("variables", "_variables"):
+        found = list(getattr(module, name, ()))
+        if found:
+            return found
+    raise InputError(f"{where}: exposes no variables; it is no VGGish")
+
+
+def _read_checkpoint(path: str) -> dict[str, Array]:
+    prefix = path
+    if pathlib.Path(path).is_dir():
+        prefix = tf.train.latest_checkpoint(path)
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        names = sorted(reader.get_variable_to_shape_map())
+        return {name: reader.get_tensor(name) for name in names}
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise InputError(f"checkpoint:{path}: cannot be read ({error})") from error
+
+
+def _by_name_or_shape(
+    arrays: Mapping[str, Array], where: str
+) -> dict[str, tuple[Array, Array]]:
+    """{layer: (kernel, bias)} from variables by name, kernels else by shape."""
+    plain = {
+        name.split(":")[0].removeprefix("vggish/"): value
+        for name, value in arrays.items()
+    }
+    found = {}
+    for layer, shape in SHAPES.items():
+        kernel = plain.get(f"{layer}/weights")
+        bias = plain.get(f"{layer}/biases")
+        if kernel is None:
+            named = [name for name, value in plain.items() if value.shape == shape]
+            if len(named) != 1:
+                raise InputError(
+                    f"{where}: no variable vggish/{layer}/weights, and"
+                    f" {len(named)} of shape {shape}; it is no VGGish"
+                )
+            kernel = plain[named[0]]
+            bias = _bias_beside(plain, named[0], shape[-1])
+        if bias is None or kernel.shape != shape or bias.shape != shape[-1:]:
+            raise InputError(
+                f"{where}: vggish/{layer} has shapes {kernel.shape} and"
+                f" {None if bias is None else bias.shape}, expected {shape}"
+                f" and {shape[-1:]}"
+            )
+        found[layer] = (kernel, bias)
+    return found
+
+
+def _bias_beside(plain: dict[str, Array], kernel: str, size: int) -> Any:
+    """The bias of a kernel's own scope, else the next one in the list."""
+    names = list(plain)
+    scope = kernel.rpartition("/")[0]
+    inside = [name for name in names if scope and name.startswith(f"{scope}/")]
+    after = names[names.index(kernel) + 1 :]
+    return next(
+        (plain[name] for name in inside + after if plain[name].shape == (size,)), None
+    )
+
+
+def _digest(arrays: Iterable[Array]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(np.ascontiguousarray(little).data)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Pooling, losses, the model with its own train_step, callbacks."""

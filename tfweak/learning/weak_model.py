@@ -1,0 +1,313 @@
+"""The Keras model whose `train_step` adds the attention losses."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from ..errors import InputError
+from . import losses
+
+# Precision -> Keras dtype policy.
+POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+SUPERVISIONS = ("none", "strong", "self", "strong+self")
+
+
+@dataclasses.dataclass(frozen=True)
+class Supervision:
+    """How the attention is supervised: a setting of training, not of a model.
+
+        L = clip_weight * (L_pred + L_micro, where the network answers its costs)
+            + strong_weight * L_att(Y, where a clip has strong labels)
+            + self_weight * L_att(P)
+            + segment_weight * L_seg(Y, where a clip has strong labels)
+
+    (Sections II to IV of Kim & Ghaffarzadegan 2019.) L_seg, `losses.segment_loss`, is
+    no supervision of the attention: it trains the segment predictions themselves, as
+    in the models without attention of rows 2 (clip_weight=0) and 3 of Table I.
+
+    Attributes:
+      kind: `none`, `strong`, `self` or `strong+self`.
+      strong_weight, self_weight: alpha of each term; the paper found 1 best.
+      target: what the attention loss is put on, see `losses.attention_loss`.
+      pseudo_labels: the rule that makes P, see `losses.PSEUDO_LABELS`.
+      clip_weight, segment_weight: of L_pred and L_seg.
+    """
+
+    kind: str = "none"
+    strong_weight: float = 1.0
+    self_weight: float = 1.0
+    target: str = "attention"
+    pseudo_labels: str = "printed"
+    clip_weight: float = 1.0
+    segment_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in SUPERVISIONS:
+            raise InputError(
+                f"supervision {self.kind!r}: one of {', '.join(SUPERVISIONS)}"
+            )
+        if self.target not in losses.ATTENTION_TARGETS:
+            raise InputError(
+                f"attention target {self.target!r}: one of"
+                f" {', '.join(losses.ATTENTION_TARGETS)}"
+            )
+        if self.pseudo_labels not in losses.PSEUDO_LABELS:
+            raise InputError(
+                f"pseudo labels {self.pseudo_labels!r}: one of"
+                f" {', '.join(losses.PSEUDO_LABELS)}"
+            )
+        weights = self.strong_weight, self.self_weight
+        if min(*weights, self.clip_weight, self.segment_weight) < 0:
+            raise InputError("the weight of a loss cannot be negative")
+        if self.kind == "none" and not self.clip_weight and not self.segment_weight:
+            raise InputError("clip weight 0 leaves no loss: give a segment weight")
+
+    @property
+    def uses_strong(self) -> bool:
+        """Whether L_att(Y) is part of the loss."""
+        return "strong" in self.kind
+
+    @property
+    def needs_strong(self) -> bool:
+        """Whether the data must give strong labels."""
+        return self.uses_strong or self.segment_weight > 0
+
+    @property
+    def uses_self(self) -> bool:
+        return "self" in self.kind
+
+
+class WeakModel(keras.Model):
+    """A network plus the losses that train it from weak, strong and pseudo labels.
+
+    Works with `compile` and `fit` as any Keras model does:
+
+        model = WeakModel(network, Supervision("self"))
+        model.compile(optimizer=keras.optimizers.Adam(1e-3))
+        model.fit(dataset, epochs=5)
+
+    Inputs are a dict of `features` (B, T_in, F) and `num_frames` (B,) valid rows, or
+    the features alone where every row is valid. Labels are a dict of `weak` (B, C)
+    and, for strong supervision, `strong` (B, T, C) on the network's own segments and
+    `has_strong` (B,); or the weak labels alone. `sample_weight` (B,) weights clips.
+    Metrics given to `compile` compare the weak labels with `clip_probs`.
+
+    A network that answers `present_cost` and `absent_cost` (B, C) is trained by
+    `losses.micro_loss` too, with the weight of L_pred.
+
+    Logged by name: `loss` (the total), `loss_pred`, and where they apply `loss_micro`,
+    `loss_segments`, `loss_strong`, `loss_self` (all before their weight) and
+    `pseudo_positive`, the mean P over the valid segments of present classes.
+
+    Args:
+      network: from the model registry, whose docstring describes the dict it answers.
+      supervision: how the attention is supervised.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        supervision: Supervision | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # the network's own layers cast what they compute with
+        kwargs = {"dtype": network.dtype_policy, "autocast": False, **kwargs}
+        super().__init__(**kwargs)
+        self.network = network
+        self.supervision = supervision or Supervision()
+        self._has_micro_loss = "present_cost" in network.output
+        if self.supervision.kind != "none" and "attention_logits" not in network.output:
+            raise InputError(
+                f"supervision {self.supervision.kind!r} needs a model with"
+                " attention that can be supervised; this one has none"
+            )
+        names = ["loss_pred"]
+        names += ["loss_micro"] if self._has_micro_loss else []
+        names += ["loss_segments"] if self.supervision.segment_weight else []
+        names += ["loss_strong"] if self.supervision.uses_strong else []
+        names += ["loss_self", "pseudo_positive"] if self.supervision.uses_self else []
+        self._terms = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def compile(
+        self, optimizer: Any = "adam", *, jit_compile: Any = "auto", **kwargs: Any
+    ) -> None:
+        """As `keras.Model.compile`; XLA stays off on a CPU, where it is slower."""
+        if jit_compile == "auto" and not tf.config.list_physical_devices("GPU"):
+            jit_compile = False
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
+        return self.network(as_inputs(inputs), training=training)
+
+    def compute_terms(
+        self, inputs: Any, labels: Any, outputs: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The loss terms of each clip, unweighted: what `train_step` adds up.
+
+        Returns:
+          name -> (B,) float32, for the names that this model logs.
+        """
+        labels = labels if isinstance(labels, Mapping) else {"weak": labels}
+        weak = ops.cast(labels["weak"], "float32")
+        terms = {"loss_pred": losses.prediction_loss(weak, outputs["clip_probs"])}
+        mask = outputs["mask"]
+        if self._has_micro_loss:
+            terms["loss_micro"] = losses.micro_loss(
+                weak, outputs["present_cost"], outputs["absent_cost"]
+            )
+        if self.supervision.needs_strong:
+            if "strong" not in labels:
+                raise InputError(
+                    "supervision by strong labels, but the data gives none:"
+                    " labels need 'strong' and 'has_strong'"
+                )
+            has_strong = ops.cast(labels["has_strong"], "float32")
+        if self.supervision.segment_weight:
+            terms["loss_segments"] = has_strong * losses.segment_loss(
+                labels["strong"], outputs["segment_probs"], mask
+            )
+
+        def attention_loss(target_labels: Any) -> Any:
+            return losses.attention_loss(
+                target_labels,
+                outputs["attention"],
+                outputs["attention_logits"],
+                mask,
+                self.supervision.target,
+            )
+
+        if self.supervision.uses_strong:
+            terms["loss_strong"] = attention_loss(labels["strong"]) * has_strong
+        if self.supervision.uses_self:
+            rule = losses.PSEUDO_LABELS[self.supervision.pseudo_labels]
+            pseudo = rule(outputs["segment_probs"], weak, mask)
+            terms["loss_self"] = attention_loss(pseudo)
+            possible = ops.sum(ops.cast(weak >= 0.5, "float32"), -1) * ops.sum(
+                ops.cast(mask, "float32"), -1
+            )
+            terms["pseudo_positive"] = ops.sum(pseudo, axis=(1, 2)) / ops.maximum(
+                possible, 1.0
+            )
+        return terms
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The scalar total: mean over clips of the terms, plus regularisers."""
+        terms = self.compute_terms(x, y, y_pred)
+        total = terms["loss_pred"]
+        if self._has_micro_loss:
+            total += terms["loss_micro"]
+        total *= self.supervision.clip_weight
+        if self.supervision.segment_weight:
+            total += self.supervision.segment_weight * terms["loss_segments"]
+        if self.supervision.uses_strong:
+            total += self.supervision.strong_weight * terms["loss_strong"]
+        if self.supervision.uses_self:
+            total += self.supervision.self_weight * terms["loss_self"]
+        if sample_weight is not None:
+            total *= ops.cast(sample_weight, "float32")
+        for name, metric in self._terms.items():
+            metric.update_state(terms[name], sample_weight)
+        loss = ops.mean(total)
+        for regulariser in self.losses:
+            loss += ops.cast(regulariser, "float32")
+        return loss
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One step: one forward pass, the sum of the losses, one update."""
+        x, y, sample_weight = _unpack(data)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            outputs = self(x, training=True)
+            loss = self.compute_loss(x, y, outputs, sample_weight)
+            # gradients are summed over the replicas
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        variables = self.trainable_variables
+        gradients = tape.gradient(scaled, [v.value for v in variables])
+        self.optimizer.apply(gradients, variables)
+        return self._log(loss, x, y, outputs, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        x, y, sample_weight = _unpack(data)
+        outputs = self(x, training=False)
+        loss = self.compute_loss(x, y, outputs, sample_weight, training=False)
+        return self._log(loss, x, y, outputs, sample_weight)
+
+    def _log(
+        self, loss: Any, x: Any, y: Any, outputs: Mapping[str, Any], sample_weight: Any
+    ) -> dict[str, Any]:
+        clips = tf.shape(outputs["clip_probs"])[0]
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, sample_weight=clips)
+        weak = y["weak"] if isinstance(y, Mapping) else y
+        return self.compute_metrics(x, weak, outputs["clip_probs"], sample_weight)
+
+
+def _unpack(data: Any) -> tuple[Any, Any, Any]:
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if isinstance(sample_weight, Mapping):  # `fit` on arrays repeats it for every label
+        sample_weight = sample_weight["weak"]
+    return x, y, sample_weight
+
+
+def as_inputs(inputs: Any) -> dict[str, Any]:
+    """A network's input dict; features alone count as valid in every row."""
+    if isinstance(inputs, Mapping):
+        return {"features": inputs["features"], "num_frames": inputs["num_frames"]}
+    shape = ops.shape(inputs)
+    return {
+        "features": inputs,
+        "num_frames": ops.broadcast_to(ops.cast(shape[1], "int32"), (shape[0],)),
+    }
+
+
+def resolve_precision(precision: str) -> str:
+    """What `auto` stands for on this machine.
+
+    bfloat16 where the CPU computes in it (AMX or AVX512-BF16), float16 with loss
+    scaling on a GPU, else float32.
+
+    Args:
+      precision: `auto` or one of `POLICIES`; the two short ones are mixed, with
+        variables, probabilities and losses in float32.
+
+    Returns:
+      A key of `POLICIES`.
+
+    Raises:
+      InputError: for another name.
+    """
+    if precision == "auto":
+        if tf.config.list_physical_devices("GPU"):
+            return "float16"
+        return "bfloat16" if _cpu_computes_bfloat16() else "float32"
+    if precision not in POLICIES:
+        raise InputError(f"precision {precision!r}: auto, {', '.join(POLICIES)}")
+    return precision
+
+
+def _cpu_computes_bfloat16() -> bool:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as handle:
+            text = handle.read()
+    except OSError:  # not Linux: no way to ask, float32 is right everywhere
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return bool({"amx_bf16", "avx512_bf16"} & set(flags.split()))

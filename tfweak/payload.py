@@ -1,0 +1,82 @@
+"""What records store of a clip, and with which parameters it was made."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import InputError
+
+EMBEDDING_SIZE = 128
+
+# Payload kind -> the dtypes it may be stored in.
+PAYLOAD_DTYPES = {
+    "audio_embedding": ("uint8", "float32"),
+    "log_mel": ("float16", "uint8"),
+    "constant_q": ("float16",),
+    "waveform": ("int16",),
+}
+# Of the kinds made of frames: the parameter that says how many values a frame has.
+_FRAME_SIZES = {"log_mel": "num_mel_bins", "constant_q": "num_bins"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Payload:
+    """What a dataset stores for each clip, and with which parameters it was made.
+
+    Attributes:
+      kind: a key of `PAYLOAD_DTYPES`.
+      dtype: how a value is stored.
+      parameters: all that changes the values: sample rate, mel bands, quantiser,
+        extractor. A model refuses data whose parameters differ from its own.
+    """
+
+    kind: str
+    dtype: str
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.dtype not in PAYLOAD_DTYPES.get(self.kind, ()):
+            raise InputError(
+                f"no payload {self.kind!r} of dtype {self.dtype!r}; there"
+                f" are {PAYLOAD_DTYPES}"
+            )
+
+    @property
+    def row_size(self) -> int:
+        """Values a row: 128 of an embedding, the bins of a frame, 1 of a waveform.
+
+        Raises:
+          InputError: when the parameters do not tell.
+        """
+        if self.kind == "audio_embedding":
+            return EMBEDDING_SIZE
+        if self.kind == "waveform":
+            return 1
+        name = _FRAME_SIZES[self.kind]
+        if name not in self.parameters:
+            raise InputError(f"{self.kind} data whose parameters do not give {name}")
+        return self.parameters[name]
+
+
+# The official shards: VGGish embeddings, PCA'd and quantised by AudioSet's authors.
+OFFICIAL_EMBEDDINGS = Payload(
+    "audio_embedding", "uint8", {"extractor": "audioset-v1-release"}
+)
+
+
+def difference(one: Payload, other: Payload) -> str:
+    """Says in which settings two payloads differ."""
+    parts = [
+        f"{name} is {getattr(one, name)!r}, not {getattr(other, name)!r}"
+        for name in ("kind", "dtype")
+        if getattr(one, name) != getattr(other, name)
+    ]
+    keys = sorted(set(one.parameters) | set(other.parameters))
+    parts += [
+        f"{key} is {one.parameters.get(key)!r}, not {other.parameters.get(key)!r}"
+        for key in keys
+        if one.parameters.get(key) != other.parameters.get(key)
+    ]
+    return "; ".join(parts)

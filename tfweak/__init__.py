@@ -43,6 +43,7 @@ _PUBLIC = {
     "open_data": "data.sources",
     "plot_clip": "plots.plotting",
     "read_audio": "audio.reading",
+    "register": "registry",
     "training_batches": "data.pipelines",
 }
 __all__ = sorted(_PUBLIC)

@@ -31,7 +31,7 @@ from tfweak.labels import ClassList
 from tfweak.payload import Payload
 from tfweak.typing import Array, StrPath
 
-from .. import registry
+from ..architecture import Architecture, create
 
 PACKAGES = (
     "tfweak",
@@ -59,7 +59,7 @@ class Run:
     """
 
     folder: pathlib.Path
-    architecture: registry.Architecture
+    architecture: Architecture
     network: keras.Model
     classes: ClassList
     payload: Payload
@@ -86,7 +86,7 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
         )
     try:
         model = config["model"]
-        architecture = registry.create(model["name"], **model["config"])
+        architecture = create(model["name"], **model["config"])
         payload = Payload(**config["data"]["train"]["payload"])
         network = architecture.build(precision)
         network.load_weights(folder / "model.keras")

@@ -151,6 +151,27 @@ def test_step_follows_the_gradient_of_the_total():
         np.testing.assert_allclose(new.numpy(), old - 0.1 * gradient, atol=1e-6)
 
 
+def test_pseudo_positive_is_the_share_of_what_could_be():
+    # Clip 0, mixed: class 0 alone counts as present (0.5; 0.3 does not), theta is the
+    # others' mean, 0.4: 1 of its 2 valid segments. Clip 1: classes 0 and 1 present,
+    # theta 0.4: 3 of 4. Clip 2 without tags: 0 of nothing.
+    probs = np.full((3, 3, C), 0.4, np.float32)
+    probs[0, :, 0] = 0.5, 0.1, 0.9
+    probs[1, :, :2] = [(0.5, 0.5), (0.5, 0.1), (0.9, 0.9)]
+    outputs = {
+        "clip_probs": probs.mean(1),
+        "segment_probs": probs,
+        "attention": np.full((3, 3, C), 0.5, np.float32),
+        "attention_logits": np.zeros((3, 3, C), np.float32),
+        "mask": np.array([[True, True, False]] * 3),
+    }
+    weak = np.array([[0.5, 0.3, 0.0], [1.0, 0.7, 0.0], [0.0, 0.0, 0.0]])
+    terms = model_of("self").compute_terms(None, weak, outputs)
+    np.testing.assert_allclose(terms["pseudo_positive"], [0.5, 0.75, 0.0])
+    # A = 1/2 at all of the two valid segments of three classes: 6 log 2
+    np.testing.assert_allclose(terms["loss_self"], 6 * np.log(2), rtol=1e-6)
+
+
 def test_sample_weight_weights_clips():
     x, y = batch()
     model = model_of("self")

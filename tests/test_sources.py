@@ -30,10 +30,10 @@ def write(folder, clips, classes=CLASSES):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """400 clips; each fourth has strong labels."""
+    """600 clips, more than are read at a time; each fourth has strong labels."""
     clips = [
         (f"clip-{i}", [i % 3], [Event(i % 3, 0.0, 0.96)] if i % 4 == 0 else None)
-        for i in range(400)
+        for i in range(600)
     ]
     return sources.open_data([write(tmp_path_factory.mktemp("x") / "data", clips)])
 
@@ -44,21 +44,21 @@ def ids(part):
 
 def test_a_validation_part_has_about_its_share(data):
     train, valid = data.split(0.25)
-    # 100 expected; the standard deviation is sqrt(400 * 0.25 * 0.75) = 8.7
-    assert 65 < len(valid) < 135 and len(train) + len(valid) == 400
+    # 150 expected; the standard deviation is sqrt(600 * 0.25 * 0.75) = 10.6
+    assert 108 < len(valid) < 192 and len(train) + len(valid) == 600
 
 
 def test_a_fold_is_the_rest_and_its_own(data):
     folds = data.folds(4, seed=3)
     for rest, own in folds:
         # as above
-        assert 65 < len(own) < 135 and len(rest) + len(own) == 400
+        assert 108 < len(own) < 192 and len(rest) + len(own) == 600
         assert ids(rest) | ids(own) == ids(data)
     owned = [name for _, own in folds for name in own.clip_ids]
-    assert len(owned) == 400 and set(owned) == ids(data)
+    assert len(owned) == 600 and set(owned) == ids(data)
     # another seed deals anew
     assert ids(data.folds(2, seed=4)[0][1]) != ids(folds[0][1]) | ids(folds[1][1])
-    with pytest.raises(InputError, match="1 folds"):
+    with pytest.raises(InputError, match="2 at least"):
         data.folds(1)
     with pytest.raises(InputError, match="one stays empty"):
         data.folds(5000)
@@ -90,7 +90,7 @@ def test_without_leaves_out_just_the_clips_of_a_list(data):
     for kept in (order[0], order[200], order[-1]):
         others = [name for name in data.clip_ids if name != kept]
         assert ids(data.without(others)) == {kept}
-    with pytest.raises(InputError, match="all 400 clips are excluded"):
+    with pytest.raises(InputError, match="all 600 clips are excluded"):
         data.without(data.clip_ids)
 
 
@@ -116,6 +116,12 @@ def test_fingerprints_know_the_clips_and_not_their_order(tmp_path):
     assert len({*prints, one["clip_ids"]}) == 6
 
 
+def test_fingerprints_of_many_clips_that_differ_in_one(data):
+    one, other = (data.without([name]).fingerprint() for name in (b"clip-5", b"clip-6"))
+    assert one["num_clips"] == other["num_clips"] == 599
+    assert one["clip_ids"] != other["clip_ids"]
+
+
 def test_a_tag_that_a_clip_lists_twice_counts_once(tmp_path):
     clips = [("p", [2, 0, 2], None), ("q", [2], None)]
     found = sources.open_data([write(tmp_path / "x", clips)])
@@ -128,6 +134,13 @@ def test_the_first_labels_out_of_range(tmp_path, label):
     clips = [("p", [0, 2], None), ("the-id", [label], None)]
     with pytest.raises(InputError, match=f"'the-id'.*label {label},.*0 to 2"):
         sources.open_data([write(tmp_path / "x", clips)])
+
+
+def test_shards_alone_are_official_ones_of_527_classes(tmp_path):
+    folder = write(tmp_path / "x", [("p", [526], None)])
+    (folder / records.INFO_NAME).unlink()
+    found = sources.open_data([folder])
+    assert len(found.classes) == 527 and found.label_counts[526] == 1
 
 
 def test_classes_are_the_same_by_their_ids(tmp_path):

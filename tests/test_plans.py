@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -147,6 +148,19 @@ def test_a_trial_has_the_same_seed_in_every_row_and_column(folds):
             assert weights == {(alpha, alpha)}
     folders = [trial.folder for trials in cells for trial in trials]
     assert len(set(folders)) == len(folders)
+
+
+def test_step_one_leaves_out_what_validates_or_tests_step_two(folds):
+    one, two, three = map(str, folds)
+    given = Experiment("kim2019_table1", "out", (one,), pretrain_data=(three,))
+    measured = dataclasses.replace(given, test_data=(two,))
+    # without --valid_data a part of the training clips validates
+    config = Plan(measured).pretraining().config
+    assert config.data == (three,) and config.exclude_data == (one, two)
+    valid = dataclasses.replace(measured, valid_data=("valid",))
+    assert Plan(valid).pretraining().config.exclude_data == ("valid", two)
+    one_step = dataclasses.replace(measured, columns=("one-step",))
+    assert Plan(one_step).pretraining() is None
 
 
 def test_settings_go_to_the_models_that_have_them(scenes):

@@ -302,9 +302,23 @@ def test_clip_scores_adds_the_exact_mean_average_precision(embeddings):
 
 
 def test_precision_names():
-    assert training.resolve_precision("auto") in training.POLICIES
+    assert training.resolve_precision("float16") == "float16"
     with pytest.raises(InputError, match="float8"):
         training.resolve_precision("float8")
+
+
+@pytest.mark.parametrize(
+    "gpus, has_bfloat16, expected",
+    [
+        ([], True, "bfloat16"),
+        ([], False, "float32"),
+        (["a GPU"], True, "float16"),
+    ],
+)
+def test_precision_by_the_machine(monkeypatch, gpus, has_bfloat16, expected):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(training, "_cpu_computes_bfloat16", lambda: has_bfloat16)
+    assert training.resolve_precision("auto") == expected
 
 
 def test_two_replicas_train_as_one():

@@ -456,7 +456,7 @@ def test_the_flag(folder, tmp_path, capsys):
 STUB = """
     import dataclasses
     import keras
-    from tfweak import front_ends
+    from tfweak.audio import front_ends
     from tfweak.labels import SegmentGrid
     from tfweak.models.networks.layers import SequenceMask, Standardise, segment_head
 

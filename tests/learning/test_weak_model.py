@@ -155,6 +155,27 @@ def test_step_follows_the_gradient_of_the_total():
         np.testing.assert_allclose(new.numpy(), old - 0.1 * gradient, atol=1e-6)
 
 
+def test_pseudo_positive_is_the_share_of_what_could_be():
+    # Clip 0, mixed: class 0 alone counts as present (0.5; 0.3 does not), theta is the
+    # others' mean, 0.4: 1 of its 2 valid segments. Clip 1: classes 0 and 1 present,
+    # theta 0.4: 3 of 4. Clip 2 without tags: 0 of nothing.
+    probs = np.full((3, 3, C), 0.4, np.float32)
+    probs[0, :, 0] = 0.5, 0.1, 0.9
+    probs[1, :, :2] = [(0.5, 0.5), (0.5, 0.1), (0.9, 0.9)]
+    outputs = {
+        "clip_probs": probs.mean(1),
+        "segment_probs": probs,
+        "attention": np.full((3, 3, C), 0.5, np.float32),
+        "attention_logits": np.zeros((3, 3, C), np.float32),
+        "mask": np.array([[True, True, False]] * 3),
+    }
+    weak = np.array([[0.5, 0.3, 0.0], [1.0, 0.7, 0.0], [0.0, 0.0, 0.0]])
+    terms = model_of("self").compute_terms(None, weak, outputs)
+    np.testing.assert_allclose(terms["pseudo_positive"], [0.5, 0.75, 0.0])
+    # A = 1/2 at all of the two valid segments of three classes: 6 log 2
+    np.testing.assert_allclose(terms["loss_self"], 6 * np.log(2), rtol=1e-6)
+
+
 def test_sample_weight_weights_clips():
     x, y = batch()
     model = model_of("self")
@@ -285,9 +306,23 @@ def test_clip_scores_adds_the_exact_mean_average_precision(embeddings):
 
 
 def test_precision_names():
-    assert weak_model.resolve_precision("auto") in weak_model.POLICIES
+    assert weak_model.resolve_precision("float16") == "float16"
     with pytest.raises(InputError, match="float8"):
         weak_model.resolve_precision("float8")
+
+
+@pytest.mark.parametrize(
+    "gpus, has_bfloat16, expected",
+    [
+        ([], True, "bfloat16"),
+        ([], False, "float32"),
+        (["a GPU"], True, "float16"),
+    ],
+)
+def test_precision_by_the_machine(monkeypatch, gpus, has_bfloat16, expected):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(weak_model, "_cpu_computes_bfloat16", lambda: has_bfloat16)
+    assert weak_model.resolve_precision("auto") == expected
 
 
 def test_two_replicas_train_as_one():
@@ -298,7 +333,7 @@ def test_two_replicas_train_as_one():
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-        from tfweak import training
+        from tfweak.learning import weak_model
         from tfweak.models import registry
         rng = np.random.default_rng(0)
         x = rng.integers(0, 255, (8, 5, 128)).astype(np.float32)
@@ -307,7 +342,7 @@ def test_two_replicas_train_as_one():
             keras.utils.set_random_seed(1)
             network = registry.create("embedding_attention", 3, hidden_units=8,
                                       hidden_layers=0).build()
-            model = training.WeakModel(network, training.Supervision("self"))
+            model = weak_model.WeakModel(network, weak_model.Supervision("self"))
             model.compile(optimizer=keras.optimizers.SGD(0.1))
             data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
             loss = model.fit(data, verbose=0).history["loss"][0]

@@ -118,11 +118,11 @@ def test_stopped_and_resumed_is_the_undisturbed_run(finished, embeddings, tmp_pa
 
 
 def test_more_epochs_go_on_from_a_finished_run(finished, embeddings, tmp_path):
-    short, whole = tmp_path / "short", tmp_path / "whole"
-    trainer.train(config(embeddings, short, epochs=2))
-    trainer.train(config(embeddings, short, epochs=4))
-    assert_same_run(short, finished)
-    assert not whole.exists()
+    out = tmp_path / "run"
+    trainer.train(config(embeddings, out, epochs=2))
+    assert len((out / "history.csv").read_text().splitlines()) == 1 + 2
+    trainer.train(config(embeddings, out, epochs=4))
+    assert_same_run(out, finished)
 
 
 @pytest.mark.slow

@@ -22,18 +22,19 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
-
-import keras
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfweak.data.input_spec import InputSpec
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.learning import weak_model
+from tfweak.learning.precision import POLICIES, resolve_precision
 from tfweak.payload import Payload
 from tfweak.registry import Registry
 from tfweak.settings import from_text
 from tfweak.typing import StrPath
+
+if TYPE_CHECKING:  # the models are listed without loading TensorFlow
+    import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,16 +123,16 @@ class Architecture(abc.ABC):
         """
 
     def build(self, precision: str = "float32") -> keras.Model:
-        """The network, computing in a precision; see `weak_model.resolve_precision`.
+        """The network, computing in a precision; see `precision.resolve_precision`.
 
         Raises:
           InputError: a network that does not read the input, or without a layer that
             the class declares.
         """
+        import keras
+
         before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(
-            weak_model.POLICIES[weak_model.resolve_precision(precision)]
-        )
+        keras.config.set_dtype_policy(POLICIES[resolve_precision(precision)])
         try:
             network = self.network()
         finally:

@@ -152,10 +152,10 @@ def test_multi_hot():
 def test_worked_example_of_the_docs(onset, offset, positive):
     # slots of 0.96 s; overlaps 0.36, 0.96, 0.38 s of the first event, half a slot is
     # 0.48 s; the others are shorter than a slot: 0.1 s and 0.15 s are needed
-    from tfweak.models import registry
+    from tfweak.models.architecture import create
 
-    grid = registry.create("embedding_attention", num_classes=1).grid
+    grid = create("embedding_attention", num_classes=1).grid
     labels = grid.labels([Event(0, onset, offset)], 3, 1)[:, 0]
     assert np.flatnonzero(labels).tolist() == positive
-    fcn = registry.create("attention_fcn", num_classes=1).grid
+    fcn = create("attention_fcn", num_classes=1).grid
     assert fcn.receptive_field_seconds == pytest.approx(0.715)  # docs/labels.md

@@ -18,7 +18,7 @@ INSTALLED = pathlib.Path(tfweak.__file__).parent
 FLOORS = """
 tfweak tfweak.errors tfweak.typing
 tfweak.atomic tfweak.labels tfweak.payload tfweak.registry
-tfweak.processes tfweak.progress
+tfweak.processes tfweak.progress tfweak.settings
 tfweak.audio
 tfweak.extractors tfweak.data
 tfweak.evaluation tfweak.plots tfweak.serving tfweak.cli
@@ -29,9 +29,9 @@ tfweak.data_prep.datasets
 tfweak.data_prep.shards
 tfweak.data_prep.writer
 tfweak.data_prep.commands
-tfweak.models tfweak.models.networks
+tfweak.models tfweak.models.architecture
+tfweak.models.networks
 tfweak.models.architectures
-tfweak.models.registry
 tfweak.models.runs
 tfweak.models.experiments.tables
 tfweak.models.experiments

@@ -17,7 +17,6 @@ from .audio.front_end_layer import FrontEndLayer
 from .data.input_spec import InputSpec
 from .errors import InputError
 from .labels import ClassList, SegmentGrid
-from .payload import EMBEDDING_SIZE
 from .typing import StrPath
 
 CLASSES_NAME = "classes.csv"

@@ -102,7 +102,9 @@ class AttentionFcn(ScaledArchitecture):
                 stride *= pool
                 # max pooling before the ReLU gives what it gives after, at a quarter of
                 # the work
-                hidden = ApplyMask(PASSED_OVER, name=f"{name}_before_pool")(hidden, mask)
+                hidden = ApplyMask(PASSED_OVER, name=f"{name}_before_pool")(
+                    hidden, mask
+                )
                 hidden = keras.layers.MaxPooling2D(
                     pool, padding="same", name=f"{name}_pool"
                 )(hidden)
@@ -157,7 +159,12 @@ class AttentionFcn(ScaledArchitecture):
 
 
 def _convolution(
-    hidden: Any, name: str, filters: int, kernel: Any, padding: str, config: AttentionFcn
+    hidden: Any,
+    name: str,
+    filters: int,
+    kernel: Any,
+    padding: str,
+    config: AttentionFcn,
 ) -> Any:
     return keras.layers.Conv2D(
         scaled(filters, config.width),

@@ -99,7 +99,10 @@ class CakirCnn(xu2017.XuArchitecture):
 
     @property
     def grid(self) -> SegmentGrid:
-        """Hop and receptive field from the layer table; slot k is frames 4 k to 4 k + 3."""
+        """Hop and receptive field from the layer table.
+
+        Slot k is frames 4 k to 4 k + 3.
+        """
         layers = []
         for time, _ in POOLINGS:
             layers += [time_grid.same(KERNEL), time_grid.pool(time)]

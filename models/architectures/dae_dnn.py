@@ -122,7 +122,9 @@ class DaeDnn(xu2017.XuArchitecture):
             name="code",
         )(code)
         code = ApplyMask(name="valid_code")(code, mask)
-        background = BackgroundEstimate(BACKGROUND_FRAMES, name="background")(code, mask)
+        background = BackgroundEstimate(BACKGROUND_FRAMES, name="background")(
+            code, mask
+        )
         if self.input_dropout:
             code = keras.layers.Dropout(self.input_dropout, name="code_dropout")(code)
         hidden = _windows(code, background, self)
@@ -155,9 +157,7 @@ class DaeDnn(xu2017.XuArchitecture):
         hop = self.window_hop_frames
         return (num_frames + hop - 1) // hop
 
-    def pretrain(
-        self, network: keras.Model, batches: Iterable[Any], seed: int
-    ) -> None:
+    def pretrain(self, network: keras.Model, batches: Iterable[Any], seed: int) -> None:
         """Trains encoder and code without labels; see `_dae.pretrain`."""
         if self.pretrain_epochs:
             autoencoder.pretrain(network, batches, self.pretrain_epochs, seed=seed)

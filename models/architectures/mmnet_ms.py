@@ -101,11 +101,16 @@ class MmnetMs(ScaledArchitecture):
             f"{which}_cost": over_scales(keras.layers.Add, which)
             for which in ("present", "absent")
         }
-        return keras.Model(inputs, {**pooled, **costs, "mask": last.mask}, name="mmnet_ms")
+        return keras.Model(
+            inputs, {**pooled, **costs, "mask": last.mask}, name="mmnet_ms"
+        )
 
     @property
     def grid(self) -> SegmentGrid:
-        """Hop and receptive field of micro3; the macro half of an answer hears the clip."""
+        """Hop and receptive field of micro3.
+
+        The macro half of an answer hears the whole clip.
+        """
         layers = [*residual.time_layers(), time_grid.same(KERNEL)]
         return time_grid.segment_grid(layers, FRAMES)
 

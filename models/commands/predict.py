@@ -132,9 +132,7 @@ def _extractor(run: Any) -> Any:
         extractor = vggish.Extractor.load(_VGGISH.value, _PCA.value)
     except InputError as error:
         raise InputError(f"--vggish, --pca: {error}") from error
-    check_extractor(
-        run.payload, extractor.payload, _MIX_EXTRACTORS.value
-    )
+    check_extractor(run.payload, extractor.payload, _MIX_EXTRACTORS.value)
     return extractor
 
 

@@ -209,7 +209,7 @@ def _examples(data: sources.ClipData, run: run_folder.Run) -> list[Example]:
     order = np.lexsort((np.arange(len(counts)), -counts, ~has_strong))
     chosen = tf.gather(first, order[:PICTURES])
     parse = parsing.Parser(
-        data.payload, len(data.classes), front_end=run.architecture.front_end
+        data.payload, len(data.classes), front_end=run.architecture.input.front_end
     )
     strong = parsing.strong_events(chosen)
     examples = []
@@ -237,10 +237,10 @@ def _answer(run: run_folder.Run, clip: Example) -> dict[str, Array]:
 
 def _view(run: run_folder.Run, clip: Example) -> dict[str, Any]:
     """What both pictures of a clip are told of it."""
-    front_end = run.architecture.front_end
+    front_end = run.architecture.input.front_end
     return {
         "features": clip.x["features"][0, : int(clip.x["num_frames"][0])],
-        "frame_hop_seconds": (front_end or run.architecture.grid).hop_seconds,
+        "frame_hop_seconds": run.architecture.input.hop_seconds,
         "grid": run.architecture.grid,
         "class_names": run.classes.names,
         "events": clip.events,
@@ -264,12 +264,11 @@ def _attention(systems: Mapping[str, tuple[run_folder.Run, Example]]) -> Any:
 
 def _localization(run: run_folder.Run, clip: Example) -> Any:
     answer = _answer(run, clip)
-    config = run.architecture.config
     return localization.plot_localization(
         **_view(run, clip),
         localization=answer["localization"],
         global_attention=answer.get("global_attention"),
         scores=answer["clip_probs"],
         num_valid_segments=int(answer["mask"].sum()),
-        background=getattr(config, "background", False),
+        background=run.architecture.has_background,
     )

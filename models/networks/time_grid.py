@@ -33,9 +33,7 @@ def pool(size: int) -> TimeLayer:
     return TimeLayer(size, stride=size)
 
 
-def segment_grid(
-    layers: Iterable[TimeLayer], rows: InputSpec
-) -> SegmentGrid:
+def segment_grid(layers: Iterable[TimeLayer], rows: InputSpec) -> SegmentGrid:
     """Hop, receptive field and offset of the last layer's output steps.
 
     Step 0 reads the frames from `start` to `start + field - 1`, of which those before 0

@@ -64,7 +64,7 @@ def window_tags(hidden: Any, mask: Any, positions: int, config: Any) -> Any:
 
 
 def averaged(segment_probs: Any, mask: Any) -> dict[str, Any]:
-    """The output dict of a system that averages over time, see `models.architecture`."""
+    """The output dict of a system that averages over time, see `architecture`."""
     return {**pool("average", segment_probs, None, mask), "mask": mask}
 
 

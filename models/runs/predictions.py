@@ -17,11 +17,11 @@ from tfweak import atomic, progress
 from tfweak.audio import front_ends, reading
 from tfweak.data import records
 from tfweak.data.input_spec import NOT_THE_SAME
-from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload, difference
 from tfweak.errors import InputError
 from tfweak.evaluation import events
 from tfweak.extractors import vggish
 from tfweak.labels import ClassList, Event
+from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload, difference
 from tfweak.typing import Array, StrPath
 
 from . import run_folder, scoring
@@ -143,7 +143,10 @@ def check_extractor(
     """
     if trained_on == extracted:
         return
-    if trained_on.parameters.get("extractor") != OFFICIAL_EMBEDDINGS.parameters["extractor"]:
+    if (
+        trained_on.parameters.get("extractor")
+        != OFFICIAL_EMBEDDINGS.parameters["extractor"]
+    ):
         differs = difference(extracted, trained_on)
         raise InputError(
             f"not the extractor of the training data: {differs}; give the one that the"
@@ -156,8 +159,8 @@ def check_extractor(
         )
     if not mix_extractors:
         raise InputError(
-            f"the run was trained on AudioSet's released embeddings. {NOT_THE_SAME}; add"
-            " mix_extractors=true to use them all the same"
+            f"the run was trained on AudioSet's released embeddings. {NOT_THE_SAME};"
+            " add mix_extractors=true to use them all the same"
         )
 
 

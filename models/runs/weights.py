@@ -116,9 +116,7 @@ def freeze(network: keras.Model, what: str) -> list[str]:
     return sorted(chosen)
 
 
-def _from_run(
-    network: keras.Model, architecture: Architecture, path: str
-) -> list[str]:
+def _from_run(network: keras.Model, architecture: Architecture, path: str) -> list[str]:
     """Copies layers by name; those with an output for each class start anew.
 
     The classes of the two runs may be others.
@@ -144,9 +142,7 @@ def _from_run(
     return taken
 
 
-def _in_float32(
-    network: keras.Model, architecture: Architecture
-) -> keras.Model:
+def _in_float32(network: keras.Model, architecture: Architecture) -> keras.Model:
     """VGGish's layers in a network that computes in float32, whatever this one does."""
     copy = architecture.build("float32")
     for layer in copy.layers:

@@ -14,7 +14,8 @@ import tensorflow as tf
 from tfweak.data import pipelines, sources
 from tfweak.errors import InputError
 from tfweak.learning import callbacks, losses, pooling, weak_model
-from tfweak.models import registry
+from tfweak.learning.supervision import Supervision
+from tfweak.models.architecture import create
 from tfweak.models.networks import layers
 
 RNG = np.random.default_rng(0)
@@ -23,7 +24,7 @@ T, C = 6, 3
 
 def network(pooling="attention", precision="float32"):
     keras.utils.set_random_seed(1)
-    architecture = registry.create(
+    architecture = create(
         "embedding_attention",
         C,
         pooling=pooling,
@@ -48,7 +49,7 @@ def batch(clips=5):
 
 
 def model_of(kind, **settings):
-    model = weak_model.WeakModel(network(), weak_model.Supervision(kind, **settings))
+    model = weak_model.WeakModel(network(), Supervision(kind, **settings))
     model.compile(optimizer=keras.optimizers.SGD(0.1))
     return model
 
@@ -79,7 +80,7 @@ def test_total_is_the_papers_sum(kind):
 @pytest.mark.parametrize("clip_weight", [0.0, 1.0])
 def test_strong_baselines_train_the_segments(clip_weight):
     network_ = network("average")
-    supervision = weak_model.Supervision(clip_weight=clip_weight, segment_weight=0.5)
+    supervision = Supervision(clip_weight=clip_weight, segment_weight=0.5)
     model = weak_model.WeakModel(network_, supervision)
     model.compile(optimizer=keras.optimizers.SGD(0.1))
     x, y = batch()
@@ -110,9 +111,7 @@ def costly_network():
 
 
 def test_costs_of_segments_have_the_weight_of_the_clips_loss():
-    model = weak_model.WeakModel(
-        costly_network(), weak_model.Supervision(clip_weight=0.5)
-    )
+    model = weak_model.WeakModel(costly_network(), Supervision(clip_weight=0.5))
     model.compile(optimizer=keras.optimizers.SGD(0.1))
     x, y = batch()
     outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
@@ -139,7 +138,7 @@ def test_costs_of_segments_have_the_weight_of_the_clips_loss():
 )
 def test_supervision_that_cannot_be(settings, message):
     with pytest.raises(InputError, match=message):
-        weak_model.Supervision(**settings)
+        Supervision(**settings)
 
 
 def test_step_follows_the_gradient_of_the_total():
@@ -190,7 +189,7 @@ def test_sample_weight_weights_clips():
 
 def test_plain_fit_on_features_and_tags_alone():
     x, y = batch()
-    model = weak_model.WeakModel(network(), weak_model.Supervision("self"))
+    model = weak_model.WeakModel(network(), Supervision("self"))
     model.compile(
         optimizer="adam",
         metrics=[keras.metrics.AUC(multi_label=True, num_labels=C, name="auc")],
@@ -207,15 +206,13 @@ def test_plain_fit_on_features_and_tags_alone():
 
 def test_every_way_to_train_lowers_the_loss(embeddings):
     data = sources.open_data([embeddings])
-    architecture = registry.create(
-        "embedding_attention", C, hidden_units=32, dropout=0.1
-    )
+    architecture = create("embedding_attention", C, hidden_units=32, dropout=0.1)
     for kind in weak_model.SUPERVISIONS:
         keras.utils.set_random_seed(0)
         config = pipelines.InputConfig(
             16, grid=architecture.grid, num_segments=architecture.num_segments
         )
-        model = weak_model.WeakModel(architecture.build(), weak_model.Supervision(kind))
+        model = weak_model.WeakModel(architecture.build(), Supervision(kind))
         model.compile(optimizer=keras.optimizers.Adam(3e-3), steps_per_execution=2)
         source = pipelines.TrainingInput(data, config)
         first = model.fit(source.epoch(0), verbose=0).history["loss_pred"][0]
@@ -258,14 +255,14 @@ def test_on_a_cpu_nothing_is_compiled_by_xla():
 
 def test_supervision_needs_what_it_supervises():
     with pytest.raises(InputError, match="attention"):
-        weak_model.WeakModel(network("average"), weak_model.Supervision("self"))
+        weak_model.WeakModel(network("average"), Supervision("self"))
     x, y = batch()
     model = model_of("strong")
     with pytest.raises(InputError, match="strong"):
         model.compute_loss(x, {"weak": y["weak"]}, model(x))
     for wrong in ({"kind": "both"}, {"target": "x"}, {"self_weight": -1.0}):
         with pytest.raises(InputError):
-            weak_model.Supervision(**wrong)
+            Supervision(**wrong)
 
 
 def test_weight_average_is_the_recurrence_and_swaps_back():
@@ -334,15 +331,15 @@ def test_two_replicas_train_as_one():
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
         from tfweak.learning import weak_model
-        from tfweak.models import registry
+        from tfweak.models.architecture import create
         rng = np.random.default_rng(0)
         x = rng.integers(0, 255, (8, 5, 128)).astype(np.float32)
         y = (rng.random((8, 3)) < 0.5).astype(np.float32)
         def step():
             keras.utils.set_random_seed(1)
-            network = registry.create("embedding_attention", 3, hidden_units=8,
+            network = create("embedding_attention", 3, hidden_units=8,
                                       hidden_layers=0).build()
-            model = weak_model.WeakModel(network, weak_model.Supervision("self"))
+            model = weak_model.WeakModel(network, Supervision("self"))
             model.compile(optimizer=keras.optimizers.SGD(0.1))
             data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
             loss = model.fit(data, verbose=0).history["loss"][0]

@@ -21,7 +21,7 @@ from conftest import make_embeddings
 from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models import registry
+from tfweak.models.architecture import create
 from tfweak.models.runs import run_folder, scoring, trainer, weights
 from tfweak.payload import Payload
 
@@ -263,7 +263,7 @@ def test_two_step_transfer_takes_the_hidden_layers(finished, embeddings, tmp_pat
 
 
 def test_freezing_by_count():
-    network = registry.create("attention_fcn", 2, width=0.02, batch_norm=True).build()
+    network = create("attention_fcn", 2, width=0.02, batch_norm=True).build()
     assert weights.freeze(network, "3") == ["L1", "L2", "L3"]
     names = {v.path.split("/")[0] for v in network.trainable_variables}
     assert not names & {"L1", "L2", "L3", "L1_norm", "L2_norm", "L3_norm"}

@@ -38,9 +38,7 @@ class InputSpec:
     training_rows: int | None = None
 
     @classmethod
-    def frames(
-        cls, front_end: str, training_seconds: float | None = None
-    ) -> InputSpec:
+    def frames(cls, front_end: str, training_seconds: float | None = None) -> InputSpec:
         """Frames of a front end.
 
         Args:
@@ -149,9 +147,7 @@ class InputSpec:
         if payload.kind == "audio_embedding" or self.front_end is None:
             return payload
         if payload.kind == "waveform":
-            return Payload(
-                self.front_end.kind, "float16", self.front_end.parameters()
-            )
+            return Payload(self.front_end.kind, "float16", self.front_end.parameters())
         parameters: dict[str, Any] = {
             key: value
             for key, value in payload.parameters.items()

@@ -27,7 +27,7 @@ def export(name, folder, precision="float32", **settings):
     network = architecture.build(precision)
     serving.export(
         network,
-        architecture.payload_kind,
+        architecture.input,
         architecture.grid,
         CLASSES,
         THRESHOLDS,

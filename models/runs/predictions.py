@@ -30,7 +30,7 @@ from . import run_folder, scoring
 _AHEAD = 2
 _WANTS_EMBEDDINGS = (
     "the model reads VGGish embeddings: give shards (*.tfrecord) or, to extract them"
-    " from audio, --vggish=hub or --vggish=checkpoint:vggish_model.ckpt, and --pca if"
+    " from audio, vggish=hub or vggish=checkpoint:vggish_model.ckpt, and pca=PATH if"
     " the training data had it"
 )
 

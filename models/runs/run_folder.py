@@ -71,7 +71,7 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
     """Loads a run.
 
     Args:
-      folder: what `tfweak-train` wrote as `--out`.
+      folder: that a training wrote.
       precision: that the network computes in; see `training.resolve_precision`.
 
     Raises:
@@ -130,8 +130,8 @@ def read_config(folder: StrPath) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
-            f"{folder}: not a run folder (no config.json); --run takes the"
-            " folder that tfweak-train wrote as --out"
+            f"{folder}: not a run folder (no config.json); the folder that a training"
+            " wrote is needed"
         ) from error
     except ValueError as error:
         raise InputError(f"{path}: broken ({error})") from error

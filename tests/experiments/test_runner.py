@@ -20,7 +20,7 @@ from tfweak.models.commands import experiment
 from tfweak.models.experiments import report, tables
 from tfweak.models.experiments.trials import Trial, run_all
 from tfweak.models.runs import run_folder, seen_clips
-from tfweak.models.runs.config import TrainConfig, convert
+from tfweak.models.runs.config import TrainConfig, training_settings
 
 SMALL = ["--set=hidden_units=8,hidden_layers=1", "--training=epochs=2,batch_size=32"]
 
@@ -371,12 +371,12 @@ def _alive(pid: int) -> bool:
 
 def test_conversion_of_settings():
     given = {"epochs": "3", "learning_rate": "1e-4", "balance": "true", "freeze": "2"}
-    assert convert(given, "--training") == {
+    assert training_settings(given, "training") == {
         "epochs": 3,
         "learning_rate": 1e-4,
         "balance": True,
         "freeze": "2",
     }
-    assert convert({"attention_weight": "0.1/0.2"}, "--training") == {
+    assert training_settings({"attention_weight": "0.1/0.2"}, "training") == {
         "attention_weights": (0.1, 0.2)
     }

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfweak.learning import losses
+from tfweak.learning import losses, pseudo_labels
+from tfweak.learning.pseudo_labels import PSEUDO_LABELS
 
 RNG = np.random.default_rng(3)
 
@@ -32,7 +33,7 @@ def test_pseudo_strong_labels_by_hand():
     probs = np.array([[[0.25, 0.1, 0.3], [0.2, 0.2, 0.4], [0.9, 0.9, 0.9]]], np.float32)
     weak = np.array([[1.0, 0.0, 0.0]])
     mask = np.array([[True, True, False]])
-    found = losses.pseudo_strong_labels(probs, weak, mask)
+    found = pseudo_labels.pseudo_strong_labels(probs, weak, mask)
     np.testing.assert_array_equal(
         found, [[[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]
     )
@@ -41,7 +42,9 @@ def test_pseudo_strong_labels_by_hand():
 def test_pseudo_strong_labels_of_clips_without_and_with_every_class():
     probs = RNG.random((2, 4, 3)).astype(np.float32)
     weak = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
-    found = np.array(losses.pseudo_strong_labels(probs, weak, np.ones((2, 4), bool)))
+    found = np.array(
+        pseudo_labels.pseudo_strong_labels(probs, weak, np.ones((2, 4), bool))
+    )
     assert found[0].sum() == 0
     assert found[1].sum() == 12  # no absent class: theta is 0
 
@@ -51,7 +54,9 @@ def test_theta_is_each_clips_own():
     # in clip 0 and 0.6 in clip 1: 0.4 lies above the one and below the other.
     probs = np.array([[[0.4, 0.1], [0.4, 0.3]], [[0.4, 0.5], [0.4, 0.7]]])
     weak = np.array([[1.0, 0.0], [1.0, 0.0]])
-    found = np.array(losses.pseudo_strong_labels(probs, weak, np.ones((2, 2), bool)))
+    found = np.array(
+        pseudo_labels.pseudo_strong_labels(probs, weak, np.ones((2, 2), bool))
+    )
     np.testing.assert_array_equal(found[:, :, 0], [[1, 1], [0, 0]])
 
 
@@ -60,33 +65,33 @@ def test_mixed_clips_by_hand():
     # (0.5 + 0.3 + 0.1 + 0.1) / 4 = 0.25, between class 0's two values.
     probs = np.array([[[0.3, 0.5, 0.1], [0.2, 0.3, 0.1]]])
     weak = np.array([[0.5, 0.4, 0.1]])
-    found = losses.pseudo_strong_labels(probs, weak, np.ones((1, 2), bool))
+    found = pseudo_labels.pseudo_strong_labels(probs, weak, np.ones((1, 2), bool))
     np.testing.assert_array_equal(found, [[[1, 0, 0], [0, 0, 0]]])
 
 
-@pytest.mark.parametrize("rule", losses.PSEUDO_LABELS)
+@pytest.mark.parametrize("rule", PSEUDO_LABELS.names())
 def test_a_class_of_a_mixed_clip_is_present_from_a_share_of_a_half(rule):
     probs = np.random.default_rng(0).random((1, 6, 4)).astype(np.float32)
     mask = np.array([[True] * 5 + [False]])
     mixed, whole = np.array([[1.0, 0.5, 0.49, 0.01]]), np.array([[1.0, 1.0, 0.0, 0.0]])
-    found = np.array(losses.PSEUDO_LABELS[rule](probs, mixed, mask))[0]
+    found = np.array(PSEUDO_LABELS.get(rule).labels(probs, mixed, mask))[0]
     assert found[:, 0].any() and found[:, 1].any()
     assert (found[:, 2:] == 0).all()
-    alike = np.array(losses.PSEUDO_LABELS[rule](probs, whole, mask))[0]
+    alike = np.array(PSEUDO_LABELS.get(rule).labels(probs, whole, mask))[0]
     np.testing.assert_array_equal(found, alike)
 
 
-@pytest.mark.parametrize("rule", losses.PSEUDO_LABELS)
+@pytest.mark.parametrize("rule", PSEUDO_LABELS.names())
 def test_pseudo_labels_have_no_gradient(rule):
     probs = tf.constant(RNG.random((2, 4, 3)), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(probs)
         weak = np.array([[1.0, 0, 0], [0, 1.0, 0]])
         total = tf.reduce_sum(
-            losses.PSEUDO_LABELS[rule](probs, weak, np.ones((2, 4), bool)) * probs
+            PSEUDO_LABELS.get(rule).labels(probs, weak, np.ones((2, 4), bool)) * probs
         )
     # d(P X)/dX = P where P is a constant
-    labels = losses.PSEUDO_LABELS[rule](probs, weak, np.ones((2, 4), bool))
+    labels = PSEUDO_LABELS.get(rule).labels(probs, weak, np.ones((2, 4), bool))
     gradient = tape.gradient(total, probs).numpy()
     np.testing.assert_allclose(gradient, labels, rtol=1e-6)
     assert 0 < gradient.sum() <= 8  # two present classes, four segments each
@@ -184,9 +189,9 @@ def test_pseudo_labels_relative_to_the_highest_segment_by_hand():
     probs = np.array([[[0.8, 0.9], [0.4, 0.9], [0.2, 0.9], [0.9, 0.9]]])
     weak = np.array([[1.0, 0.0]])
     mask = np.array([[True, True, True, False]])
-    soft = np.array(losses.soft_pseudo_labels(probs, weak, mask))[0]
+    soft = np.array(pseudo_labels.soft_pseudo_labels(probs, weak, mask))[0]
     np.testing.assert_allclose(soft[:, 0], [1, 0.25, 0.0625, 0], rtol=1e-6)
-    relative = np.array(losses.relative_pseudo_labels(probs, weak, mask))[0]
+    relative = np.array(pseudo_labels.relative_pseudo_labels(probs, weak, mask))[0]
     assert relative[:, 0].tolist() == [1, 1, 0, 0]
     assert not soft[:, 1].any() and not relative[:, 1].any()
 
@@ -196,11 +201,15 @@ def test_half_of_the_highest_segment_is_positive_and_less_is_not():
     # The highest is the class's own: class 1's 0.3 is half of 0.6, not of 0.5.
     below = np.nextafter(np.float32(0.25), np.float32(0))
     probs = np.array([[[0.5, 0.6], [0.25, 0.3], [below, 0.2]]], np.float32)
-    found = losses.relative_pseudo_labels(probs, np.ones((1, 2)), np.ones((1, 3), bool))
+    found = pseudo_labels.relative_pseudo_labels(
+        probs, np.ones((1, 2)), np.ones((1, 3), bool)
+    )
     np.testing.assert_array_equal(found, [[[1, 1], [1, 1], [0, 0]]])
     # and the clip's own: in clip 0 the highest is 0.2
     probs = np.array([[[0.2], [0.1]], [[0.8], [0.1]]], np.float32)
-    found = losses.relative_pseudo_labels(probs, np.ones((2, 1)), np.ones((2, 2), bool))
+    found = pseudo_labels.relative_pseudo_labels(
+        probs, np.ones((2, 1)), np.ones((2, 2), bool)
+    )
     np.testing.assert_array_equal(found[:, :, 0], [[1, 1], [1, 0]])
 
 

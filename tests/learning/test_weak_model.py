@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from tfweak.data import pipelines, sources
 from tfweak.errors import InputError
-from tfweak.learning import callbacks, losses, pooling, weak_model
-from tfweak.learning.supervision import Supervision
+from tfweak.learning import callbacks, losses, pooling, precision, weak_model
+from tfweak.learning.supervision import SUPERVISIONS, Supervision
 from tfweak.models.architecture import create
 from tfweak.models.networks import layers
 
@@ -54,7 +54,7 @@ def model_of(kind, **settings):
     return model
 
 
-@pytest.mark.parametrize("kind", weak_model.SUPERVISIONS)
+@pytest.mark.parametrize("kind", SUPERVISIONS)
 def test_total_is_the_papers_sum(kind):
     model = model_of(kind, strong_weight=0.7, self_weight=0.3)
     x, y = batch()
@@ -207,7 +207,7 @@ def test_plain_fit_on_features_and_tags_alone():
 def test_every_way_to_train_lowers_the_loss(embeddings):
     data = sources.open_data([embeddings])
     architecture = create("embedding_attention", C, hidden_units=32, dropout=0.1)
-    for kind in weak_model.SUPERVISIONS:
+    for kind in SUPERVISIONS:
         keras.utils.set_random_seed(0)
         config = pipelines.InputConfig(
             16, grid=architecture.grid, num_segments=architecture.num_segments
@@ -303,9 +303,9 @@ def test_clip_scores_adds_the_exact_mean_average_precision(embeddings):
 
 
 def test_precision_names():
-    assert weak_model.resolve_precision("float16") == "float16"
+    assert precision.resolve_precision("float16") == "float16"
     with pytest.raises(InputError, match="float8"):
-        weak_model.resolve_precision("float8")
+        precision.resolve_precision("float8")
 
 
 @pytest.mark.parametrize(
@@ -318,8 +318,8 @@ def test_precision_names():
 )
 def test_precision_by_the_machine(monkeypatch, gpus, has_bfloat16, expected):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
-    monkeypatch.setattr(weak_model, "_cpu_computes_bfloat16", lambda: has_bfloat16)
-    assert weak_model.resolve_precision("auto") == expected
+    monkeypatch.setattr(precision, "_cpu_computes_bfloat16", lambda: has_bfloat16)
+    assert precision.resolve_precision("auto") == expected
 
 
 def test_two_replicas_train_as_one():

@@ -197,9 +197,9 @@ def test_grid_of_the_papers_network_is_its_real_receptive_field():
     [
         ({"name": "nonsense"}, "there are att_loc, attention_fcn"),
         ({"name": "attention_fcn", "breadth": 1}, "no setting 'breadth'"),
-        ({"name": "attention_fcn", "width": "wide"}, "width='wide' is no float"),
+        ({"name": "attention_fcn", "width": "wide"}, "width='wide' is not a number"),
         ({"name": "attention_fcn", "width": 0.0}, "width"),
-        ({"name": "attention_fcn", "batch_norm": "maybe"}, "no bool"),
+        ({"name": "attention_fcn", "batch_norm": "maybe"}, "not true or false"),
         ({"name": "attention_fcn", "pooling": "max"}, "average, attention"),
         ({"name": "embedding_attention", "rescaling": "bytes"}, "centred"),
     ],
@@ -240,7 +240,10 @@ def test_standardisation_takes_the_statistics_of_valid_frames(tmp_path):
 
 def test_the_example_of_how_to_add_a_model_is_one(tmp_path, monkeypatch):
     text = architectures.__doc__
-    start, end = text.index("    '''Two layers"), text.index("What a module defines")
+    start, end = (
+        text.index("    '''Two layers"),
+        text.index("`models.architecture.Arch"),
+    )
     (tmp_path / "tiny.py").write_text(textwrap.dedent(text[start:end]))
     monkeypatch.setattr(
         architectures, "__path__", [*architectures.__path__, str(tmp_path)]
@@ -264,8 +267,10 @@ def test_the_example_of_how_to_add_a_model_is_one(tmp_path, monkeypatch):
 
 
 def test_class_layers_start_at_the_frequencies():
-    _, network = make("embedding_attention")
-    layers.start_at_frequencies(network, np.array([0, 1, 3, 6, 8]), 9)
+    architecture, network = make("embedding_attention")
+    layers.start_at_frequencies(
+        network, architecture.class_layers, np.array([0, 1, 3, 6, 8]), 9
+    )
     bias = network.get_layer("L8-a").bias.numpy()
     # (n + 0.5) / (N + 1)
     frequency = [0.05, 0.15, 0.35, 0.65, 0.85]

@@ -66,7 +66,8 @@ def data(tmp_path_factory):
     def of(front_end):
         if front_end not in made:
             root = tmp_path_factory.mktemp("scenes")
-            flags = front_ends.prepare_flags(front_end).split()
+            name = front_ends.name_of(front_end)
+            flags = ["--features=log_mel", f"--front_end={name}"]
             made[front_end] = (
                 make_scenes(root / "train", TRAIN_CLIPS, 1, *flags),
                 make_scenes(root / "test", TEST_CLIPS, 2, *flags),
@@ -98,7 +99,7 @@ def test_no_model_is_left_out():
 @pytest.mark.parametrize("name", MODELS)
 def test_learns_exports_reloads_and_finds_events(name, data, recording, tmp_path):
     architecture = create(name, CLASSES, **MODELS[name])
-    train, test = data(architecture.front_end)
+    train, test = data(architecture.input.front_end)
     config = TrainConfig(
         data=[str(train)],
         out=str(tmp_path / "run"),
@@ -127,7 +128,7 @@ def test_learns_exports_reloads_and_finds_events(name, data, recording, tmp_path
 
     export.export(run, str(tmp_path / "saved"))
     served = tf.saved_model.load(str(tmp_path / "saved"))
-    wanted = run.architecture.front_end.sample_rate_hz
+    wanted = run.architecture.input.front_end.sample_rate_hz
     reply = served.signatures["serving_default"](
         waveform=tf.constant(reading.resample(waveform, RATE_HZ, wanted)[np.newaxis])
     )

@@ -87,7 +87,7 @@ def test_ten_seconds(name, front_end, frames, segments):
     module = architecture._module
     assert (module.PAYLOAD, module.FRONT_END) == ("log_mel", front_end)
     assert module.NUM_MEL_BINS == BANDS[name]
-    assert architecture.training_frames == frames
+    assert architecture.input.training_rows == frames
     assert architecture.num_segments(frames) == segments
     assert np.array(architecture.num_segments(tf.constant([frames]))) == [segments]
 
@@ -416,7 +416,7 @@ def test_tlweak_counts_whole_windows():
     pairs = tlweak.WholeWindowsMask(64, 2)(counts, np.zeros((8, 5, 1)))
     assert pairs.shape == (8, 4)
     assert np.sum(pairs, 1).tolist() == [1, 1, 1, 1, 1, 1, 2, 3]
-    expected = [tlweak.num_segments(None, int(n)) for n in counts]
+    expected = [create("tlweak", 1).num_segments(int(n)) for n in counts]
     assert np.sum(pairs, 1).tolist() == expected
 
 

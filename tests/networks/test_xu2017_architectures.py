@@ -91,10 +91,10 @@ def test_output_contract_at_any_length(name, rows):
 def test_what_the_front_end_needs_to_know(name):
     architecture, network = make(name)
     assert module(name).FRONT_END == ("constant_q" if name == "lidy_cnn" else "xu2017")
-    assert architecture.payload_kind == (
+    assert architecture.input.payload_kind == (
         "constant_q" if name == "lidy_cnn" else "log_mel"
     )
-    assert architecture.training_frames == 249
+    assert architecture.input.training_rows == 249
     # a last, incomplete slot is a segment too; tensors are taken as well
     frames = np.array([1, 4, 5, 20, 21, 249])
     hop = round(architecture.grid.hop_seconds / 0.016)

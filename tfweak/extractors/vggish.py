@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import pathlib
 import time
 import zipfile
@@ -47,6 +48,8 @@ SHAPES = {
     "fc1/fc1_2": (4096, 4096),
     "fc2": (4096, 128),
 }
+_log = logging.getLogger(__name__)
+
 PATCH_FRAMES = 96
 TOLERANCE = 1e-4
 QUANTISER_LIMIT = 2.0
@@ -334,7 +337,7 @@ def _load_hub(handle: str) -> Any:
             if pathlib.Path(handle).exists() or "://" not in handle:
                 break
             if attempt + 1 < _ATTEMPTS:
-                print(f"{handle}: {type(error).__name__}, trying again", flush=True)
+                _log.warning("%s: %s, trying again", handle, type(error).__name__)
                 time.sleep(2**attempt)
     raise InputError(
         f"{handle}: cannot be loaded ({type(problem).__name__}: {problem}). To go on"

@@ -41,7 +41,7 @@ _PUBLIC = {
     "evaluation_batches": "data.pipelines",
     "log_mel": "audio.mel_spectrum",
     "open_data": "data.sources",
-    "plot_clip": "plots.plotting",
+    "plot_clip": "plots.clip",
     "read_audio": "audio.reading",
     "training_batches": "data.pipelines",
 }

@@ -73,8 +73,8 @@ def plot_clip(
         weights,
         shown,
         "Greens",
-        "weight (root scale)",
-        "attention (sums to 1 over time)",
+        "weight",
+        "attention (sums to 1 over time; colours on a root scale)",
         norm=PowerNorm(0.5, 0, float(weights[:, scaling].max()) or 1.0),
     )
     return figure

@@ -180,7 +180,8 @@ class ClipView:
             for time in (event.onset_seconds, event.offset_seconds):
                 top.axvline(time, color="white", linewidth=0.9, linestyle=(0, (4, 2)))
         num_present = len(self.present)
-        note = f"{len(shown)} of {len(self.class_names)} classes; bold: present"
+        note = f"{len(shown)} of {len(self.class_names)} classes"
+        note += "; bold: present" if num_present else ""
         if num_present > len(shown):
             note += f" ({len(shown)} of {num_present})"
         note += "; framed: true events" if marked else ""

@@ -61,16 +61,19 @@ def test_history_with_only_a_loss_or_with_nan():
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_curves_of_many_systems_look_different():
     figure = curves.plot_curves(
-        {f"system {i}": [0.1 * i, 0.2] for i in range(16)}, "validation mAP"
+        {f"system {i}": [0.1 * i, 0.2] for i in range(30)}, "validation mAP"
     )
     (axes,) = figure.axes
     assert axes.get_ylabel() == "validation mAP"
     np.testing.assert_allclose(axes.lines[3].get_ydata(), [0.3, 0.2])
     looks = {(line.get_color(), line.get_linestyle()) for line in axes.lines}
-    assert len(looks) == 16
+    assert len(looks) == 30
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()][15] == "system 15"
+    assert [text.get_text() for text in legend.get_texts()][29] == "system 29"
     assert_nothing_is_cut_off_or_overlaps(figure)
+    box = legend.get_window_extent()
+    assert box.y0 >= 0 and box.x1 <= figure.bbox.width
+    assert box.x0 >= axes.get_window_extent().x1  # beside the curves
 
 
 @pytest.mark.parametrize("values", [{}, {"a": []}])

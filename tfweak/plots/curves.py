@@ -86,7 +86,7 @@ def plot_curves(curves: Mapping[str, Sequence[float]], label: str) -> Figure:
         raise InputError(
             f"no values to draw: { ({k: len(v) for k, v in curves.items()}) }"
         )
-    figure = kit.new_figure(7.6, 3.6)
+    figure = kit.new_figure(7.6, max(3.6, 0.2 * len(curves)))
     axes = figure.subplots()
     for i, (name, values) in enumerate(curves.items()):
         _draw(axes, values, name, f"C{i % 10}", ("-", "--", ":")[i // 10 % 3])

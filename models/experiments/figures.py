@@ -211,7 +211,7 @@ def _examples(data: sources.ClipData, run: run_folder.Run) -> list[Example]:
     order = np.lexsort((np.arange(len(counts)), -counts, ~has_strong))
     chosen = tf.gather(first, order[:PICTURES])
     parse = parsing.Parser(
-        data.payload, len(data.classes), front_end=run.architecture.front_end
+        data.payload, len(data.classes), front_end=run.architecture.input.front_end
     )
     strong = parsing.strong_events(chosen)
     examples = []
@@ -238,10 +238,10 @@ def _answer(run: run_folder.Run, clip: Example) -> dict[str, Array]:
 
 
 def _view(run: run_folder.Run, clip: Example, answer: dict[str, Array]) -> ClipView:
-    front_end = run.architecture.front_end
+    front_end = run.architecture.input.front_end
     return ClipView(
         features=clip.x["features"][0, : int(clip.x["num_frames"][0])],
-        frame_hop_seconds=(front_end or run.architecture.grid).hop_seconds,
+        frame_hop_seconds=run.architecture.input.hop_seconds,
         grid=run.architecture.grid,
         class_names=run.classes.names,
         events=clip.events,
@@ -269,5 +269,5 @@ def _localization(run: run_folder.Run, clip: Example) -> Any:
         answer["localization"],
         answer.get("global_attention"),
         answer["clip_probs"],
-        background=getattr(run.architecture.config, "background", False),
+        background=run.architecture.has_background,
     )

@@ -71,7 +71,7 @@ def autoencoder(
       (B, frames, 40) `features` and (B,) `num_frames` -> (B, frames, 40) float32, the
       standardised frames as it reconstructs them.
     """
-    inputs = network_inputs(xu2017.NUM_MEL_BINS)
+    inputs = network_inputs(xu2017.FRAMES.size)
     frames, _ = standardised(inputs, network.get_layer("standardisation"))
     hidden = MaskingNoise(corruption, seed, name="corruption")(frames)
     for name in ENCODER:
@@ -83,7 +83,7 @@ def autoencoder(
         name="decoder",
     )(hidden)
     reconstruction = keras.layers.Dense(
-        xu2017.NUM_MEL_BINS,
+        xu2017.FRAMES.size,
         kernel_initializer=keras.initializers.GlorotUniform(seed + 1),
         dtype="float32",
         name="reconstruction",

@@ -30,7 +30,8 @@ from tfweak.data_prep.dataset import Options
 from tfweak.data_prep.inputs import audio_clips
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models import architectures, registry
+from tfweak.models import architectures
+from tfweak.models.architecture import create
 from tfweak.models.commands import export
 from tfweak.models.experiments import figures
 from tfweak.models.runs import payload_checks, predictions, run_folder, scoring, trainer
@@ -456,7 +457,7 @@ def test_the_flag(folder, tmp_path, capsys):
 STUB = """
     import dataclasses
     import keras
-    from tfweak import front_ends
+    from tfweak.audio import front_ends
     from tfweak.labels import SegmentGrid
     from tfweak.models.networks.layers import SequenceMask, Standardise, segment_head
 
@@ -504,22 +505,22 @@ def stubs(tmp_path_factory):
 
 
 def test_architectures_have_a_front_end():
-    assert registry.create("stub_xu2017", 2).front_end == front_ends.get("xu2017")
-    assert registry.create("attention_fcn", 2).front_end == LogMelConfig()
-    assert registry.create("embedding_attention", 2).front_end is None
+    assert create("stub_xu2017", 2).front_end == front_ends.get("xu2017")
+    assert create("attention_fcn", 2).front_end == LogMelConfig()
+    assert create("embedding_attention", 2).front_end is None
 
 
 def test_no_network_of_other_bins_is_built():
     with pytest.raises(InputError, match="of 64 values a row, its front end makes"):
-        registry.create("stub_xu2017", 2, bins=64).build()
+        create("stub_xu2017", 2, bins=64).build()
     with pytest.raises(InputError, match="reads log_mel.*makes constant_q"):
-        registry.create("stub_confused", 2).build()
+        create("stub_confused", 2).build()
 
 
 @pytest.mark.parametrize("model", NAMES)
 @pytest.mark.parametrize("name", [*NAMES, "waveform"])
 def test_a_model_takes_its_own_front_ends_data(data, model, name):
-    stub = registry.create(f"stub_{model}", 2)
+    stub = create(f"stub_{model}", 2)
     payload = data[name].payload
     needed = (
         stub.payload_kind,
@@ -554,7 +555,7 @@ def test_data_is_held_against_the_training_data(data):
 
 def stub_run(name, data):
     """A run of a model that has learnt nothing."""
-    stub = registry.create(f"stub_{name}", 2)
+    stub = create(f"stub_{name}", 2)
     return run_folder.Run(
         folder=None,
         architecture=stub,
@@ -640,7 +641,7 @@ def test_exports_compute_the_front_end(data, folder, tmp_path, name):
 
 
 def test_an_export_must_fit_its_front_end(tmp_path):
-    stub = registry.create("stub_xu2017", 2)
+    stub = create("stub_xu2017", 2)
     classes, thresholds = ClassList(("low", "high")), {"clip": [0.5, 0.5]}
     given = (stub.grid, classes, thresholds, tmp_path / "out")
     with pytest.raises(InputError, match="reads 40 values a row, not 64"):

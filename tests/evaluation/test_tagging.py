@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -209,6 +210,24 @@ def test_classes_that_cannot_be_scored_are_null_and_left_out():
         )
 
 
+def test_scores_in_double_keep_their_order():
+    # 1e-12 above 0.5 is 0.5 in single precision: a tie, AUC 1/2
+    labels = np.array([[1], [0]])
+    result = tagging.evaluate(labels, np.array([[0.5 + 1e-12], [0.5]]), ["a"])
+    assert result["AUC"] == 1.0
+
+
+def test_one_kind_of_clip_has_no_roc_curve():
+    scores = np.array([0.1, 0.2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # scikit-learn is not even asked
+        for labels in (np.zeros(2), np.ones(2)):
+            assert math.isnan(tagging.auc(labels, scores))
+            assert math.isnan(tagging.equal_error_rate(labels, scores))
+    assert math.isnan(tagging.average_precision(np.zeros(2), scores))
+    assert tagging.average_precision(np.ones(2), scores) == 1.0
+
+
 def test_results_are_plain_json():
     labels = np.array([[1, 0], [0, 0], [0, 0]])
     scores = np.array([[0.9, 0.1], [0.2, 0.1], [0.3, 0.3]])
@@ -282,6 +301,8 @@ def test_table_reads_averages_first_and_dashes():
     assert [float(v) for v in average.split()[3:]] == pytest.approx(
         [result[name] for name in tagging.METRICS], abs=5e-5
     )
+    counts = [row["num_positives"] for row in result["classes"].values()]
+    assert int(average.split()[2]) == sum(counts) > max(counts)
     rows = lines[-3:]
     assert [row.split("  ")[0] for row in rows] == list(result["classes"])
     assert lines.index(average) < lines.index(rows[0])

@@ -15,7 +15,7 @@ from tfweak.data_prep.commands import prepare
 from tfweak.data_prep.inputs import audio_clips
 from tfweak.errors import InputError
 from tfweak.extractors import vggish
-from tfweak.models import registry
+from tfweak.models.architecture import create
 from tfweak.models.commands import predict, train
 from tfweak.models.runs import payload_checks, run_folder, scoring
 from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
@@ -294,7 +294,7 @@ def test_the_rescaling_must_fit_the_dtype():
 
 
 def test_rescaling_none_leaves_the_values():
-    made = registry.create("embedding_attention", 2, rescaling="none", hidden_units=4)
+    made = create("embedding_attention", 2, rescaling="none", hidden_units=4)
     layer = made.build().get_layer("rescaling")
     rows = np.random.default_rng(0).normal(size=(1, 3, 128)).astype(np.float32)
     np.testing.assert_array_equal(layer(rows), rows)

@@ -11,7 +11,7 @@ from tfweak import open_data
 from tfweak.audio import front_ends, reading
 from tfweak.data import records
 from tfweak.data_prep.commands import prepare
-from tfweak.models import registry
+from tfweak.models.architecture import ARCHITECTURES, create
 from tfweak.models.commands import export
 from tfweak.models.runs import predictions, run_folder, scoring, trainer
 from tfweak.models.runs.config import TrainConfig
@@ -91,13 +91,13 @@ def recording(tmp_path_factory):
 
 
 def test_no_model_is_left_out():
-    assert set(MODELS) == set(registry.names()) - {"embedding_attention"}
+    assert set(MODELS) == set(ARCHITECTURES.names()) - {"embedding_attention"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_learns_exports_reloads_and_finds_events(name, data, recording, tmp_path):
-    architecture = registry.create(name, CLASSES, **MODELS[name])
+    architecture = create(name, CLASSES, **MODELS[name])
     train, test = data(architecture.front_end)
     config = TrainConfig(
         data=[str(train)],

@@ -13,7 +13,7 @@ from keras import layers as plain
 from tfweak import serving
 from tfweak.errors import InputError
 from tfweak.learning import losses, weak_model
-from tfweak.models import registry
+from tfweak.models.architecture import create
 from tfweak.models.architectures import gated_crnn, tlweak
 from tfweak.models.networks import layers, micro_costs
 
@@ -33,7 +33,7 @@ RNG = np.random.default_rng(0)
 
 def make(name, precision="float32", width=0.0625, classes=C, **settings):
     keras.utils.set_random_seed(0)
-    architecture = registry.create(name, classes, width=width, **settings)
+    architecture = create(name, classes, width=width, **settings)
     return architecture, architecture.build(precision)
 
 
@@ -83,7 +83,7 @@ def numpy(outputs):
     ],
 )
 def test_ten_seconds(name, front_end, frames, segments):
-    architecture = registry.create(name, C)
+    architecture = create(name, C)
     module = architecture._module
     assert (module.PAYLOAD, module.FRONT_END) == ("log_mel", front_end)
     assert module.NUM_MEL_BINS == BANDS[name]
@@ -110,7 +110,7 @@ def test_the_first_layer_standardises(name):
 def test_width_must_be_positive():
     for name in NAMES:
         with pytest.raises(InputError, match="width 0"):
-            registry.create(name, C, width=0.0)
+            create(name, C, width=0.0)
 
 
 # Parameters at C = 527. A convolution of k weights a filter has n (k + 1).

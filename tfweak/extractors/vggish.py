@@ -51,6 +51,9 @@ PATCH_FRAMES = 96
 TOLERANCE = 1e-4
 QUANTISER_LIMIT = 2.0
 _FRONT_END = mel_spectrum.LogMelConfig()
+# a row, of frames that lie side by side but overlap
+HOP_SECONDS = PATCH_FRAMES * _FRONT_END.hop_seconds
+WINDOW_SECONDS = (PATCH_FRAMES - 1) * _FRONT_END.hop_seconds + _FRONT_END.window_seconds
 _PATCH_HOP_SAMPLES = PATCH_FRAMES * _FRONT_END.hop_samples
 _PATCH_OVERLAP_SAMPLES = _FRONT_END.window_samples - _FRONT_END.hop_samples
 _BATCH_PATCHES = 64

@@ -44,7 +44,11 @@ def shared_data() -> pathlib.Path:
 
 
 def make_embeddings(
-    folder: pathlib.Path, count: int = 60, seed: int = 0, strong: bool = True
+    folder: pathlib.Path,
+    count: int = 60,
+    seed: int = 0,
+    strong: bool = True,
+    prefix: str = "clip",
 ) -> pathlib.Path:
     """Records of embeddings in which a class raises a block of its own dimensions.
 
@@ -65,7 +69,7 @@ def make_embeddings(
             events.append(Event(label, 0.96 * start, 0.96 * end))
         clips.append(
             records.Clip(
-                f"clip-{seed}-{i}",
+                f"{prefix}-{seed}-{i}",
                 labels,
                 values.astype(np.uint8),
                 events if strong and i % 3 == 0 else None,

@@ -44,7 +44,7 @@ _PUBLIC = {
     "evaluation_batches": "data.pipelines",
     "log_mel": "audio.mel_spectrum",
     "open_data": "data.sources",
-    "plot_clip": "plots.plotting",
+    "plot_clip": "plots.clip",
     "read_audio": "audio.reading",
     "register": "registry",
     "training_batches": "data.pipelines",

@@ -30,7 +30,8 @@ def folders(tmp_path_factory):
     """Data to train on, to test on, and for a first step that knows some test clips."""
     root = tmp_path_factory.mktemp("experiments")
     made = {
-        name: make_embeddings(root / name, count, seed)
+        # ids as the datasets of folders have them, with a `/`
+        name: make_embeddings(root / name, count, seed, prefix="a folder/clip")
         for name, count, seed in (("train", 45, 21), ("test", 24, 22), ("pre", 40, 23))
     }
     half = (made["test"] / "part-0.tfrecord").read_bytes()
@@ -122,7 +123,9 @@ def test_figures_are_drawn(done):
     names = {path.name for path in (out / "figures").iterdir()}
     assert {"pseudo_positive.png", "val_mAP.png"} <= names
     assert "improvement_by_duration_two-step.png" in names
-    assert sum(name.startswith("attention_one-step") for name in names) == 3
+    drawn = [name for name in names if name.startswith("attention_one-step")]
+    assert len(drawn) == 3
+    assert all("_a folder%2Fclip-22-" in name for name in drawn)
     assert all(p.stat().st_size > 5000 for p in (out / "figures").iterdir())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import pathlib
 import subprocess
 import sys
@@ -87,9 +88,9 @@ def test_no_file_is_too_long():
 @pytest.mark.parametrize(
     "command",
     [
-        ["ruff", "check", "."],
-        ["ruff", "format", "--check", "."],
-        ["mypy", "tfweak", "data_prep", "models"],
+        ["ruff", "check", "--no-cache", "."],
+        ["ruff", "format", "--no-cache", "--check", "."],
+        ["mypy", f"--cache-dir={os.devnull}", "tfweak", "data_prep", "models"],
     ],
 )
 def test_tools_are_clean(command):

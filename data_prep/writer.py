@@ -78,7 +78,9 @@ def prepare(
     """Writes a dataset as TFRecords, or goes on where an earlier call stopped.
 
     The files are the same whether or not the run was interrupted, and for any number
-    of workers.
+    of workers. Embeddings are the exception: one worker extracts them in all cores,
+    each of several in one, and on some CPUs that changes the order of TensorFlow's
+    sums and with it the last digits.
 
     Args:
       name: the dataset: a file name in `datasets/`.

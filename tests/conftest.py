@@ -6,9 +6,13 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from tfweak.payload import OFFICIAL_EMBEDDINGS
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Workers share the cores out among them; what they start inherits that.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    _workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    for _library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "TF_NUM_INTRAOP"):
+        _threads = max(1, (os.cpu_count() or 1) // _workers)
+        os.environ.setdefault(f"{_library}_THREADS", str(_threads))
 
 import numpy as np
 import pytest
@@ -17,9 +21,16 @@ import tensorflow as tf
 from tfweak.data import records
 from tfweak.extractors import vggish
 from tfweak.labels import ClassList, Event
+from tfweak.payload import OFFICIAL_EMBEDDINGS
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
 CLASSES = ClassList(("dog", "siren", "horn"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that none is left to a single worker."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

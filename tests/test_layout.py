@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import pathlib
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import tfweak
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+CONFIG = f"--config-file={ROOT / 'pyproject.toml'}"
 INSTALLED = pathlib.Path(tfweak.__file__).parent
 # From the ground up. A room imports itself and what lies on lines above its own.
 FLOORS = """
@@ -184,10 +186,10 @@ def test_no_file_is_too_long():
 @pytest.mark.parametrize(
     "command, folder",
     [
-        (["ruff", "check", "."], ROOT),
-        (["ruff", "format", "--check", "."], ROOT),
+        (["ruff", "check", "--no-cache", "."], ROOT),
+        (["ruff", "format", "--no-cache", "--check", "."], ROOT),
         # on what is installed, where all modules have the names that users know
-        (["mypy", f"--config-file={ROOT / 'pyproject.toml'}", "-p", "tfweak"], None),
+        (["mypy", CONFIG, f"--cache-dir={os.devnull}", "-p", "tfweak"], None),
     ],
 )
 def test_tools_are_clean(command, folder, tmp_path):

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-NUM_CLIPS = 180
+NUM_CLIPS = 90
+NUM_SHARDS = 30
 CLIPS_PER_SHARD = 3
 
 
@@ -94,7 +95,7 @@ def test_killed_and_started_again(source, tmp_path):
         capture_output=True,
     )
     assert undisturbed.returncode == 3  # done, and one of the files is unusable
-    assert len(finished(whole)) == 60  # three files a shard
+    assert len(finished(whole)) == NUM_SHARDS
     draw = random.Random(4)
     stamps = {}
     for _ in range(3):
@@ -112,14 +113,14 @@ def test_killed_and_started_again(source, tmp_path):
         assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
         assert len(workers) >= 2
         assert not (killed / "dataset_info.json").exists()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while any(map(is_running, workers)):
             assert time.monotonic() < deadline, "workers outlived their parent"
             time.sleep(0.05)
         for path, stamp in stamps.items():  # finished shards were not made again
             assert path.stat().st_mtime_ns == stamp
         stamps = {path: path.stat().st_mtime_ns for path in finished(killed)}
-    assert 3 <= len(stamps) < 60
+    assert 3 <= len(stamps) < NUM_SHARDS
     done = subprocess.run(
         command(source, killed, workers=2),
         capture_output=True,
@@ -143,7 +144,7 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(source, tmp_path):
     while process.poll() is None and not finished(tmp_path / "out"):
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "the same command goes on from here" in error
     assert "Traceback" not in error

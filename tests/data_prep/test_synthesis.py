@@ -154,8 +154,8 @@ def test_kinds_can_be_told_apart_but_not_trivially():
 
 
 def test_synthesis_is_fast():
-    start, seconds = time.perf_counter(), 0.0
+    start, seconds = time.process_time(), 0.0
     for name in EVENT_KINDS:
         seconds += make(name, 0)[1]
     synthesis.background(np.random.default_rng(0), 10.0, RATE)
-    assert (seconds + 10) / (time.perf_counter() - start) > 20  # times real time
+    assert (seconds + 10) / (time.process_time() - start) > 20  # times real time

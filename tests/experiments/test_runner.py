@@ -342,8 +342,8 @@ def test_ctrl_c_ends_an_experiment_at_once(folders, tmp_path):
     children = _children(process.pid)
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    _, message = process.communicate(timeout=60)
-    assert time.monotonic() - began < 20
+    _, message = process.communicate(timeout=120)
+    assert time.monotonic() - began < 60  # of a training that lasts much longer
     assert process.returncode == 130
     assert "interrupted; the same command goes on" in message
     assert "Traceback" not in message
@@ -358,7 +358,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _wait_for_end(children: list[int]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while any(map(_alive, children)):
         assert time.monotonic() < deadline, "a worker outlived the experiment"
         time.sleep(0.1)

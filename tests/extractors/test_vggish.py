@@ -93,6 +93,16 @@ def test_a_long_clip_in_batches_is_its_pieces(network, monkeypatch):
     np.testing.assert_allclose(network.embed(second)[0], whole[1], atol=1e-4)
 
 
+def test_one_row_alone_is_one_of_two(vggish_stand_in):
+    """A product of a single row takes another way, which depends on the threads."""
+    layers = {name: vggish_stand_in.arrays(name) for name in vggish.FULLY_CONNECTED}
+    hidden = np.random.default_rng(0).standard_normal((2, 6, 4, 512), np.float32)
+    alone = vggish.fully_connected(tf.constant(hidden[:1]), layers)
+    both = vggish.fully_connected(tf.constant(hidden), layers)
+    assert alone.shape == (1, 128)
+    np.testing.assert_array_equal(alone[0], both[0])
+
+
 def test_a_checkpoint_has_the_fingerprint_of_its_hub(
     network, vggish_saved, vggish_checkpoint, vggish_stand_in
 ):

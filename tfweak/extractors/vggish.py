@@ -172,12 +172,16 @@ class Vggish:
 def fully_connected(hidden: tf.Tensor, layers: Mapping[str, Any]) -> tf.Tensor:
     """The last convolution's (B, 6, 4, 512), time x mel x channel, to (B, 128)."""
     hidden = tf.reshape(hidden, [-1, SHAPES[FULLY_CONNECTED[0]][0]])
+    rows = tf.shape(hidden)[0]
+    # TensorFlow splits the sums of a single row among its threads, so that their number
+    # shows in the result; with two rows it does not.
+    hidden = tf.pad(hidden, [[0, tf.maximum(2 - rows, 0)], [0, 0]])
     for name in FULLY_CONNECTED:
         kernel, bias = layers[name]
         hidden = hidden @ kernel + bias
         if name != FULLY_CONNECTED[-1]:
             hidden = tf.nn.relu(hidden)
-    return hidden
+    return hidden[:rows]
 
 
 class PostProcessor:

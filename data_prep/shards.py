@@ -26,8 +26,8 @@ class Stopped(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-    """A file to write and all that a worker needs for it.
+class Shard:
+    """A file to write and all that a worker needs for it; a task of the pool.
 
     Attributes:
       dataset: the name of the dataset module.
@@ -69,7 +69,7 @@ class Job:
             return None
         return report if not report["clips"] or self.path.exists() else None
 
-    def write(self, done: Callable[[int], None], stopped: Callable[[], bool]) -> None:
+    def run(self, done: Callable[[int], None], stopped: Callable[[], bool]) -> None:
         """Writes the shard and its report.
 
         Args:
@@ -136,7 +136,7 @@ class Job:
                 )
             except Exception as error:
                 raise RuntimeError(
-                    f"--dataset={self.dataset}: item {item.name!r}:"
+                    f"dataset {self.dataset}: item {item.name!r}:"
                     f" {type(error).__name__}: {error}"
                 ) from error
             done(item.num_clips)
@@ -147,5 +147,5 @@ def unwritable(path: pathlib.Path, error: Exception) -> InputError:
     reason = getattr(error, "message", None) or error
     return InputError(
         f"{path}: cannot be written ({reason}); free some space, or"
-        " choose another --out. The same command goes on from here"
+        " choose another folder. The same command goes on from here"
     )

@@ -24,14 +24,15 @@ from typing import Any
 
 import numpy as np
 
-from tfweak import atomic, processes
+from tfweak import atomic, pool, processes
 from tfweak.data import records
 from tfweak.errors import InputError
+from tfweak.progress import Progress
 from tfweak.typing import StrPath
 
-from . import datasets, pool
+from . import datasets
 from .dataset import Bad, Item, Options, Plan, Split
-from .shards import Job, unwritable
+from .shards import Shard, unwritable
 
 MANIFEST_NAME = "manifest.csv"
 PLAN_NAME = "plan.json"
@@ -116,17 +117,23 @@ def prepare(
 def _prepare(
     parts: list[_Part], out: pathlib.Path, workers: int | None
 ) -> list[Result]:
-    unfinished = [job for part in parts if not part.complete for job in part.jobs]
-    pool.run(
-        [job for job in unfinished if job.report() is None],
-        workers or os.cpu_count() or 1,
-        sum(job.num_clips for job in unfinished),
-    )
+    shards = [shard for part in parts if not part.complete for shard in part.shards]
+    left = [shard for shard in shards if shard.report() is None]
+    total = sum(shard.num_clips for shard in shards)
+    done = total - sum(shard.num_clips for shard in left)
+    side_by_side = min(workers or os.cpu_count() or 1, len(left))
+    with Progress(total, "clip", done=done) as progress:
+        pool.run(
+            left,
+            0 if side_by_side < 2 else side_by_side,
+            progress,
+            advice="the same command with fewer workers goes on from here",
+        )
     results = [part.finish() for part in parts]
     empty = [
         part.folder
         for part, result in zip(parts, results)
-        if part.jobs and not result.num_clips
+        if part.shards and not result.num_clips
     ]
     if empty or not any(result.num_clips for result in results):
         manifests = ", ".join(str(f / MANIFEST_NAME) for f in empty or [out])
@@ -151,8 +158,8 @@ class _Part:
     ) -> None:
         self.folder = folder
         self.complete = False
-        self.jobs = [
-            Job(
+        self.shards = [
+            Shard(
                 name,
                 folder,
                 index,
@@ -182,7 +189,7 @@ class _Part:
                 self._require_same(dict(before))
                 shutil.rmtree(self._progress, ignore_errors=True)
                 self.complete = True
-            elif self.jobs:
+            elif self.shards:
                 self._start_or_resume()
         except OSError as error:
             raise unwritable(self.folder, error) from error
@@ -194,7 +201,7 @@ class _Part:
         elif any(p.name.endswith(records.SHARD_SUFFIX) for p in self.folder.iterdir()):
             raise InputError(
                 f"{self.folder}: holds *{records.SHARD_SUFFIX} files that"
-                " this command did not write; choose another --out"
+                " this command did not write; choose another folder"
             )
         self._progress.mkdir(exist_ok=True)
         for folder in (self.folder, self._progress):
@@ -207,8 +214,8 @@ class _Part:
             more = f" and {len(differences) - 4} more" if len(differences) > 4 else ""
             raise InputError(
                 f"{self.folder}: was prepared from another source or with other"
-                f" settings: {'; '.join(differences[:4])}{more}. Choose another --out,"
-                " or remove this folder"
+                f" settings: {'; '.join(differences[:4])}{more}. Choose another"
+                " folder, or remove this one"
             )
 
     def finish(self) -> Result:
@@ -226,7 +233,7 @@ class _Part:
             raise unwritable(self.folder, error) from error
 
     def _reports(self) -> list[dict[str, Any]]:
-        reports = [job.report() for job in self.jobs]
+        reports = [shard.report() for shard in self.shards]
         if None in reports:
             raise InputError(
                 f"{self.folder}: a finished shard was removed meanwhile;"

@@ -21,12 +21,13 @@ FLOORS = """
 tfweak tfweak.errors tfweak.typing
 tfweak.atomic tfweak.labels tfweak.payload tfweak.registry
 tfweak.processes tfweak.progress tfweak.settings
+tfweak.pool
 tfweak.audio
 tfweak.extractors tfweak.data
 tfweak.evaluation tfweak.plots tfweak.serving tfweak.cli
 tfweak.learning
 tfweak.data_prep tfweak.data_prep.dataset
-tfweak.data_prep.inputs tfweak.data_prep.scenes tfweak.data_prep.pool
+tfweak.data_prep.inputs tfweak.data_prep.scenes
 tfweak.data_prep.datasets
 tfweak.data_prep.shards
 tfweak.data_prep.writer

@@ -64,7 +64,7 @@ def alone_in(folder: StrPath) -> Iterator[None]:
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be written ({error}); free some space, or choose"
-            " another --out"
+            " another folder"
         ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,7 +72,7 @@ def alone_in(folder: StrPath) -> Iterator[None]:
         os.close(handle)
         raise InputError(
             f"{folder}: another process is writing there; wait for it, or choose"
-            " another --out"
+            " another folder"
         ) from None
     except OSError:
         pass  # a file system without locks: nobody can be kept out

@@ -8,24 +8,22 @@ folds, for every system, so that trials are pairs.
 
 from __future__ import annotations
 
-import concurrent.futures
-import concurrent.futures.process
 import contextlib
 import dataclasses
 import functools
 import json
+import logging
 import math
-import multiprocessing
 import pathlib
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfweak import atomic, processes, progress
+from tfweak import atomic, pool, progress
 from tfweak.data import records, sources
 from tfweak.errors import InputError
 
@@ -34,6 +32,8 @@ from ..runs.config import TrainConfig
 
 RESULT_NAME = "result.json"
 _TRIALS_PER_PROCESS = 20
+
+_LOG = logging.getLogger("tfweak")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,52 +172,44 @@ def run_all(trials: Sequence[Trial], parallel: int, threads: int) -> None:
       threads: of each process.
 
     Raises:
-      InputError: when a process was killed; the results of finished trials stay.
+      InputError: when a process was killed, or a folder cannot be written; the results
+        of finished trials stay.
     """
-    left = [trial for trial in trials if trial.result() is None]
+    left = [_Task(trial) for trial in trials if trial.result() is None]
     # Keras and TensorFlow keep some memory of every model
     share = parallel * _TRIALS_PER_PROCESS
-    for first in range(0, len(left), share):
-        _run_in_processes(left[first : first + share], parallel, threads)
+    with progress.Progress(len(left), "trial") as shown:
+        for first in range(0, len(left), share):
+            pool.run(
+                left[first : first + share],
+                parallel,
+                shown,
+                advice="the same command with fewer trials in parallel goes on from"
+                " here",
+                threads=threads,
+                # a trial lasts for minutes, and goes on where it was
+                grace_seconds=0,
+                finished=lambda task: _LOG.info(_line(task.trial)),
+            )
 
 
-def _run_in_processes(trials: Sequence[Trial], parallel: int, threads: int) -> None:
-    executor = concurrent.futures.ProcessPoolExecutor(
-        min(parallel, len(trials)),
-        multiprocessing.get_context("spawn"),
-        _start_worker,
-    )
-    try:
-        with processes.for_children(threads):
-            futures = {executor.submit(trial.run): trial for trial in trials}
-        done = concurrent.futures.as_completed(futures)
-        for future in progress.bar(done, total=len(trials), unit="trial"):
-            try:
-                future.result()
-            except OSError as error:  # such as a full disk
-                raise InputError(
-                    f"{futures[future].folder}: {error}; once that is mended, the same"
-                    " command goes on from here"
-                ) from error
-            print(_line(futures[future]), flush=True)
-    except KeyboardInterrupt:
-        # a trial lasts for minutes, and goes on where it was
-        for process in multiprocessing.active_children():
-            process.kill()
-        raise
-    except concurrent.futures.process.BrokenProcessPool as error:
-        raise InputError(
-            "a process ended abruptly, most often because memory ran out: the same"
-            " command with a smaller --parallel goes on from here"
-        ) from error
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """A trial for the pool."""
 
+    trial: Trial
 
-def _start_worker() -> None:
-    processes.end_with_parent()
-    # a worker trains one model after another, and each is traced anew
-    tf.get_logger().setLevel("ERROR")
+    def run(self, done: Callable[[int], None], stopped: Callable[[], bool]) -> None:
+        # a worker trains one model after another, and each is traced anew
+        tf.get_logger().setLevel("ERROR")
+        try:
+            self.trial.run()
+        except OSError as error:  # such as a full disk
+            raise InputError(
+                f"{self.trial.folder}: {error}; once that is mended, the same command"
+                " goes on from here"
+            ) from error
+        done(1)
 
 
 def _line(trial: Trial) -> str:

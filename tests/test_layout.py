@@ -21,9 +21,10 @@ FLOORS = """
 tfweak tfweak.errors tfweak.typing
 tfweak.atomic tfweak.labels tfweak.payload tfweak.registry
 tfweak.processes tfweak.progress tfweak.settings
-tfweak.pool
+tfweak.pool tfweak.extractor
 tfweak.audio
-tfweak.extractors tfweak.data
+tfweak.extractors
+tfweak.data
 tfweak.evaluation tfweak.plots tfweak.serving tfweak.cli
 tfweak.learning
 tfweak.data_prep tfweak.data_prep.dataset

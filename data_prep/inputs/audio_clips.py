@@ -12,7 +12,7 @@ import numpy as np
 from tfweak.audio import front_ends, reading
 from tfweak.audio.mel_spectrum import pad_to_window, quantise
 from tfweak.errors import InputError
-from tfweak.extractors.vggish import Extractor
+from tfweak.extractor import EXTRACTORS, Extractor
 from tfweak.payload import Payload
 from tfweak.typing import Array, StrPath
 
@@ -60,7 +60,7 @@ class Encoder:
         """
         waveform = reading.resample(waveform, sample_rate_hz, self.sample_rate_hz)
         if self.payload.kind == "audio_embedding":
-            return self._extractor()(waveform)
+            return self._extractor().embed(waveform)
         if self.payload.kind == "waveform":
             return reading.to_int16(
                 pad_to_window(waveform, self.front_end.window_samples)
@@ -117,7 +117,7 @@ def encoder(options: Options) -> Encoder:
 @functools.lru_cache(maxsize=1)
 def _extractor(source: str, pca: str) -> Extractor:
     """Loaded once in each process that needs it."""
-    return Extractor.load(source, pca or None)
+    return EXTRACTORS.get("vggish").load(source, pca or None)
 
 
 def read(source: StrPath, name: str, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Array:

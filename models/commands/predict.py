@@ -124,12 +124,12 @@ def _extractor(run: Any) -> Any:
             f"--vggish={_VGGISH.value}: is for a model on embeddings; that of"
             f" {_RUN.value} reads {run.architecture.input.payload_kind}, leave it out"
         )
-    from tfweak.extractors import vggish
+    from tfweak.extractor import EXTRACTORS
 
     from ..runs.predictions import check_extractor
 
     try:
-        extractor = vggish.Extractor.load(_VGGISH.value, _PCA.value)
+        extractor = EXTRACTORS.get("vggish").load(_VGGISH.value, _PCA.value)
     except InputError as error:
         raise InputError(f"--vggish, --pca: {error}") from error
     check_extractor(run.payload, extractor.payload, _MIX_EXTRACTORS.value)

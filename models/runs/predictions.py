@@ -7,7 +7,7 @@ import concurrent.futures
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from tfweak.data import records
 from tfweak.data.input_spec import NOT_THE_SAME
 from tfweak.errors import InputError
 from tfweak.evaluation import events
-from tfweak.extractors import vggish
+from tfweak.extractor import Extractor
 from tfweak.labels import ClassList, Event
 from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload, difference
 from tfweak.typing import Array, StrPath
@@ -59,7 +59,7 @@ def predict_files(
     run: run_folder.Run,
     paths: Sequence[StrPath],
     batch_size: int = 16,
-    extractor: vggish.Extractor | None = None,
+    extractor: Extractor | None = None,
 ) -> tuple[list[Answer], list[tuple[str, str]]]:
     """Answers for files and the contents of folders, several a batch.
 
@@ -231,14 +231,11 @@ def _has_shards(folder: pathlib.Path) -> bool:
 def _clips_of_audio(
     files: Sequence[tuple[str, str]],
     bad: list[tuple[str, str]],
-    reader: vggish.Extractor | front_ends.FrontEnd,
+    reader: Extractor | front_ends.FrontEnd,
 ) -> Iterator[tuple[str, Array]]:
     """(name, (rows, F)) of each file, decoded at the rate of what reads it."""
-    features_of: Callable[[Array], Array]
-    if isinstance(reader, vggish.Extractor):
-        features_of, rate = reader, reading.SAMPLE_RATE_HZ
-    else:
-        features_of, rate = reader.compute, reader.sample_rate_hz
+    features_of = reader.embed if isinstance(reader, Extractor) else reader.compute
+    rate = reader.sample_rate_hz
 
     def load(file: tuple[str, str]) -> Any:
         try:

@@ -14,7 +14,7 @@ from tfweak.data import parsing, records, sources
 from tfweak.data_prep.commands import prepare
 from tfweak.data_prep.inputs import audio_clips
 from tfweak.errors import InputError
-from tfweak.extractors import vggish
+from tfweak.extractors import _pca, vggish
 from tfweak.models.architecture import create
 from tfweak.models.commands import predict, train
 from tfweak.models.runs import run_folder, scoring
@@ -36,7 +36,7 @@ def loaded_once():
 @pytest.fixture(scope="module")
 def pca(tmp_path_factory):
     rng = np.random.default_rng(5)
-    path = tmp_path_factory.mktemp("pca") / vggish.PCA_NAME
+    path = tmp_path_factory.mktemp("pca") / _pca.PCA_NAME
     vectors = np.linalg.qr(rng.standard_normal((128, 128)))[0] / 4
     np.savez(path, pca_eigen_vectors=vectors, pca_means=np.zeros(128))
     return path
@@ -116,7 +116,7 @@ def trained(prepared):
 
 def test_what_is_stored(prepared, audio, pca, vggish_saved):
     network = vggish.Vggish.load(f"hub:{vggish_saved}")
-    post = vggish.PostProcessor.read(pca)
+    post = _pca.PostProcessor.read(pca)
     raw, as_bytes = clips(prepared / "raw"), clips(prepared / "bytes")
     assert len(raw) == 12 and set(raw) == set(as_bytes)
     for name, clip in raw.items():
@@ -200,7 +200,7 @@ def test_workers_and_another_source_give_the_same_embeddings(
     assert len(records.shards(tmp_path)) == 2
     ours, theirs = clips(tmp_path), clips(prepared / "raw")
     assert set(ours) == set(theirs)
-    post = vggish.PostProcessor.read(pca)
+    post = _pca.PostProcessor.read(pca)
     for name in ours:
         found, expected = ours[name].payload, theirs[name].payload
         assert found.dtype == expected.dtype == np.float32

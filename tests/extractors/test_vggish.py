@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfweak.errors import InputError
-from tfweak.extractors import vggish
+from tfweak.extractors import _pca, vggish
 
 RATE = 16000
 
@@ -37,7 +37,7 @@ def network(vggish_saved):
 def pca(tmp_path_factory):
     """PCA parameters that spread the stand-in's embeddings over all bytes."""
     rng = np.random.default_rng(5)
-    path = tmp_path_factory.mktemp("pca") / vggish.PCA_NAME
+    path = tmp_path_factory.mktemp("pca") / _pca.PCA_NAME
     vectors = np.linalg.qr(rng.standard_normal((128, 128)))[0] * 1.5
     means = 0.3 * rng.standard_normal((128, 1))
     np.savez(path, pca_eigen_vectors=vectors, pca_means=means)
@@ -168,7 +168,7 @@ def test_the_handle_of_a_source():
 
 
 def identity_pca(means=0.0):
-    return vggish.PostProcessor(np.eye(128), np.full(128, means))
+    return _pca.PostProcessor(np.eye(128), np.full(128, means))
 
 
 def test_bytes_by_hand():
@@ -188,7 +188,7 @@ def test_the_matrix_multiplies_from_the_left():
     vectors[3, 7] = 2.0  # component 3 is twice embedding value 7
     row = np.zeros((1, 128))
     row[0, 7] = 0.5
-    found = vggish.PostProcessor(vectors, np.zeros(128))(row)
+    found = _pca.PostProcessor(vectors, np.zeros(128))(row)
     assert found[0, 3] == 191 and found[0, 7] == 127
 
 
@@ -198,7 +198,7 @@ def test_bytes_against_plain_loops(seed, column):
     rng = np.random.default_rng(seed)
     vectors, means = rng.standard_normal((128, 128)) / 8, rng.standard_normal(128)
     rows = rng.standard_normal((3, 128)).astype(np.float32)
-    found = vggish.PostProcessor(vectors, means[:, None] if column else means)(rows)
+    found = _pca.PostProcessor(vectors, means[:, None] if column else means)(rows)
     for i in range(3):
         for k in (0, 5, 127):
             terms = [vectors[k, j] * (float(rows[i, j]) - means[j]) for j in range(128)]
@@ -210,8 +210,8 @@ def test_bytes_against_plain_loops(seed, column):
 
 def test_reading_the_parameters(tmp_path, pca):
     with np.load(pca) as stored:
-        same = vggish.PostProcessor(stored["pca_eigen_vectors"], stored["pca_means"])
-    read = vggish.PostProcessor.read(pca)
+        same = _pca.PostProcessor(stored["pca_eigen_vectors"], stored["pca_means"])
+    read = _pca.PostProcessor.read(pca)
     assert read.fingerprint == same.fingerprint != identity_pca().fingerprint
     rows = np.random.default_rng(0).standard_normal((2, 128))
     np.testing.assert_array_equal(read(rows), same(rows))
@@ -230,11 +230,11 @@ def test_reading_the_parameters(tmp_path, pca):
     ):
         np.savez(path, **content)
         with pytest.raises(InputError, match=message) as caught:
-            vggish.PostProcessor.read(path)
+            _pca.PostProcessor.read(path)
         assert "wrong.npz" in str(caught.value)
     np.save(tmp_path / "one.npy", eye)
     (tmp_path / "text.npz").write_text("text")
     (tmp_path / "empty.npz").touch()
     for name in ("one.npy", "text.npz", "empty.npz", "none.npz"):
         with pytest.raises(InputError, match=f"{name}: no PCA parameters"):
-            vggish.PostProcessor.read(tmp_path / name)
+            _pca.PostProcessor.read(tmp_path / name)

@@ -330,7 +330,7 @@ def test_two_replicas_train_as_one():
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-        from tfweak.learning import weak_model
+        from tfweak import Supervision, WeakModel
         from tfweak.models.architecture import create
         rng = np.random.default_rng(0)
         x = rng.integers(0, 255, (8, 5, 128)).astype(np.float32)
@@ -339,7 +339,7 @@ def test_two_replicas_train_as_one():
             keras.utils.set_random_seed(1)
             network = create("embedding_attention", 3, hidden_units=8,
                                       hidden_layers=0).build()
-            model = weak_model.WeakModel(network, Supervision("self"))
+            model = WeakModel(network, Supervision("self"))
             model.compile(optimizer=keras.optimizers.SGD(0.1))
             data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
             loss = model.fit(data, verbose=0).history["loss"][0]

@@ -9,12 +9,10 @@ released in (Gemmeke et al. 2017; Hershey et al. 2017).
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 import pathlib
 import time
-import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,11 +20,12 @@ import tensorflow as tf
 
 from ..audio import mel_spectrum
 from ..errors import InputError
-from ..payload import EMBEDDING_SIZE, Payload
+from ..extractor import Extractor
+from ..payload import Payload
 from ..typing import Array, StrPath
+from ._pca import PostProcessor, digest
 
 HANDLE = "https://tfhub.dev/google/vggish/1"
-PCA_NAME = "vggish_pca_params.npz"
 # The variables' names after `vggish/`, and whether 2 x 2 max pooling follows.
 CONVOLUTIONS = {
     "conv1": True,
@@ -50,9 +49,9 @@ SHAPES = {
 }
 _log = logging.getLogger(__name__)
 
+EMBEDDING_SIZE = SHAPES["fc2"][-1]
 PATCH_FRAMES = 96
 TOLERANCE = 1e-4
-QUANTISER_LIMIT = 2.0
 _FRONT_END = mel_spectrum.LogMelConfig()
 # a row, of frames that lie side by side but overlap
 HOP_SECONDS = PATCH_FRAMES * _FRONT_END.hop_seconds
@@ -61,6 +60,18 @@ _PATCH_HOP_SAMPLES = PATCH_FRAMES * _FRONT_END.hop_samples
 _PATCH_OVERLAP_SAMPLES = _FRONT_END.window_samples - _FRONT_END.hop_samples
 _BATCH_PATCHES = 64
 _ATTEMPTS = 3
+
+# AudioSet's embeddings as released: bytes, of weights that nobody has any more.
+RELEASED = Payload(
+    "audio_embedding",
+    "uint8",
+    {
+        "extractor": "audioset-v1-release",
+        "embedding_size": EMBEDDING_SIZE,
+        "hop_seconds": HOP_SECONDS,
+        "window_seconds": WINDOW_SECONDS,
+    },
+)
 
 # {layer: (kernel, bias)}
 Layers = Mapping[str, tuple[Array, Array]]
@@ -122,7 +133,7 @@ class Vggish:
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the weights, whether they came from a hub or a checkpoint."""
-        return _digest(x.numpy() for name in SHAPES for x in self._layers[name])
+        return digest(x.numpy() for name in SHAPES for x in self._layers[name])
 
     def embed(self, waveform: Array) -> Array:
         """The embeddings of a waveform.
@@ -184,100 +195,42 @@ def fully_connected(hidden: tf.Tensor, layers: Mapping[str, Any]) -> tf.Tensor:
     return hidden[:rows]
 
 
-class PostProcessor:
-    """What made bytes of the released embeddings.
+class VggishExtractor(Extractor):
+    """From a waveform to raw embeddings or, with PCA parameters, to their bytes.
 
-    V (e - mean), clipped to -2 and 2, (x + 2) * 255 / 4, truncated; V is the 128 x 128
-    matrix of eigenvectors. Computed in float64.
-
-    Attributes:
-      fingerprint: SHA-256 of the parameters.
+    Args:
+      vggish: the network with its weights.
+      post: what makes bytes of its embeddings.
     """
 
-    def __init__(self, eigen_vectors: Array, means: Array) -> None:
-        self._eigen_vectors = np.asarray(eigen_vectors, np.float64)
-        self._means = np.asarray(means, np.float64).reshape(-1)
-        self.fingerprint = _digest([self._eigen_vectors, self._means])
-
-    @classmethod
-    def read(cls, path: StrPath) -> PostProcessor:
-        """Reads `vggish_pca_params.npz`.
-
-        Raises:
-          InputError: it is missing, or holds something else.
-        """
-        size = EMBEDDING_SIZE
-        expected = (
-            f"expected {PCA_NAME} with pca_eigen_vectors ({size}, {size}) and"
-            f" pca_means ({size},) or ({size}, 1)"
-        )
-        try:
-            with open(path, "rb") as file, np.load(file) as stored:
-                vectors = np.asarray(stored["pca_eigen_vectors"], np.float64)
-                means = np.asarray(stored["pca_means"], np.float64)
-        except (
-            OSError,
-            EOFError,
-            KeyError,
-            IndexError,  # an .npy file, asked for a key
-            TypeError,
-            ValueError,
-            AttributeError,
-            zipfile.BadZipFile,
-        ) as error:
-            raise InputError(
-                f"{path}: no PCA parameters of VGGish ({error}); {expected}"
-            ) from error
-        if vectors.shape != (size, size) or means.shape not in ((size,), (size, 1)):
-            raise InputError(
-                f"{path}: shapes {vectors.shape} and {means.shape}; {expected}"
-            )
-        if not (np.isfinite(vectors).all() and np.isfinite(means).all()):
-            raise InputError(f"{path}: holds NaN or infinity; {expected}")
-        return cls(vectors, means)
-
-    def __call__(self, embeddings: Array) -> Array:
-        """(rows, 128) float to (rows, 128) uint8."""
-        found = (embeddings.astype(np.float64) - self._means) @ self._eigen_vectors.T
-        found = np.clip(found, -QUANTISER_LIMIT, QUANTISER_LIMIT)
-        steps = (found + QUANTISER_LIMIT) * (255 / (2 * QUANTISER_LIMIT))
-        return steps.astype(np.uint8)
-
-
-class Extractor:
-    """From a waveform to what is stored of it: raw embeddings, or their bytes.
-
-    Attributes:
-      payload: of the records. Its parameters hold fingerprints of the weights and of
-        the PCA, so that no other embeddings are taken for these.
-    """
+    name = "vggish"
+    sample_rate_hz = _FRONT_END.sample_rate_hz
+    window_seconds = WINDOW_SECONDS
+    hop_seconds = HOP_SECONDS
+    embedding_size = EMBEDDING_SIZE
 
     def __init__(self, vggish: Vggish, post: PostProcessor | None = None) -> None:
         self._vggish, self._post = vggish, post
-        self.payload = Payload(
-            "audio_embedding",
-            "float32" if post is None else "uint8",
-            {
-                "extractor": "vggish",
-                "weights_sha256": vggish.fingerprint,
-                "pca_sha256": None if post is None else post.fingerprint,
-            },
-        )
+        self.source = vggish.name
+        self.dtype = "float32" if post is None else "uint8"
 
     @classmethod
-    def load(cls, source: str, pca: StrPath | None = None) -> Extractor:
-        """Loads VGGish as `Vggish.load` does and, where given, the PCA parameters.
-
-        Raises:
-          InputError: one of them cannot be used.
-        """
+    def load(cls, source: str = "", pca: StrPath | None = None) -> VggishExtractor:
+        """As `Vggish.load`, from the hub where no source is given."""
         post = None if pca is None else PostProcessor.read(pca)
-        return cls(Vggish.load(source), post)
+        return cls(Vggish.load(source or "hub"), post)
 
-    def __call__(self, waveform: Array) -> Array:
+    def embed(self, waveform: Array) -> Array:
         """(N,) float32 at 16 kHz to (rows, 128), float32 or uint8; `Vggish.embed`."""
         embeddings = self._vggish.embed(waveform)
         return embeddings if self._post is None else self._post(embeddings)
+
+    def fingerprints(self) -> dict[str, Any]:
+        """Of the weights and of the PCA."""
+        return {
+            "weights_sha256": self._vggish.fingerprint,
+            "pca_sha256": None if self._post is None else self._post.fingerprint,
+        }
 
 
 def parse(source: str) -> tuple[str, str]:
@@ -411,11 +364,3 @@ def _bias_beside(plain: dict[str, Array], kernel: str, size: int) -> Any:
     return next(
         (plain[name] for name in inside + after if plain[name].shape == (size,)), None
     )
-
-
-def _digest(arrays: Iterable[Array]) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        digest.update(np.ascontiguousarray(little).data)
-    return digest.hexdigest()

@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 from keras import ops
 
 from ..registry import Registry
-from .losses import EPSILON
+
+# the least that a class's highest segment counts as
+_LEAST_PEAK = 1e-7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +73,7 @@ def soft_pseudo_labels(segment_probs: Any, weak: Any, mask: Any) -> Any:
     valid = ops.expand_dims(ops.cast(mask, "float32"), -1)
     present = ops.expand_dims(ops.cast(weak, "float32") >= 0.5, 1)
     probs *= valid
-    peak = ops.maximum(ops.max(probs, axis=1, keepdims=True), EPSILON)
+    peak = ops.maximum(ops.max(probs, axis=1, keepdims=True), _LEAST_PEAK)
     labels = ops.square(probs / peak) * ops.cast(present, "float32")
     return ops.stop_gradient(labels)
 

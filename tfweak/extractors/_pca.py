@@ -1,0 +1,84 @@
+"""The PCA that was published beside VGGish."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..errors import InputError
+from ..typing import Array, StrPath
+
+PCA_NAME = "vggish_pca_params.npz"
+QUANTISER_LIMIT = 2.0
+_SIZE = 128
+
+
+class PostProcessor:
+    """What made bytes of the released embeddings.
+
+    V (e - mean), clipped to -2 and 2, (x + 2) * 255 / 4, truncated; V is the 128 x 128
+    matrix of eigenvectors. Computed in float64.
+
+    Attributes:
+      fingerprint: SHA-256 of the parameters.
+    """
+
+    def __init__(self, eigen_vectors: Array, means: Array) -> None:
+        self._eigen_vectors = np.asarray(eigen_vectors, np.float64)
+        self._means = np.asarray(means, np.float64).reshape(-1)
+        self.fingerprint = digest([self._eigen_vectors, self._means])
+
+    @classmethod
+    def read(cls, path: StrPath) -> PostProcessor:
+        """Reads `vggish_pca_params.npz`.
+
+        Raises:
+          InputError: it is missing, or holds something else.
+        """
+        size = _SIZE
+        expected = (
+            f"expected {PCA_NAME} with pca_eigen_vectors ({size}, {size}) and"
+            f" pca_means ({size},) or ({size}, 1)"
+        )
+        try:
+            with open(path, "rb") as file, np.load(file) as stored:
+                vectors = np.asarray(stored["pca_eigen_vectors"], np.float64)
+                means = np.asarray(stored["pca_means"], np.float64)
+        except (
+            OSError,
+            EOFError,
+            KeyError,
+            IndexError,  # an .npy file, asked for a key
+            TypeError,
+            ValueError,
+            AttributeError,
+            zipfile.BadZipFile,
+        ) as error:
+            raise InputError(
+                f"{path}: no PCA parameters of VGGish ({error}); {expected}"
+            ) from error
+        if vectors.shape != (size, size) or means.shape not in ((size,), (size, 1)):
+            raise InputError(
+                f"{path}: shapes {vectors.shape} and {means.shape}; {expected}"
+            )
+        if not (np.isfinite(vectors).all() and np.isfinite(means).all()):
+            raise InputError(f"{path}: holds NaN or infinity; {expected}")
+        return cls(vectors, means)
+
+    def __call__(self, embeddings: Array) -> Array:
+        """(rows, 128) float to (rows, 128) uint8."""
+        found = (embeddings.astype(np.float64) - self._means) @ self._eigen_vectors.T
+        found = np.clip(found, -QUANTISER_LIMIT, QUANTISER_LIMIT)
+        steps = (found + QUANTISER_LIMIT) * (255 / (2 * QUANTISER_LIMIT))
+        return steps.astype(np.uint8)
+
+
+def digest(arrays: Iterable[Array]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(np.ascontiguousarray(little).data)
+    return digest.hexdigest()

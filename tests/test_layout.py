@@ -17,7 +17,8 @@ INSTALLED = pathlib.Path(tfweak.__file__).parent
 # From the ground up. A room imports itself and what lies on lines above its own.
 FLOORS = """
 tfweak tfweak.errors tfweak.typing
-tfweak.atomic tfweak.labels tfweak.registry tfweak.payload tfweak.processes tfweak.progress
+tfweak.atomic tfweak.labels tfweak.registry tfweak.payload
+tfweak.processes tfweak.progress
 tfweak.audio
 tfweak.extractors tfweak.data
 tfweak.evaluation tfweak.plots tfweak.serving tfweak.cli

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import Row
+from ..table import System
 
 # c m f v p b o of the paper's tables
 CLASS_NAMES = (
@@ -42,9 +42,9 @@ def row(
     column: str,
     printed: Sequence[str] = (),
     **model: Any,
-) -> Row:
+) -> System:
     """A system with its printed EER, by class and the average last."""
-    return Row(
+    return System(
         {"answers by": description},
         {},
         model,
@@ -54,7 +54,7 @@ def row(
     )
 
 
-def parts(column: str) -> dict[str, Row]:
+def parts(column: str) -> dict[str, System]:
     """`att_loc` with one of its two parts alone, and with a background."""
     return {
         "attention": row(

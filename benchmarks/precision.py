@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfweak.learning import weak_model
-from tfweak.models import registry
+from tfweak.models.architecture import create
 
 CLIPS = 8
 ROUNDS = 5
@@ -39,7 +39,7 @@ def main() -> None:
     x, y = tf.nest.map_structure(tf.constant, (x, y))
     models = {}
     for name, (precision, jit) in WAYS.items():
-        network = registry.create("attention_fcn", 527, width=width).build(precision)
+        network = create("attention_fcn", 527, width=width).build(precision)
         model = weak_model.WeakModel(network)
         model.compile(optimizer="adam", jit_compile=jit)
         models[name] = model

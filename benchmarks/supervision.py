@@ -18,8 +18,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfweak.learning.weak_model import Supervision, WeakModel
-from tfweak.models import registry
+from tfweak.learning.supervision import Supervision
+from tfweak.learning.weak_model import WeakModel
+from tfweak.models.architecture import create
 
 ROUNDS = 7
 STEPS = 5
@@ -42,7 +43,7 @@ CASES = (
 def main() -> None:
     tf.get_logger().setLevel("ERROR")  # each system is traced anew
     for name, classes, clips, shape, settings in CASES:
-        architecture = registry.create(name, classes, **settings)
+        architecture = create(name, classes, **settings)
         rng = np.random.default_rng(0)
         segments = architecture.num_segments(shape[0])
         x = {

@@ -21,8 +21,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfweak.learning.weak_model import Supervision, WeakModel
-from tfweak.models import registry
+from tfweak.learning.supervision import Supervision
+from tfweak.learning.weak_model import WeakModel
+from tfweak.models.architecture import create
 
 CLASSES, CLIPS, SECONDS = 10, 16, 10
 ROUNDS = 4
@@ -74,7 +75,7 @@ def main(width: float) -> None:
 
 
 def _system(name, settings, supervision):
-    architecture = registry.create(name, CLASSES, **settings)
+    architecture = create(name, CLASSES, **settings)
     front_end = architecture.front_end
     frames = front_end.num_frames(SECONDS * front_end.sample_rate_hz)
     rng = np.random.default_rng(0)

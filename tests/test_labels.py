@@ -37,6 +37,23 @@ def test_csv_round_trip(tmp_path_factory, names):
     assert again == classes and again.digest == classes.digest
 
 
+def test_rows_in_any_order(tmp_path):
+    path = tmp_path / "classes.csv"
+    path.write_text("index,mid,display_name\n1,/m/1,B\n\n0,/m/0,A\n")
+    assert ClassList.read_csv(path) == ClassList(("A", "B"), ("/m/0", "/m/1"))
+
+
+def test_the_digest_depends_on_names_ids_and_order():
+    lists = [
+        ClassList(("A", "B"), ("/m/0", "/m/1")),
+        ClassList(("B", "A"), ("/m/1", "/m/0")),
+        ClassList(("A", "B"), ("/m/1", "/m/0")),
+        ClassList(("A", "C"), ("/m/0", "/m/1")),
+        ClassList(("A", "B")),
+    ]
+    assert len({classes.digest for classes in lists}) == len(lists)
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
@@ -70,6 +87,42 @@ def test_segment_labels_worked_example():
     np.testing.assert_array_equal(found, [[0, 0], [0, 1], [0, 0], [0, 0]])
 
 
+@pytest.mark.parametrize(
+    "events, positive",
+    [
+        # half of slot 0 and half of slot 1
+        ([(0.48, 1.44)], [0, 1]),
+        # half of slot 9, from 9 * 0.96 = 8.64: in floats 9.12 - 8.64 < 0.48
+        ([(7.68, 9.12)], [8, 9]),
+        # 0.47 of slot 0, 0.96 of slot 1 (half a slot is 0.48)
+        ([(0.49, 1.92)], [1]),
+        # an event of no length covers nothing
+        ([(1.0, 1.0)], []),
+        ([(0.96, 0.96)], []),
+        # two events of a class: a later one takes nothing from an earlier one
+        ([(0.0, 0.96), (1.92, 2.88)], [0, 2]),
+        ([(1.92, 2.88), (0.0, 0.96)], [0, 2]),
+        # 0.24 of slot 1 each, which do not add up
+        ([(0.0, 1.2), (1.68, 2.88)], [0, 2]),
+    ],
+)
+def test_segment_labels_at_their_boundaries(events, positive):
+    grid = SegmentGrid(0.96, 0.975)
+    found = grid.labels([Event(1, *times) for times in events], 10, 2)
+    assert np.flatnonzero(found[:, 1]).tolist() == positive
+    assert not found[:, 0].any()
+
+
+def test_slots_begin_at_the_offset():
+    # slots 0.25-0.75, 0.75-1.25, 1.25-1.75: the event covers 0.25 of slot 1, all of 2
+    grid = SegmentGrid(0.5, 0.5, 0.25)
+    np.testing.assert_array_equal(grid.onsets(3), [0.25, 0.75, 1.25])
+    found = grid.labels([Event(0, 1.0, 1.75)], 3, 1, min_overlap=0.51)[:, 0]
+    np.testing.assert_array_equal(found, [0, 0, 1])
+    found = grid.labels([Event(0, 1.0, 1.75)], 3, 1, min_overlap=0.5)[:, 0]
+    np.testing.assert_array_equal(found, [0, 1, 1])
+
+
 @given(
     st.floats(0, 9),
     st.floats(0.01, 5),
@@ -99,10 +152,10 @@ def test_multi_hot():
 def test_worked_example_of_the_docs(onset, offset, positive):
     # slots of 0.96 s; overlaps 0.36, 0.96, 0.38 s of the first event, half a slot is
     # 0.48 s; the others are shorter than a slot: 0.1 s and 0.15 s are needed
-    from tfweak.models import registry
+    from tfweak.models.architecture import create
 
-    grid = registry.create("embedding_attention", num_classes=1).grid
+    grid = create("embedding_attention", num_classes=1).grid
     labels = grid.labels([Event(0, onset, offset)], 3, 1)[:, 0]
     assert np.flatnonzero(labels).tolist() == positive
-    fcn = registry.create("attention_fcn", num_classes=1).grid
+    fcn = create("attention_fcn", num_classes=1).grid
     assert fcn.receptive_field_seconds == pytest.approx(0.715)  # docs/labels.md

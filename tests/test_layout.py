@@ -17,8 +17,8 @@ INSTALLED = pathlib.Path(tfweak.__file__).parent
 # From the ground up. A room imports itself and what lies on lines above its own.
 FLOORS = """
 tfweak tfweak.errors tfweak.typing
-tfweak.atomic tfweak.labels tfweak.registry tfweak.payload
-tfweak.processes tfweak.progress
+tfweak.atomic tfweak.labels tfweak.payload tfweak.registry
+tfweak.processes tfweak.progress tfweak.settings
 tfweak.audio
 tfweak.extractors tfweak.data
 tfweak.evaluation tfweak.plots tfweak.serving tfweak.cli
@@ -29,10 +29,11 @@ tfweak.data_prep.datasets
 tfweak.data_prep.shards
 tfweak.data_prep.writer
 tfweak.data_prep.commands
-tfweak.models tfweak.models.networks
+tfweak.models tfweak.models.architecture
+tfweak.models.networks
 tfweak.models.architectures
-tfweak.models.registry
 tfweak.models.runs
+tfweak.models.experiments.table
 tfweak.models.experiments.tables
 tfweak.models.experiments
 tfweak.models.commands

@@ -15,7 +15,7 @@ from tfweak import serving
 from tfweak.audio import mel_spectrum
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models import registry
+from tfweak.models.architecture import create
 
 CLASSES = ClassList(("dog", "siren, loud", "horn"))
 THRESHOLDS = {"clip": [0.1, 0.2, 0.3], "segment": [0.4, 0.5, 0.6]}
@@ -23,11 +23,11 @@ RNG = np.random.default_rng(0)
 
 
 def export(name, folder, precision="float32", **settings):
-    architecture = registry.create(name, 3, **settings)
+    architecture = create(name, 3, **settings)
     network = architecture.build(precision)
     serving.export(
         network,
-        architecture.payload_kind,
+        architecture.input,
         architecture.grid,
         CLASSES,
         THRESHOLDS,

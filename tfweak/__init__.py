@@ -24,15 +24,18 @@ if not (_HERE / "models").is_dir():
 
 # Public name -> module; imported when first used, so that `import tfweak` is quick.
 _PUBLIC = {
+    "Architecture": "models.architecture",
     "ClassList": "labels",
     "ClipScores": "learning.callbacks",
     "DatasetInfo": "data.records",
     "Event": "labels",
     "InputConfig": "data.pipelines",
     "InputError": "errors",
+    "InputSpec": "data.input_spec",
     "LogMelConfig": "audio.mel_spectrum",
+    "PseudoLabelRule": "learning.pseudo_labels",
     "SegmentGrid": "labels",
-    "Supervision": "learning.weak_model",
+    "Supervision": "learning.supervision",
     "TrainingInput": "data.pipelines",
     "WeakModel": "learning.weak_model",
     "WeightAverage": "learning.callbacks",
@@ -41,7 +44,7 @@ _PUBLIC = {
     "evaluation_batches": "data.pipelines",
     "log_mel": "audio.mel_spectrum",
     "open_data": "data.sources",
-    "plot_clip": "plots.plotting",
+    "plot_clip": "plots.clip",
     "read_audio": "audio.reading",
     "register": "registry",
     "training_batches": "data.pipelines",

@@ -150,7 +150,7 @@ class Registry(Generic[T]):
         ]
         if len(found) != 1:
             raise InputError(
-                f"{module.__name__}: {len(found)} of {self._base.__name__} with the name"
+                f"{module.__name__}: {len(found)} of {self._base.__name__} of the name"
                 f" {name!r}, expected one"
             )
         return found[0]

@@ -13,11 +13,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from .audio import front_ends
 from .audio.front_end_layer import FrontEndLayer
+from .data.input_spec import InputSpec
 from .errors import InputError
 from .labels import ClassList, SegmentGrid
-from .payload import EMBEDDING_SIZE
 from .typing import StrPath
 
 CLASSES_NAME = "classes.csv"
@@ -70,12 +69,11 @@ class _Served(tf.Module):
 
 def export(
     network: keras.Model,
-    payload_kind: str,
+    rows: InputSpec,
     grid: SegmentGrid,
     classes: ClassList,
     thresholds: Mapping[str, Sequence[float]],
     folder: StrPath,
-    front_end: front_ends.FrontEnd | None = None,
 ) -> None:
     """Writes a SavedModel with named endpoints.
 
@@ -85,7 +83,7 @@ def export(
     int32 beside it, for clips of different length padded to one; `log_mel`, or
     `constant_q` for such a front end, takes `features` (B, frames, bins) and
     `num_frames` (B,). For an embedding model `serving_default` (also named
-    `embeddings`) takes `features` (B, T, 128), the stored values as float32, and
+    `embeddings`) takes `features` (B, T, D), the stored values as float32, and
     `num_frames` (B,).
 
     All answer `clip_probs` (B, C), `segment_probs` (B, T, C), `attention` (B, T, C) and
@@ -94,22 +92,16 @@ def export(
     the decision thresholds travel as assets, classes.csv and thresholds.json.
 
     Args:
-      network: in float32, from the registry.
-      payload_kind: what the network reads: `log_mel`, `constant_q` or
-        `audio_embedding`.
+      network: in float32, of an architecture.
+      rows: what it reads.
       grid: the network's segments.
       classes: C names.
       thresholds: (C,) numbers for `clip` and `segment` scores.
       folder: must not exist, or hold an earlier export.
-      front_end: what makes the network's input; VGGish's where None, and of no meaning
-        for embeddings.
 
     Raises:
-      InputError: when the folder holds something else, or the network does not read
-        what the front end makes.
+      InputError: when the folder holds something else.
     """
-    front_end = front_end or front_ends.get(front_ends.DEFAULT)
-    _check_input(network, payload_kind, front_end)
     folder = pathlib.Path(folder)
     if folder.exists() and any(folder.iterdir()):
         if not (folder / "saved_model.pb").exists():
@@ -126,7 +118,7 @@ def export(
         )
         module = _Served(network, grid, assets)
         target = pathlib.Path(name) / "model"
-        signatures = _signatures(module, payload_kind, front_end)
+        signatures = _signatures(module, rows)
         try:
             tf.saved_model.save(module, str(target), signatures=signatures)
         except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as e:
@@ -135,32 +127,14 @@ def export(
         os.replace(target, folder)
 
 
-def _check_input(
-    network: keras.Model, payload_kind: str, front_end: front_ends.FrontEnd
-) -> None:
-    size, expected = network.input["features"].shape[-1], EMBEDDING_SIZE
-    if payload_kind != "audio_embedding":
-        expected = front_end.num_bins
-        if front_end.kind != payload_kind:
-            raise InputError(
-                f"the network reads {payload_kind}, the front end makes"
-                f" {front_end.kind}"
-            )
-    if size != expected:
-        raise InputError(f"the network reads {size} values a row, not {expected}")
-
-
-def _signatures(
-    module: _Served, payload_kind: str, front_end: front_ends.FrontEnd
-) -> dict[str, Any]:
-    size = module._network.input["features"].shape[-1]
-    features = tf.TensorSpec([None, None, size], tf.float32, "features")
+def _signatures(module: _Served, rows: InputSpec) -> dict[str, Any]:
+    features = tf.TensorSpec([None, None, rows.size], tf.float32, "features")
     num_frames = tf.TensorSpec([None], tf.int32, "num_frames")
     by_features = tf.function(module.answer, [features, num_frames])
     module.by_features = by_features
-    if payload_kind == "audio_embedding":
+    if rows.front_end is None:
         return {"serving_default": by_features, "embeddings": by_features}
-    layer = FrontEndLayer(front_end)
+    layer = FrontEndLayer(rows.front_end)
     module.front_end = layer
 
     def by_lengths(waveform: tf.Tensor, num_samples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -183,7 +157,7 @@ def _signatures(
         "serving_default": module.by_waveform,
         "waveform": module.by_waveform,
         "waveform_lengths": module.by_lengths,
-        payload_kind: by_features,
+        rows.payload_kind: by_features,
     }
 
 

@@ -38,15 +38,9 @@ from tfweak.learning.pooling import LocalizationPooling
 from ..networks import frame_cnn, xu2017
 from ..networks.layers import class_shares, masked_dense
 
-PAYLOAD = "log_mel"
-FRONT_END = xu2017.FRONT_END
-TRAINING_FRAMES = xu2017.TRAINING_FRAMES
-grid = frame_cnn.grid
-num_segments = frame_cnn.num_segments
-
 
 @dataclasses.dataclass(frozen=True)
-class Config(frame_cnn.TrunkConfig):
+class AttLoc(frame_cnn.FrameCnnTrunk):
     """Settings, and those of `cgrnn`.
 
     Attributes:
@@ -54,6 +48,8 @@ class Config(frame_cnn.TrunkConfig):
       localization: the softmax over classes Z_loc, Eqs. (6)-(8).
       background: one more output of that softmax, for frames of no class.
     """
+
+    name = "att_loc"
 
     attention: bool = True
     localization: bool = True
@@ -66,35 +62,44 @@ class Config(frame_cnn.TrunkConfig):
                 "background is an output of the localization, which is off"
             )
 
+    @property
+    def per_class_layers(self) -> tuple[str, ...]:
+        """Z_loc, where there is one."""
+        return ("localization",) if self.localization else ()
 
-def build(config: Config) -> keras.Model:
-    """(B, frames, 40) log-mel -> the output dict, a segment a frame."""
-    inputs, frames, mask = xu2017.inputs()
-    hidden = frame_cnn.frame_cnn(frames, config)
-    extra = {}
-    if config.attention:
-        gate = masked_dense(frames, mask, 1, "sigmoid", "attention", "Z_att")
-        hidden = keras.layers.Multiply(name="attended_cnn")([hidden, gate])
-        extra["global_attention"] = keras.layers.Reshape(
-            (-1,), dtype="float32", name="global_attention"
-        )(gate)
-    probs = frame_cnn.recurrent_tags(hidden, mask, config)
-    if config.attention:
-        probs = keras.layers.Multiply(dtype="float32", name="attended_tags")(
-            [probs, gate]
-        )
-    if not config.localization:
-        outputs = xu2017.averaged(probs, mask)
-    else:
-        localization = class_shares(
-            frames,
-            mask,
-            config.num_classes,
-            config.background,
-            "localization",
-            "Z_loc",
-        )
-        extra["localization"] = localization
-        pooled = LocalizationPooling(name="pooling")(probs, localization, mask)
-        outputs = {**pooled, "segment_probs": probs, "mask": mask}
-    return keras.Model(inputs, {**outputs, **extra}, name="att_loc")
+    @property
+    def has_background(self) -> bool:
+        """As set."""
+        return self.background
+
+    def network(self) -> keras.Model:
+        """(B, frames, 40) log-mel -> the output dict, a segment a frame."""
+        inputs, frames, mask = xu2017.inputs()
+        hidden = frame_cnn.frame_cnn(frames, self)
+        extra = {}
+        if self.attention:
+            gate = masked_dense(frames, mask, 1, "sigmoid", "attention", "Z_att")
+            hidden = keras.layers.Multiply(name="attended_cnn")([hidden, gate])
+            extra["global_attention"] = keras.layers.Reshape(
+                (-1,), dtype="float32", name="global_attention"
+            )(gate)
+        probs = frame_cnn.recurrent_tags(hidden, mask, self)
+        if self.attention:
+            probs = keras.layers.Multiply(dtype="float32", name="attended_tags")(
+                [probs, gate]
+            )
+        if not self.localization:
+            outputs = xu2017.averaged(probs, mask)
+        else:
+            localization = class_shares(
+                frames,
+                mask,
+                self.num_classes,
+                self.background,
+                "localization",
+                "Z_loc",
+            )
+            extra["localization"] = localization
+            pooled = LocalizationPooling(name="pooling")(probs, localization, mask)
+            outputs = {**pooled, "segment_probs": probs, "mask": mask}
+        return keras.Model(inputs, {**outputs, **extra}, name="att_loc")

@@ -27,12 +27,14 @@ weights; `dropout` acts before L8. All three are off by default.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from tfweak.audio import front_ends
+from tfweak.data.input_spec import InputSpec
 from tfweak.errors import InputError
+from tfweak.extractors import vggish
 from tfweak.labels import SegmentGrid
 from tfweak.learning.pooling import POOLINGS
 
@@ -45,13 +47,10 @@ from ..networks.layers import (
     segment_head,
 )
 from ..networks.normalization import MaskedBatchNormalization
-from ..networks.width import WidthConfig, scaled
+from ..networks.width import ScaledArchitecture, scaled
 
-PAYLOAD = "log_mel"
-FRONT_END = "vggish"
-FRAMES = front_ends.get(FRONT_END)
-TRAINING_FRAMES = 998
-NUM_MEL_BINS = FRAMES.num_bins
+FRAMES = InputSpec.frames("vggish", training_seconds=10)
+
 
 # name, filters, pooling after it (time and mel alike)
 CONVOLUTIONS = (
@@ -67,7 +66,7 @@ L7_FILTERS = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(WidthConfig):
+class AttentionFcn(ScaledArchitecture):
     """Settings; `width` is a factor on the filters of L1 to L7.
 
     Attributes:
@@ -75,6 +74,10 @@ class Config(WidthConfig):
       batch_norm: normalise after each convolution.
       dropout: share of L7's output dropped in training.
     """
+
+    name = "attention_fcn"
+    input = FRAMES
+    class_layers = ("L8-a",)
 
     pooling: str = "attention"
     batch_norm: bool = False
@@ -85,64 +88,83 @@ class Config(WidthConfig):
         if self.pooling not in POOLINGS:
             raise InputError(f"pooling {self.pooling!r}: one of {', '.join(POOLINGS)}")
 
+    def network(self) -> keras.Model:
+        """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
+        inputs = network_inputs(FRAMES.size)
+        features, num_frames = inputs["features"], inputs["num_frames"]
+        hidden = keras.layers.Reshape((-1, FRAMES.size, 1), name="image")(features)
+        stride = 1
+        mask = SequenceMask(name="mask_1")(num_frames, features)
+        hidden = ApplyMask(name="valid_1")(hidden, mask)
+        for name, filters, pool in CONVOLUTIONS:
+            hidden = _convolution(hidden, name, filters, KERNEL, "same", self)
+            if pool > 1:
+                stride *= pool
+                # max pooling before the ReLU gives what it gives after, at a quarter of
+                # the work
+                hidden = ApplyMask(PASSED_OVER, name=f"{name}_before_pool")(
+                    hidden, mask
+                )
+                hidden = keras.layers.MaxPooling2D(
+                    pool, padding="same", name=f"{name}_pool"
+                )(hidden)
+                rows = keras.layers.Reshape(
+                    (-1, hidden.shape[2] * hidden.shape[3]), name=f"{name}_rows"
+                )(hidden)
+                mask = SequenceMask(stride, name=f"mask_{stride}")(num_frames, rows)
+            hidden = _activation(hidden, mask, name, self)
+        hidden = _convolution(
+            hidden, "L7", L7_FILTERS, (1, hidden.shape[2]), "valid", self
+        )
+        hidden = _activation(hidden, mask, "L7", self)
+        hidden = keras.layers.Reshape((-1, hidden.shape[3]), name="segments")(hidden)
+        if self.dropout:
+            hidden = keras.layers.Dropout(self.dropout, name="L7_dropout")(hidden)
+        outputs = segment_head(hidden, mask, self.num_classes, self.pooling)
+        return keras.Model(inputs, outputs, name="attention_fcn")
 
-def build(config: Config) -> keras.Model:
-    """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
-    inputs = network_inputs(NUM_MEL_BINS)
-    features, num_frames = inputs["features"], inputs["num_frames"]
-    hidden = keras.layers.Reshape((-1, NUM_MEL_BINS, 1), name="image")(features)
-    stride = 1
-    mask = SequenceMask(name="mask_1")(num_frames, features)
-    hidden = ApplyMask(name="valid_1")(hidden, mask)
-    for name, filters, pool in CONVOLUTIONS:
-        hidden = _convolution(hidden, name, filters, KERNEL, "same", config)
-        if pool > 1:
-            stride *= pool
-            # max pooling before the ReLU gives what it gives after, at a quarter of
-            # the work
-            hidden = ApplyMask(PASSED_OVER, name=f"{name}_before_pool")(hidden, mask)
-            hidden = keras.layers.MaxPooling2D(
-                pool, padding="same", name=f"{name}_pool"
-            )(hidden)
-            rows = keras.layers.Reshape(
-                (-1, hidden.shape[2] * hidden.shape[3]), name=f"{name}_rows"
-            )(hidden)
-            mask = SequenceMask(stride, name=f"mask_{stride}")(num_frames, rows)
-        hidden = _activation(hidden, mask, name, config)
-    hidden = _convolution(
-        hidden, "L7", L7_FILTERS, (1, hidden.shape[2]), "valid", config
-    )
-    hidden = _activation(hidden, mask, "L7", config)
-    hidden = keras.layers.Reshape((-1, hidden.shape[3]), name="segments")(hidden)
-    if config.dropout:
-        hidden = keras.layers.Dropout(config.dropout, name="L7_dropout")(hidden)
-    outputs = segment_head(hidden, mask, config.num_classes, config.pooling)
-    return keras.Model(inputs, outputs, name="attention_fcn")
+    @property
+    def attention_is_trainable(self) -> bool:
+        """With attention pooling, L8-b."""
+        return self.pooling == "attention"
 
+    @property
+    def per_class_layers(self) -> tuple[str, ...]:
+        """L8-b, where there is attention."""
+        return ("L8-b",) if self.pooling == "attention" else ()
 
-def grid(config: Config) -> SegmentGrid:
-    """Hop and receptive field from the layer table.
+    @property
+    def vggish_layers(self) -> Mapping[str, str]:
+        """L1 to L6, at full width."""
+        names = (name for name, _, _ in CONVOLUTIONS)
+        return dict(zip(names, vggish.CONVOLUTIONS)) if self.width == 1 else {}
 
-    The k-th slot of 16 frames starts where frame 16 k is centred less half a hop:
-    frames are 25 ms long, so slot 0 starts at 12.5 - 5 = 7.5 ms.
-    """
-    del config  # width does not move segments
-    layers = []
-    for _, _, pool in CONVOLUTIONS:
-        layers += [time_grid.same(KERNEL), time_grid.pool(pool)]
-    return time_grid.segment_grid(layers, FRAMES)
+    @property
+    def grid(self) -> SegmentGrid:
+        """Hop and receptive field from the layer table.
 
+        The k-th slot of 16 frames starts where frame 16 k is centred less half a hop:
+        frames are 25 ms long, so slot 0 starts at 12.5 - 5 = 7.5 ms.
+        """
+        layers = []
+        for _, _, pool in CONVOLUTIONS:
+            layers += [time_grid.same(KERNEL), time_grid.pool(pool)]
+        return time_grid.segment_grid(layers, FRAMES)
 
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """Each pooling halves and rounds up: ceil(frames / 16) in all."""
-    del config
-    for _, _, pool in CONVOLUTIONS:
-        num_frames = (num_frames + pool - 1) // pool
-    return num_frames
+    def num_segments(self, num_frames: Any) -> Any:
+        """Each pooling halves and rounds up: ceil(frames / 16) in all."""
+        for _, _, pool in CONVOLUTIONS:
+            num_frames = (num_frames + pool - 1) // pool
+        return num_frames
 
 
 def _convolution(
-    hidden: Any, name: str, filters: int, kernel: Any, padding: str, config: Config
+    hidden: Any,
+    name: str,
+    filters: int,
+    kernel: Any,
+    padding: str,
+    config: AttentionFcn,
 ) -> Any:
     return keras.layers.Conv2D(
         scaled(filters, config.width),
@@ -153,8 +175,8 @@ def _convolution(
     )(hidden)
 
 
-def _activation(hidden: Any, mask: Any, name: str, config: Config) -> Any:
+def _activation(hidden: Any, mask: Any, name: str, config: AttentionFcn) -> Any:
     if config.batch_norm:
-        hidden = MaskedBatchNormalization(name=f"{name}_norm")(hidden, mask)
+        hidden = MaskedBatchNormalization(name)(hidden, mask)
     hidden = keras.layers.ReLU(name=f"{name}_relu")(hidden)
     return ApplyMask(name=f"{name}_valid")(hidden, mask)

@@ -43,10 +43,6 @@ from tfweak.labels import SegmentGrid
 from ..networks import time_grid, xu2017
 from ..networks.layers import ApplyMask, SequenceMask
 
-PAYLOAD = "log_mel"
-FRONT_END = xu2017.FRONT_END
-TRAINING_FRAMES = xu2017.TRAINING_FRAMES
-
 KERNEL = 5
 # time x mel, after each convolution
 POOLINGS = ((2, 5), (2, 4), (1, 2))
@@ -54,17 +50,17 @@ WINDOW_POSITIONS = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class CakirCnn(xu2017.XuArchitecture):
     """Settings.
 
     Attributes:
-      num_classes: C.
       filters: of each convolution.
       hidden_units: of the layer before the output.
       dropout: share of that layer's output dropped in training.
     """
 
-    num_classes: int
+    name = "cakir_cnn"
+
     filters: int = 64
     hidden_units: int = 256
     dropout: float = 0.25
@@ -74,48 +70,47 @@ class Config:
             self, ("num_classes", "filters", "hidden_units"), ("dropout",)
         )
 
+    def network(self) -> keras.Model:
+        """(B, frames, 40) log-mel -> the output dict, a segment for 4 frames."""
+        inputs, frames, mask = xu2017.inputs()
+        hidden = keras.layers.Reshape((-1, xu2017.FRAMES.size, 1), name="image")(frames)
+        stride = 1
+        for i, pooling in enumerate(POOLINGS, 1):
+            hidden = keras.layers.Conv2D(
+                self.filters,
+                KERNEL,
+                padding="same",
+                activation="relu",
+                kernel_initializer="he_uniform",
+                name=f"conv_{i}",
+            )(hidden)
+            # no output is below the zeros in padded frames, so pooling passes over them
+            hidden = ApplyMask(name=f"conv_{i}_valid")(hidden, mask)
+            hidden = keras.layers.MaxPooling2D(
+                pooling, padding="same", name=f"conv_{i}_pool"
+            )(hidden)
+            stride *= pooling[0]
+            rows = keras.layers.Reshape(
+                (-1, hidden.shape[2] * hidden.shape[3]), name=f"conv_{i}_rows"
+            )(hidden)
+            mask = SequenceMask(stride, name=f"mask_{i}")(inputs["num_frames"], rows)
+        probs = xu2017.window_tags(rows, mask, WINDOW_POSITIONS, self)
+        return keras.Model(inputs, xu2017.averaged(probs, mask), name="cakir_cnn")
 
-def build(config: Config) -> keras.Model:
-    """(B, frames, 40) log-mel -> the output dict, a segment for 4 frames."""
-    inputs, frames, mask = xu2017.inputs()
-    hidden = keras.layers.Reshape((-1, xu2017.NUM_MEL_BINS, 1), name="image")(frames)
-    stride = 1
-    for i, pooling in enumerate(POOLINGS, 1):
-        hidden = keras.layers.Conv2D(
-            config.filters,
-            KERNEL,
-            padding="same",
-            activation="relu",
-            kernel_initializer="he_uniform",
-            name=f"conv_{i}",
-        )(hidden)
-        # no output is below the zeros in padded frames, so pooling passes over them
-        hidden = ApplyMask(name=f"conv_{i}_valid")(hidden, mask)
-        hidden = keras.layers.MaxPooling2D(
-            pooling, padding="same", name=f"conv_{i}_pool"
-        )(hidden)
-        stride *= pooling[0]
-        rows = keras.layers.Reshape(
-            (-1, hidden.shape[2] * hidden.shape[3]), name=f"conv_{i}_rows"
-        )(hidden)
-        mask = SequenceMask(stride, name=f"mask_{i}")(inputs["num_frames"], rows)
-    probs = xu2017.window_tags(rows, mask, WINDOW_POSITIONS, config)
-    return keras.Model(inputs, xu2017.averaged(probs, mask), name="cakir_cnn")
+    @property
+    def grid(self) -> SegmentGrid:
+        """Hop and receptive field from the layer table.
 
+        Slot k is frames 4 k to 4 k + 3.
+        """
+        layers = []
+        for time, _ in POOLINGS:
+            layers += [time_grid.same(KERNEL), time_grid.pool(time)]
+        layers.append(time_grid.same(WINDOW_POSITIONS))
+        return time_grid.segment_grid(layers, xu2017.FRAMES)
 
-def grid(config: Config) -> SegmentGrid:
-    """Hop and receptive field from the layer table; slot k is frames 4 k to 4 k + 3."""
-    del config  # the same for all
-    layers = []
-    for time, _ in POOLINGS:
-        layers += [time_grid.same(KERNEL), time_grid.pool(time)]
-    layers.append(time_grid.same(WINDOW_POSITIONS))
-    return time_grid.segment_grid(layers, xu2017.FRAMES)
-
-
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """Each pooling over time halves and rounds up: ceil(frames / 4) in all."""
-    del config
-    for time, _ in POOLINGS:
-        num_frames = (num_frames + time - 1) // time
-    return num_frames
+    def num_segments(self, num_frames: Any) -> Any:
+        """Each pooling over time halves and rounds up: ceil(frames / 4) in all."""
+        for time, _ in POOLINGS:
+            num_frames = (num_frames + time - 1) // time
+        return num_frames

@@ -31,21 +31,16 @@ import keras
 
 from ..networks import frame_cnn, xu2017
 
-PAYLOAD = "log_mel"
-FRONT_END = xu2017.FRONT_END
-TRAINING_FRAMES = xu2017.TRAINING_FRAMES
-grid = frame_cnn.grid
-num_segments = frame_cnn.num_segments
-
 
 @dataclasses.dataclass(frozen=True)
-class Config(frame_cnn.TrunkConfig):
+class Cgrnn(frame_cnn.FrameCnnTrunk):
     """Settings: those of the trunk, and no others."""
 
+    name = "cgrnn"
 
-def build(config: Config) -> keras.Model:
-    """(B, frames, 40) log-mel -> the output dict, a segment a frame."""
-    inputs, frames, mask = xu2017.inputs()
-    hidden = frame_cnn.frame_cnn(frames, config)
-    probs = frame_cnn.recurrent_tags(hidden, mask, config)
-    return keras.Model(inputs, xu2017.averaged(probs, mask), name="cgrnn")
+    def network(self) -> keras.Model:
+        """(B, frames, 40) log-mel -> the output dict, a segment a frame."""
+        inputs, frames, mask = xu2017.inputs()
+        hidden = frame_cnn.frame_cnn(frames, self)
+        probs = frame_cnn.recurrent_tags(hidden, mask, self)
+        return keras.Model(inputs, xu2017.averaged(probs, mask), name="cgrnn")

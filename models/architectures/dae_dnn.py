@@ -51,19 +51,14 @@ from tfweak.labels import SegmentGrid
 from ..networks import autoencoder, time_grid, xu2017
 from ..networks.layers import ApplyMask, SequenceMask
 
-PAYLOAD = "log_mel"
-FRONT_END = xu2017.FRONT_END
-TRAINING_FRAMES = xu2017.TRAINING_FRAMES
-
 BACKGROUND_FRAMES = 6
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class DaeDnn(xu2017.XuArchitecture):
     """Settings.
 
     Attributes:
-      num_classes: C.
       encoder_frames: frames into the auto-encoder, odd.
       encoder_units: of its hidden layer.
       code_units: learnt features of a frame.
@@ -76,7 +71,8 @@ class Config:
       pretrain_epochs: of the auto-encoder, before the labels are used; 0 for none.
     """
 
-    num_classes: int
+    name = "dae_dnn"
+
     encoder_frames: int = 7
     encoder_units: int = 500
     code_units: int = 50
@@ -108,6 +104,64 @@ class Config:
                 f" {self.context_frames}, some frames would be in no window"
             )
 
+    def network(self) -> keras.Model:
+        """(B, frames, 40) log-mel -> the output dict, a segment for 10 frames."""
+        inputs, frames, mask = xu2017.inputs()
+        code = keras.layers.Conv1D(
+            self.encoder_units,
+            self.encoder_frames,
+            padding="same",
+            activation="relu",
+            trainable=self.train_encoder,
+            name="encoder",
+        )(frames)
+        code = keras.layers.Dense(
+            self.code_units,
+            activation="relu",
+            trainable=self.train_encoder,
+            name="code",
+        )(code)
+        code = ApplyMask(name="valid_code")(code, mask)
+        background = BackgroundEstimate(BACKGROUND_FRAMES, name="background")(
+            code, mask
+        )
+        if self.input_dropout:
+            code = keras.layers.Dropout(self.input_dropout, name="code_dropout")(code)
+        hidden = _windows(code, background, self)
+        mask = SequenceMask(self.window_hop_frames, name="window_mask")(
+            inputs["num_frames"], hidden
+        )
+        hidden = keras.layers.Dropout(self.dropout, name="dnn_1_dropout")(hidden)
+        hidden = keras.layers.Dense(
+            max(1, self.hidden_units // 2),
+            activation="relu",
+            kernel_initializer="he_uniform",
+            name="dnn_2",
+        )(hidden)
+        hidden = keras.layers.Dropout(self.dropout, name="dnn_2_dropout")(hidden)
+        probs = xu2017.tag_probs(hidden, mask, self.num_classes)
+        return keras.Model(inputs, xu2017.averaged(probs, mask), name="dae_dnn")
+
+    @property
+    def grid(self) -> SegmentGrid:
+        """A window a slot, both centred on the same frame."""
+        before, _ = _edges(self)
+        window = time_grid.TimeLayer(
+            self.context_frames, self.window_hop_frames, before
+        )
+        layers = [time_grid.same(self.encoder_frames), window]
+        return time_grid.segment_grid(layers, xu2017.FRAMES)
+
+    def num_segments(self, num_frames: Any) -> Any:
+        """A window for every started hop."""
+        hop = self.window_hop_frames
+        return (num_frames + hop - 1) // hop
+
+    def pretrain(self, network: keras.Model, batches: Iterable[Any], seed: int) -> None:
+        """Trains encoder and code without labels; see `_dae.pretrain`."""
+        if self.pretrain_epochs:
+            autoencoder.pretrain(network, batches, self.pretrain_epochs, seed=seed)
+
 
 @keras.saving.register_keras_serializable(package="tfweak")
 class BackgroundEstimate(keras.layers.Layer):
@@ -132,68 +186,7 @@ class BackgroundEstimate(keras.layers.Layer):
         return {**super().get_config(), "num_frames": self.num_frames}
 
 
-def build(config: Config) -> keras.Model:
-    """(B, frames, 40) log-mel -> the output dict, a segment for 10 frames."""
-    inputs, frames, mask = xu2017.inputs()
-    code = keras.layers.Conv1D(
-        config.encoder_units,
-        config.encoder_frames,
-        padding="same",
-        activation="relu",
-        trainable=config.train_encoder,
-        name="encoder",
-    )(frames)
-    code = keras.layers.Dense(
-        config.code_units,
-        activation="relu",
-        trainable=config.train_encoder,
-        name="code",
-    )(code)
-    code = ApplyMask(name="valid_code")(code, mask)
-    background = BackgroundEstimate(BACKGROUND_FRAMES, name="background")(code, mask)
-    if config.input_dropout:
-        code = keras.layers.Dropout(config.input_dropout, name="code_dropout")(code)
-    hidden = _windows(code, background, config)
-    mask = SequenceMask(config.window_hop_frames, name="window_mask")(
-        inputs["num_frames"], hidden
-    )
-    hidden = keras.layers.Dropout(config.dropout, name="dnn_1_dropout")(hidden)
-    hidden = keras.layers.Dense(
-        max(1, config.hidden_units // 2),
-        activation="relu",
-        kernel_initializer="he_uniform",
-        name="dnn_2",
-    )(hidden)
-    hidden = keras.layers.Dropout(config.dropout, name="dnn_2_dropout")(hidden)
-    probs = xu2017.tag_probs(hidden, mask, config.num_classes)
-    return keras.Model(inputs, xu2017.averaged(probs, mask), name="dae_dnn")
-
-
-def pretrain(
-    config: Config, network: keras.Model, batches: Iterable[Any], seed: int
-) -> None:
-    """Trains encoder and code without labels; see `_dae.pretrain`."""
-    if config.pretrain_epochs:
-        autoencoder.pretrain(network, batches, config.pretrain_epochs, seed=seed)
-
-
-def grid(config: Config) -> SegmentGrid:
-    """A window a slot, both centred on the same frame."""
-    before, _ = _edges(config)
-    window = time_grid.TimeLayer(
-        config.context_frames, config.window_hop_frames, before
-    )
-    layers = [time_grid.same(config.encoder_frames), window]
-    return time_grid.segment_grid(layers, xu2017.FRAMES)
-
-
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """A window for every started hop."""
-    hop = config.window_hop_frames
-    return (num_frames + hop - 1) // hop
-
-
-def _edges(config: Config) -> tuple[int, int]:
+def _edges(config: DaeDnn) -> tuple[int, int]:
     # Frames of padding before and after a clip. A window is centred on the middle frame
     # of its slot.
     centre = (config.window_hop_frames - 1) // 2
@@ -201,7 +194,7 @@ def _edges(config: Config) -> tuple[int, int]:
     return before, config.context_frames - 1 - before
 
 
-def _windows(code: Any, background: Any, config: Config) -> Any:
+def _windows(code: Any, background: Any, config: DaeDnn) -> Any:
     # A window's frames side by side, times a matrix, is a convolution; the background
     # that stands beside them has columns of its own in that matrix.
     padded = keras.layers.ZeroPadding1D(_edges(config), name="edges")(code)

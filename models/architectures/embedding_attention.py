@@ -9,22 +9,21 @@ Kong et al. 2018, "Audio Set classification with attention model".
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import keras
 
-from tfweak.audio.mel_spectrum import LogMelConfig
+from tfweak.data.input_spec import InputSpec
 from tfweak.errors import InputError
-from tfweak.extractors.vggish import PATCH_FRAMES
+from tfweak.extractors import vggish
 from tfweak.labels import SegmentGrid
 from tfweak.learning.pooling import POOLINGS
-from tfweak.payload import EMBEDDING_SIZE
+from tfweak.payload import Payload
+from tfweak.typing import StrPath
 
+from ..architecture import Architecture
 from ..networks.layers import ApplyMask, SequenceMask, network_inputs, segment_head
 from ..networks.normalization import MaskedBatchNormalization
 
-PAYLOAD = "audio_embedding"
-TRAINING_FRAMES = None
 RESCALINGS = {
     "centred": (1 / 128, -1.0),
     "dequantised": (4 / 255, -2.0),
@@ -33,11 +32,10 @@ RESCALINGS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class EmbeddingAttention(Architecture):
     """Settings.
 
     Attributes:
-      num_classes: C.
       pooling: `attention` or `average`.
       hidden_units: width of each per-segment layer.
       hidden_layers: how many.
@@ -45,14 +43,20 @@ class Config:
       rescaling: of the stored bytes: `centred`, (x - 128) / 128 (Kong et al. 2018), or
         `dequantised`, x * 4 / 255 - 2 (AudioSet's released code). `none` for raw
         embeddings, which are float32.
+      embedding_size, hop_seconds, window_seconds: of a row, as its extractor makes it.
     """
 
-    num_classes: int
+    name = "embedding_attention"
+    class_layers = ("L8-a",)
+
     pooling: str = "attention"
     hidden_units: int = 1024
     hidden_layers: int = 3
     dropout: float = 0.5
     rescaling: str = "centred"
+    embedding_size: int = vggish.EMBEDDING_SIZE
+    hop_seconds: float = vggish.HOP_SECONDS
+    window_seconds: float = vggish.WINDOW_SECONDS
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
@@ -62,35 +66,57 @@ class Config:
                 f"rescaling {self.rescaling!r}: one of {', '.join(RESCALINGS)}"
             )
 
+    def network(self) -> keras.Model:
+        """(B, T, D) stored values -> the output dict, a segment an embedding row."""
+        inputs = network_inputs(self.embedding_size)
+        mask = SequenceMask(name="mask")(inputs["num_frames"], inputs["features"])
+        scale, offset = RESCALINGS[self.rescaling]
+        hidden = inputs["features"]
+        hidden = keras.layers.Rescaling(scale, offset, name="rescaling")(hidden)
+        for i in range(1, self.hidden_layers + 1):
+            hidden = keras.layers.Dense(self.hidden_units, name=f"L7-{i}")(hidden)
+            hidden = MaskedBatchNormalization(f"L7-{i}")(hidden, mask)
+            hidden = keras.layers.ReLU(name=f"L7-{i}_relu")(hidden)
+            hidden = keras.layers.Dropout(self.dropout, name=f"L7-{i}_dropout")(hidden)
+        hidden = ApplyMask(name="valid_hidden")(hidden, mask)
+        outputs = segment_head(hidden, mask, self.num_classes, self.pooling)
+        return keras.Model(inputs, outputs, name="embedding_attention")
 
-def build(config: Config) -> keras.Model:
-    """(B, T, 128) stored values -> the output dict, a segment an embedding row."""
-    inputs = network_inputs(EMBEDDING_SIZE)
-    mask = SequenceMask(name="mask")(inputs["num_frames"], inputs["features"])
-    scale, offset = RESCALINGS[config.rescaling]
-    hidden = keras.layers.Rescaling(scale, offset, name="rescaling")(inputs["features"])
-    for i in range(1, config.hidden_layers + 1):
-        hidden = keras.layers.Dense(config.hidden_units, name=f"L7-{i}")(hidden)
-        hidden = MaskedBatchNormalization(name=f"L7-{i}_norm")(hidden, mask)
-        hidden = keras.layers.ReLU(name=f"L7-{i}_relu")(hidden)
-        hidden = keras.layers.Dropout(config.dropout, name=f"L7-{i}_dropout")(hidden)
-    hidden = ApplyMask(name="valid_hidden")(hidden, mask)
-    outputs = segment_head(hidden, mask, config.num_classes, config.pooling)
-    return keras.Model(inputs, outputs, name="embedding_attention")
+    @property
+    def attention_is_trainable(self) -> bool:
+        """With attention pooling, L8-b."""
+        return self.pooling == "attention"
 
+    @property
+    def per_class_layers(self) -> tuple[str, ...]:
+        """L8-b, where there is attention."""
+        return ("L8-b",) if self.pooling == "attention" else ()
 
-def grid(config: Config) -> SegmentGrid:
-    """A segment is one patch of VGGish, of frames that lie side by side but overlap."""
-    del config  # the same for all
-    front_end = LogMelConfig()
-    hop, window = front_end.hop_seconds, front_end.window_seconds
-    return SegmentGrid(
-        hop_seconds=PATCH_FRAMES * hop,
-        receptive_field_seconds=(PATCH_FRAMES - 1) * hop + window,
-    )
+    @property
+    def input(self) -> InputSpec:
+        """Rows as the extractor makes them."""
+        return InputSpec.embeddings(
+            self.embedding_size, self.hop_seconds, self.window_seconds
+        )
 
+    @property
+    def grid(self) -> SegmentGrid:
+        """A segment is one row: it stands for the hop and is computed from the window.
 
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """One segment a row."""
-    del config
-    return num_frames
+        Windows of an extractor begin with their hop.
+        """
+        return SegmentGrid(self.hop_seconds, self.window_seconds)
+
+    def check_payload(self, payload: Payload, folder: StrPath) -> None:
+        """Refuses rows of another size, and bytes for raw values or the reverse."""
+        super().check_payload(payload, folder)
+        if payload.dtype == "float32" and self.rescaling != "none":
+            raise InputError(
+                f"{folder}: holds raw embeddings (float32), rescaling={self.rescaling}"
+                " is for bytes; set rescaling=none"
+            )
+        if payload.dtype != "float32" and self.rescaling == "none":
+            raise InputError(
+                f"{folder}: holds embeddings as bytes, rescaling=none is for raw ones"
+                " (float32); set rescaling=centred or rescaling=dequantised"
+            )

@@ -45,7 +45,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfweak.audio import front_ends
+from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 from tfweak.learning.pooling import LocalizationPooling
 
@@ -60,13 +60,10 @@ from ..networks.layers import (
 )
 from ..networks.normalization import MaskedBatchNormalization
 from ..networks.recurrent import bidirectional_gru
-from ..networks.width import WidthConfig, scaled
+from ..networks.width import ScaledArchitecture, scaled
 
-PAYLOAD = "log_mel"
-FRONT_END = "gated_crnn"
-FRAMES = front_ends.get(FRONT_END)
-TRAINING_FRAMES = FRAMES.num_frames(10 * FRAMES.sample_rate_hz)
-NUM_MEL_BINS = FRAMES.num_bins
+FRAMES = InputSpec.frames("gated_crnn", training_seconds=10)
+
 
 STAGES = 4
 BLOCKS_A_STAGE = 2
@@ -77,73 +74,83 @@ KERNEL = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(WidthConfig):
+class GatedCrnn(ScaledArchitecture):
     """Settings, and `width`.
 
     Attributes:
       background: one more output of the softmax over the classes, for frames of none.
     """
 
+    name = "gated_crnn"
+    input = FRAMES
+    class_layers = ("L8-a",)
+
     background: bool = False
 
+    @property
+    def per_class_layers(self) -> tuple[str, ...]:
+        """The softmax over the classes."""
+        return ("L8-b",)
 
-def build(config: Config) -> keras.Model:
-    """(B, frames, 64) log-mel -> the output dict, a segment a frame.
+    @property
+    def has_background(self) -> bool:
+        """As set."""
+        return self.background
 
-    Beside the keys of every architecture, `localization` (B, T, C): Z.
-    """
-    inputs = network_inputs(NUM_MEL_BINS)
-    hidden, mask = standardised(inputs, Standardise(name="standardisation"))
-    hidden = keras.layers.Reshape((-1, NUM_MEL_BINS, 1), name="image")(hidden)
-    number = 0
-    for stage in range(1, STAGES + 1):
-        for _ in range(BLOCKS_A_STAGE):
-            number += 1
-            hidden = _gated_block(hidden, mask, f"L{number}", config)
-        hidden = keras.layers.MaxPooling2D((1, 2), name=f"pool_{stage}")(hidden)
-    name = f"L{number + 1}"
-    hidden = ApplyMask(name=f"{name}_valid")(hidden, mask)
-    hidden = keras.layers.Conv2D(
-        scaled(LAST_FILTERS, config.width),
-        KERNEL,
-        padding="same",
-        activation="relu",
-        name=name,
-    )(hidden)
-    hidden = keras.layers.MaxPooling2D((1, hidden.shape[2]), name=f"{name}_pool")(
-        hidden
-    )
-    hidden = keras.layers.Reshape((-1, hidden.shape[3]), name="segments")(hidden)
-    hidden = ApplyMask(name="valid_segments")(hidden, mask)
-    hidden = _gated_gru(hidden, mask, f"L{number + 2}", config)
-    classes = config.num_classes
-    probs = masked_dense(hidden, mask, classes, "sigmoid", "L8-a", "segment_probs")
-    shares = class_shares(
-        hidden, mask, classes, config.background, "L8-b", "localization"
-    )
-    outputs = {
-        **LocalizationPooling(name="pooling")(probs, shares, mask),
-        "segment_probs": probs,
-        "localization": shares,
-        "mask": mask,
-    }
-    return keras.Model(inputs, outputs, name="gated_crnn")
+    def network(self) -> keras.Model:
+        """(B, frames, 64) log-mel -> the output dict, a segment a frame.
 
+        Beside the keys of every architecture, `localization` (B, T, C): Z.
+        """
+        inputs = network_inputs(FRAMES.size)
+        hidden, mask = standardised(inputs, Standardise(name="standardisation"))
+        hidden = keras.layers.Reshape((-1, FRAMES.size, 1), name="image")(hidden)
+        number = 0
+        for stage in range(1, STAGES + 1):
+            for _ in range(BLOCKS_A_STAGE):
+                number += 1
+                hidden = _gated_block(hidden, mask, f"L{number}", self)
+            hidden = keras.layers.MaxPooling2D((1, 2), name=f"pool_{stage}")(hidden)
+        name = f"L{number + 1}"
+        hidden = ApplyMask(name=f"{name}_valid")(hidden, mask)
+        hidden = keras.layers.Conv2D(
+            scaled(LAST_FILTERS, self.width),
+            KERNEL,
+            padding="same",
+            activation="relu",
+            name=name,
+        )(hidden)
+        hidden = keras.layers.MaxPooling2D((1, hidden.shape[2]), name=f"{name}_pool")(
+            hidden
+        )
+        hidden = keras.layers.Reshape((-1, hidden.shape[3]), name="segments")(hidden)
+        hidden = ApplyMask(name="valid_segments")(hidden, mask)
+        hidden = _gated_gru(hidden, mask, f"L{number + 2}", self)
+        classes = self.num_classes
+        probs = masked_dense(hidden, mask, classes, "sigmoid", "L8-a", "segment_probs")
+        shares = class_shares(
+            hidden, mask, classes, self.background, "L8-b", "localization"
+        )
+        outputs = {
+            **LocalizationPooling(name="pooling")(probs, shares, mask),
+            "segment_probs": probs,
+            "localization": shares,
+            "mask": mask,
+        }
+        return keras.Model(inputs, outputs, name="gated_crnn")
 
-def grid(config: Config) -> SegmentGrid:
-    """A segment a frame; the receptive field is that of the convolutions.
+    @property
+    def grid(self) -> SegmentGrid:
+        """A segment a frame; the receptive field is that of the convolutions.
 
-    The GRUs carry what they hear over the whole clip, on top of it.
-    """
-    del config  # width does not move segments
-    convolutions = STAGES * BLOCKS_A_STAGE + 1
-    return time_grid.segment_grid([time_grid.same(KERNEL)] * convolutions, FRAMES)
+        The GRUs carry what they hear over the whole clip, on top of it.
+        """
+        convolutions = STAGES * BLOCKS_A_STAGE + 1
+        return time_grid.segment_grid([time_grid.same(KERNEL)] * convolutions, FRAMES)
 
-
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """Time is not pooled: as many segments as frames."""
-    del config
-    return num_frames
+    def num_segments(self, num_frames: Any) -> Any:
+        """Time is not pooled: as many segments as frames."""
+        return num_frames
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
@@ -158,7 +165,7 @@ class GatedLinearUnit(keras.layers.Layer):
         return (*shape[:-1], shape[-1] // 2)
 
 
-def _gated_block(hidden: Any, mask: Any, name: str, config: Config) -> Any:
+def _gated_block(hidden: Any, mask: Any, name: str, config: GatedCrnn) -> Any:
     hidden = ApplyMask(name=f"{name}_valid")(hidden, mask)
     hidden = keras.layers.Conv2D(
         2 * scaled(BLOCK_FILTERS, config.width),
@@ -167,11 +174,11 @@ def _gated_block(hidden: Any, mask: Any, name: str, config: Config) -> Any:
         use_bias=False,
         name=name,
     )(hidden)
-    hidden = MaskedBatchNormalization(name=f"{name}_norm")(hidden, mask)
+    hidden = MaskedBatchNormalization(name)(hidden, mask)
     return GatedLinearUnit(name=f"{name}_gate")(hidden)
 
 
-def _gated_gru(hidden: Any, mask: Any, name: str, config: Config) -> Any:
+def _gated_gru(hidden: Any, mask: Any, name: str, config: GatedCrnn) -> Any:
     """Linear GRUs times sigmoid GRUs."""
     units = scaled(GRU_UNITS, config.width)
     parts = [

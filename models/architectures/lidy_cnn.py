@@ -40,18 +40,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfweak.audio import front_ends
+from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 
 from ..networks import time_grid, xu2017
 from ..networks.layers import ApplyMask, SequenceMask
 
-PAYLOAD = "constant_q"
-FRONT_END = "constant_q"
-TRAINING_FRAMES = xu2017.TRAINING_FRAMES
-
-FRAMES = front_ends.get(FRONT_END)
-NUM_BINS = FRAMES.num_bins
+FRAMES = InputSpec.frames("constant_q", training_seconds=4)
 SLOT_FRAMES = 20
 WINDOW_SLOTS = 5
 # frames x bins
@@ -61,17 +56,18 @@ POOLED_BINS = 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class LidyCnn(xu2017.XuArchitecture):
     """Settings.
 
     Attributes:
-      num_classes: C.
       filters: of each of the two convolutions.
       hidden_units: of the layer before the output.
       dropout: share of that layer's output dropped in training.
     """
 
-    num_classes: int
+    name = "lidy_cnn"
+    input = FRAMES
+
     filters: int = 16
     hidden_units: int = 200
     dropout: float = 0.25
@@ -80,6 +76,42 @@ class Config:
         xu2017.check_settings(
             self, ("num_classes", "filters", "hidden_units"), ("dropout",)
         )
+
+    def network(self) -> keras.Model:
+        """(B, frames, 80) constant-Q -> the output dict, a segment for 20 frames."""
+        inputs, frames, mask = xu2017.inputs(FRAMES.size)
+        image = keras.layers.Reshape((-1, FRAMES.size, 1), name="image")(frames)
+        time = _convolution(image, mask, "wide_in_time", WIDE_IN_TIME, self)
+        time = FoldTime(SLOT_FRAMES, name="time_slots")(time)
+        # no output is below the zeros in padded frames, so the maximum passes over them
+        time = SlotMaximum(name="time_maximum")(time)
+        frequency = _convolution(
+            image, mask, "wide_in_frequency", WIDE_IN_FREQUENCY, self
+        )
+        frequency = keras.layers.MaxPooling2D((1, POOLED_BINS), name="frequency_pool")(
+            frequency
+        )
+        frequency = FoldTime(SLOT_FRAMES, name="frequency_slots")(frequency)
+        hidden = keras.layers.Concatenate(name="both")(
+            [_rows(time, "time_rows"), _rows(frequency, "frequency_rows")]
+        )
+        mask = SequenceMask(SLOT_FRAMES, name="slot_mask")(inputs["num_frames"], hidden)
+        probs = xu2017.window_tags(hidden, mask, WINDOW_SLOTS, self)
+        return keras.Model(inputs, xu2017.averaged(probs, mask), name="lidy_cnn")
+
+    @property
+    def grid(self) -> SegmentGrid:
+        """A slot and the longest filter on either side of its window."""
+        layers = [
+            time_grid.same(max(WIDE_IN_TIME[0], WIDE_IN_FREQUENCY[0])),
+            time_grid.pool(SLOT_FRAMES),
+            time_grid.same(WINDOW_SLOTS),
+        ]
+        return time_grid.segment_grid(layers, FRAMES)
+
+    def num_segments(self, num_frames: Any) -> Any:
+        """A segment for every started slot: ceil(frames / 20)."""
+        return (num_frames + SLOT_FRAMES - 1) // SLOT_FRAMES
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
@@ -117,48 +149,8 @@ class SlotMaximum(keras.layers.Layer):
         return ops.max(slots, axis=2)
 
 
-def build(config: Config) -> keras.Model:
-    """(B, frames, 80) constant-Q -> the output dict, a segment for 20 frames."""
-    inputs, frames, mask = xu2017.inputs(NUM_BINS)
-    image = keras.layers.Reshape((-1, NUM_BINS, 1), name="image")(frames)
-    time = _convolution(image, mask, "wide_in_time", WIDE_IN_TIME, config)
-    time = FoldTime(SLOT_FRAMES, name="time_slots")(time)
-    # no output is below the zeros in padded frames, so the maximum passes over them
-    time = SlotMaximum(name="time_maximum")(time)
-    frequency = _convolution(
-        image, mask, "wide_in_frequency", WIDE_IN_FREQUENCY, config
-    )
-    frequency = keras.layers.MaxPooling2D((1, POOLED_BINS), name="frequency_pool")(
-        frequency
-    )
-    frequency = FoldTime(SLOT_FRAMES, name="frequency_slots")(frequency)
-    hidden = keras.layers.Concatenate(name="both")(
-        [_rows(time, "time_rows"), _rows(frequency, "frequency_rows")]
-    )
-    mask = SequenceMask(SLOT_FRAMES, name="slot_mask")(inputs["num_frames"], hidden)
-    probs = xu2017.window_tags(hidden, mask, WINDOW_SLOTS, config)
-    return keras.Model(inputs, xu2017.averaged(probs, mask), name="lidy_cnn")
-
-
-def grid(config: Config) -> SegmentGrid:
-    """A slot and the longest filter on either side of its window."""
-    del config  # the same for all
-    layers = [
-        time_grid.same(max(WIDE_IN_TIME[0], WIDE_IN_FREQUENCY[0])),
-        time_grid.pool(SLOT_FRAMES),
-        time_grid.same(WINDOW_SLOTS),
-    ]
-    return time_grid.segment_grid(layers, FRAMES)
-
-
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """A segment for every started slot: ceil(frames / 20)."""
-    del config
-    return (num_frames + SLOT_FRAMES - 1) // SLOT_FRAMES
-
-
 def _convolution(
-    image: Any, mask: Any, name: str, kernel: tuple[int, int], config: Config
+    image: Any, mask: Any, name: str, kernel: tuple[int, int], config: LidyCnn
 ) -> Any:
     # as many frames as before, and whole filters over the bins
     edge = (kernel[0] - 1) // 2

@@ -46,7 +46,7 @@ from typing import Any
 
 import keras
 
-from tfweak.audio import front_ends
+from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 from tfweak.learning.pooling import AveragePooling
 
@@ -58,13 +58,10 @@ from ..networks.micro_costs import (
     MacroMicroPooling,
     MicroCosts,
 )
-from ..networks.width import WidthConfig, scaled
+from ..networks.width import ScaledArchitecture, scaled
 
-PAYLOAD = "log_mel"
-FRONT_END = "vggish"
-FRAMES = front_ends.get(FRONT_END)
-TRAINING_FRAMES = FRAMES.num_frames(10 * FRAMES.sample_rate_hz)
-NUM_MEL_BINS = FRAMES.num_bins
+FRAMES = InputSpec.frames("vggish", training_seconds=10)
+
 
 MACRO_UNITS = (1024, 1024)
 # of what the trunk gives: the inputs of its blocks, and its output
@@ -73,51 +70,56 @@ KERNEL = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(WidthConfig):
+class MmnetMs(ScaledArchitecture):
     """Settings: the width, and no others."""
 
+    name = "mmnet_ms"
+    input = FRAMES
+    class_layers = ("L8-a", "L8-a_micro1", "L8-a_micro2", "L8-a_micro3")
 
-def build(config: Config) -> keras.Model:
-    """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
-    inputs = network_inputs(NUM_MEL_BINS)
-    scales = residual.residual_trunk(inputs, config.width)
-    last = scales[-1]
-    macro = _macro(last.hidden, last.mask, config)
-    micro = [
-        _micro(scales[index], last.stride, f"micro{number}", config)
-        for number, index in enumerate(MICRO_SCALES, start=1)
-    ]
+    def network(self) -> keras.Model:
+        """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
+        inputs = network_inputs(FRAMES.size)
+        scales = residual.residual_trunk(inputs, self.width)
+        last = scales[-1]
+        macro = _macro(last.hidden, last.mask, self)
+        micro = [
+            _micro(scales[index], last.stride, f"micro{number}", self)
+            for number, index in enumerate(MICRO_SCALES, start=1)
+        ]
 
-    def over_scales(layer: type[keras.layers.Layer], name: str) -> Any:
-        return layer(dtype="float32", name=name)([part[name] for part in micro])
+        def over_scales(layer: type[keras.layers.Layer], name: str) -> Any:
+            return layer(dtype="float32", name=name)([part[name] for part in micro])
 
-    pooled = MacroMicroPooling(name="pooling")(
-        macro,
-        over_scales(keras.layers.Average, "probs"),
-        over_scales(keras.layers.Average, "attention"),
-        last.mask,
-    )
-    costs = {
-        f"{which}_cost": over_scales(keras.layers.Add, which)
-        for which in ("present", "absent")
-    }
-    return keras.Model(inputs, {**pooled, **costs, "mask": last.mask}, name="mmnet_ms")
+        pooled = MacroMicroPooling(name="pooling")(
+            macro,
+            over_scales(keras.layers.Average, "probs"),
+            over_scales(keras.layers.Average, "attention"),
+            last.mask,
+        )
+        costs = {
+            f"{which}_cost": over_scales(keras.layers.Add, which)
+            for which in ("present", "absent")
+        }
+        return keras.Model(
+            inputs, {**pooled, **costs, "mask": last.mask}, name="mmnet_ms"
+        )
+
+    @property
+    def grid(self) -> SegmentGrid:
+        """Hop and receptive field of micro3.
+
+        The macro half of an answer hears the whole clip.
+        """
+        layers = [*residual.time_layers(), time_grid.same(KERNEL)]
+        return time_grid.segment_grid(layers, FRAMES)
+
+    def num_segments(self, num_frames: Any) -> Any:
+        """ceil(frames / 16)."""
+        return residual.num_steps(num_frames)
 
 
-def grid(config: Config) -> SegmentGrid:
-    """Hop and receptive field of micro3; the macro half of an answer hears the clip."""
-    del config  # width does not move segments
-    layers = [*residual.time_layers(), time_grid.same(KERNEL)]
-    return time_grid.segment_grid(layers, FRAMES)
-
-
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """ceil(frames / 16)."""
-    del config
-    return residual.num_steps(num_frames)
-
-
-def _macro(hidden: Any, mask: Any, config: Config) -> Any:
+def _macro(hidden: Any, mask: Any, config: MmnetMs) -> Any:
     # the mean over valid time, of channels instead of probabilities
     hidden = AveragePooling(name="macro_mean")(hidden, mask)["clip_probs"]
     for number, units in enumerate(MACRO_UNITS, start=1):
@@ -134,7 +136,7 @@ def _macro(hidden: Any, mask: Any, config: Config) -> Any:
 
 
 def _micro(
-    scale: residual.Scale, last_stride: int, name: str, config: Config
+    scale: residual.Scale, last_stride: int, name: str, config: MmnetMs
 ) -> dict[str, Any]:
     """Costs at the scale's own steps, probabilities and attention on the last grid."""
     hidden, mask, stride = scale

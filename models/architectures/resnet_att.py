@@ -31,65 +31,67 @@ from typing import Any
 
 import keras
 
-from tfweak.audio import front_ends
+from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 from tfweak.learning.pooling import LocalizationPooling
 
 from ..networks import residual, time_grid
 from ..networks.layers import masked_dense, network_inputs
-from ..networks.width import WidthConfig, scaled
+from ..networks.width import ScaledArchitecture, scaled
 
-PAYLOAD = "log_mel"
-FRONT_END = "vggish"
-FRAMES = front_ends.get(FRONT_END)
-TRAINING_FRAMES = FRAMES.num_frames(10 * FRAMES.sample_rate_hz)
-NUM_MEL_BINS = FRAMES.num_bins
+FRAMES = InputSpec.frames("vggish", training_seconds=10)
+
 
 FNN_UNITS = 500
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(WidthConfig):
+class ResnetAtt(ScaledArchitecture):
     """Settings: the width, and no others."""
 
+    name = "resnet_att"
+    input = FRAMES
+    class_layers = ("L8-a",)
 
-def build(config: Config) -> keras.Model:
-    """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
-    inputs = network_inputs(NUM_MEL_BINS)
-    hidden, mask, _ = residual.residual_trunk(inputs, config.width)[-1]
-    attention = masked_dense(hidden, mask, 1, "sigmoid", "L_att", "Z_att")
-    attended = keras.layers.Multiply(name="attended")([hidden, attention])
-    attended = keras.layers.Dense(
-        scaled(FNN_UNITS, config.width),
-        activation="relu",
-        kernel_initializer="he_uniform",
-        name="L_fnn",
-    )(attended)
-    classes = config.num_classes
-    tags = masked_dense(attended, mask, classes, "sigmoid", "L8-a", "tags")
-    probs = keras.layers.Multiply(dtype="float32", name="segment_probs")(
-        [tags, attention]
-    )
-    shares = masked_dense(hidden, mask, classes, "softmax", "L8-b", "localization")
-    outputs = {
-        **LocalizationPooling(name="pooling")(probs, shares, mask),
-        "segment_probs": probs,
-        "localization": shares,
-        "global_attention": keras.layers.Reshape(
-            (-1,), dtype="float32", name="global_attention"
-        )(attention),
-        "mask": mask,
-    }
-    return keras.Model(inputs, outputs, name="resnet_att")
+    @property
+    def per_class_layers(self) -> tuple[str, ...]:
+        """The softmax over the classes."""
+        return ("L8-b",)
 
+    def network(self) -> keras.Model:
+        """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
+        inputs = network_inputs(FRAMES.size)
+        hidden, mask, _ = residual.residual_trunk(inputs, self.width)[-1]
+        attention = masked_dense(hidden, mask, 1, "sigmoid", "L_att", "Z_att")
+        attended = keras.layers.Multiply(name="attended")([hidden, attention])
+        attended = keras.layers.Dense(
+            scaled(FNN_UNITS, self.width),
+            activation="relu",
+            kernel_initializer="he_uniform",
+            name="L_fnn",
+        )(attended)
+        classes = self.num_classes
+        tags = masked_dense(attended, mask, classes, "sigmoid", "L8-a", "tags")
+        probs = keras.layers.Multiply(dtype="float32", name="segment_probs")(
+            [tags, attention]
+        )
+        shares = masked_dense(hidden, mask, classes, "softmax", "L8-b", "localization")
+        outputs = {
+            **LocalizationPooling(name="pooling")(probs, shares, mask),
+            "segment_probs": probs,
+            "localization": shares,
+            "global_attention": keras.layers.Reshape(
+                (-1,), dtype="float32", name="global_attention"
+            )(attention),
+            "mask": mask,
+        }
+        return keras.Model(inputs, outputs, name="resnet_att")
 
-def grid(config: Config) -> SegmentGrid:
-    """Hop and receptive field of the trunk."""
-    del config  # width does not move segments
-    return time_grid.segment_grid(residual.time_layers(), FRAMES)
+    @property
+    def grid(self) -> SegmentGrid:
+        """Hop and receptive field of the trunk."""
+        return time_grid.segment_grid(residual.time_layers(), FRAMES)
 
-
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """ceil(frames / 16)."""
-    del config
-    return residual.num_steps(num_frames)
+    def num_segments(self, num_frames: Any) -> Any:
+        """ceil(frames / 16)."""
+        return residual.num_steps(num_frames)

@@ -42,19 +42,16 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfweak.audio import front_ends
+from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 
 from ..networks import time_grid
 from ..networks.layers import ApplyMask, Standardise, network_inputs, segment_head
 from ..networks.normalization import MaskedBatchNormalization
-from ..networks.width import WidthConfig, scaled
+from ..networks.width import ScaledArchitecture, scaled
 
-PAYLOAD = "log_mel"
-FRONT_END = "tlweak"
-FRAMES = front_ends.get(FRONT_END)
-TRAINING_FRAMES = FRAMES.num_frames(10 * FRAMES.sample_rate_hz)
-NUM_MEL_BINS = FRAMES.num_bins
+FRAMES = InputSpec.frames("tlweak", training_seconds=10)
+
 
 # filters of each block's convolutions
 BLOCKS = ((16, 16), (32, 32), (64, 64), (128, 128), (256, 256), (512,))
@@ -66,51 +63,51 @@ MIN_FRAMES = F1_KERNEL * STRIDE
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(WidthConfig):
+class Tlweak(ScaledArchitecture):
     """Settings: the width, and no others."""
 
+    name = "tlweak"
+    input = FRAMES
+    class_layers = ("L8-a",)
 
-def build(config: Config) -> keras.Model:
-    """(B, frames, 128) log-mel -> the output dict, a segment for 64 frames."""
-    inputs = network_inputs(NUM_MEL_BINS)
-    num_frames = inputs["num_frames"]
-    hidden = Standardise(name="standardisation")(inputs["features"])
-    hidden = AtLeast(MIN_FRAMES, name="least_length")(hidden)
-    mask = WholeWindowsMask(name="mask_1")(num_frames, hidden)
-    hidden = keras.layers.Reshape((-1, NUM_MEL_BINS, 1), name="image")(hidden)
-    hidden = ApplyMask(name="valid_1")(hidden, mask)
-    stride = 1
-    for number, block in enumerate(BLOCKS, start=1):
-        for letter, filters in zip("ab", block):
-            name = f"B{number}{letter}"
-            hidden = _convolution(hidden, mask, name, filters, KERNEL, "same", config)
-        # after a ReLU, the zeros of padding never are a window's maximum
-        hidden = keras.layers.MaxPooling2D(2, name=f"B{number}_pool")(hidden)
-        stride *= 2
-        mask = WholeWindowsMask(stride, name=f"mask_{stride}")(num_frames, hidden)
-        hidden = ApplyMask(name=f"valid_{stride}")(hidden, mask)
-    mask = WholeWindowsMask(stride, F1_KERNEL, name="mask")(num_frames, hidden)
-    hidden = _convolution(hidden, mask, "F1", F1_FILTERS, F1_KERNEL, "valid", config)
-    size = hidden.shape[2] * hidden.shape[3]
-    hidden = keras.layers.Reshape((-1, size), name="segments")(hidden)
-    outputs = segment_head(hidden, mask, config.num_classes, "average")
-    return keras.Model(inputs, outputs, name="tlweak")
+    def network(self) -> keras.Model:
+        """(B, frames, 128) log-mel -> the output dict, a segment for 64 frames."""
+        inputs = network_inputs(FRAMES.size)
+        num_frames = inputs["num_frames"]
+        hidden = Standardise(name="standardisation")(inputs["features"])
+        hidden = AtLeast(MIN_FRAMES, name="least_length")(hidden)
+        mask = WholeWindowsMask(name="mask_1")(num_frames, hidden)
+        hidden = keras.layers.Reshape((-1, FRAMES.size, 1), name="image")(hidden)
+        hidden = ApplyMask(name="valid_1")(hidden, mask)
+        stride = 1
+        for number, block in enumerate(BLOCKS, start=1):
+            for letter, filters in zip("ab", block):
+                name = f"B{number}{letter}"
+                hidden = _convolution(hidden, mask, name, filters, KERNEL, "same", self)
+            # after a ReLU, the zeros of padding never are a window's maximum
+            hidden = keras.layers.MaxPooling2D(2, name=f"B{number}_pool")(hidden)
+            stride *= 2
+            mask = WholeWindowsMask(stride, name=f"mask_{stride}")(num_frames, hidden)
+            hidden = ApplyMask(name=f"valid_{stride}")(hidden, mask)
+        mask = WholeWindowsMask(stride, F1_KERNEL, name="mask")(num_frames, hidden)
+        hidden = _convolution(hidden, mask, "F1", F1_FILTERS, F1_KERNEL, "valid", self)
+        size = hidden.shape[2] * hidden.shape[3]
+        hidden = keras.layers.Reshape((-1, size), name="segments")(hidden)
+        outputs = segment_head(hidden, mask, self.num_classes, "average")
+        return keras.Model(inputs, outputs, name="tlweak")
 
+    @property
+    def grid(self) -> SegmentGrid:
+        """Hop and receptive field from the layer table."""
+        layers = []
+        for block in BLOCKS:
+            layers += [time_grid.same(KERNEL)] * len(block) + [time_grid.pool(2)]
+        layers.append(time_grid.TimeLayer(F1_KERNEL))
+        return time_grid.segment_grid(layers, FRAMES)
 
-def grid(config: Config) -> SegmentGrid:
-    """Hop and receptive field from the layer table."""
-    del config  # width does not move segments
-    layers = []
-    for block in BLOCKS:
-        layers += [time_grid.same(KERNEL)] * len(block) + [time_grid.pool(2)]
-    layers.append(time_grid.TimeLayer(F1_KERNEL))
-    return time_grid.segment_grid(layers, FRAMES)
-
-
-def num_segments(config: Config, num_frames: Any) -> Any:
-    """floor(frames / 64) - 1, and 1 for fewer than 192 frames."""
-    del config
-    return _windows(num_frames, STRIDE, F1_KERNEL)
+    def num_segments(self, num_frames: Any) -> Any:
+        """floor(frames / 64) - 1, and 1 for fewer than 192 frames."""
+        return _windows(num_frames, STRIDE, F1_KERNEL)
 
 
 def _windows(num_frames: Any, stride: int, span: int) -> Any:
@@ -182,7 +179,7 @@ def _convolution(
     filters: int,
     kernel: int,
     padding: str,
-    config: Config,
+    config: Tlweak,
 ) -> Any:
     hidden = keras.layers.Conv2D(
         scaled(filters, config.width),
@@ -191,6 +188,6 @@ def _convolution(
         kernel_initializer="he_uniform",
         name=name,
     )(hidden)
-    hidden = MaskedBatchNormalization(name=f"{name}_norm")(hidden, mask)
+    hidden = MaskedBatchNormalization(name)(hidden, mask)
     hidden = keras.layers.ReLU(name=f"{name}_relu")(hidden)
     return ApplyMask(name=f"{name}_valid")(hidden, mask)

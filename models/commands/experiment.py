@@ -19,69 +19,23 @@ Tables:
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from absl import flags
+from absl import flags as absl_flags
 
-from tfweak.cli import console
+from tfweak.cli import console, flags
 from tfweak.errors import InputError
 
-from ..experiments import tables
+from ..experiments.spec import Experiment
 from ..runs.config import parse_settings
 
-_FLAGS = flags.FlagValues()
+_FLAGS = absl_flags.FlagValues()
+flags.define(_FLAGS, Experiment)
 
 
-def _list(
-    name: str, text: str, default: list[str] | None = None
-) -> flags.FlagHolder[Any]:
-    return flags.DEFINE_list(name, default or [], text, flag_values=_FLAGS)
+def _list(name: str, text: str) -> absl_flags.FlagHolder[list[str]]:
+    return absl_flags.DEFINE_list(name, [], text, flag_values=_FLAGS)
 
 
-_TABLE = flags.DEFINE_enum(
-    "table", None, tables.names(), "what to run", required=True, flag_values=_FLAGS
-)
-_OUT = flags.DEFINE_string(
-    "out", None, "folder of the experiment", required=True, flag_values=_FLAGS
-)
-_TRAIN = _list("train_data", "folders to train on")
-_FOLD_DATA = _list(
-    "fold_data",
-    "folders that are folds, instead of --train_data: each is tested by a model that is"
-    " trained on the others",
-)
-_VALID = _list("valid_data", "folders that choose the epoch; else a part of train_data")
-_TEST = _list("test_data", "folders to measure on")
-_PRETRAIN = _list(
-    "pretrain_data",
-    "folders for the first step of two-step transfer; clips that validate or test the"
-    " second step are left out",
-)
-_FOLDS = flags.DEFINE_integer(
-    "folds",
-    0,
-    "measure by cross-validation over so many folds of the training clips, instead of"
-    " --valid_data and --test_data",
-    lower_bound=0,
-    flag_values=_FLAGS,
-)
-_VALIDATION_ONLY = flags.DEFINE_boolean(
-    "validation_only",
-    False,
-    "measure on the validation clips alone, to choose settings without a test set",
-    flag_values=_FLAGS,
-)
-_TRIALS = flags.DEFINE_integer(
-    "trials", 20, "trainings of each system", lower_bound=1, flag_values=_FLAGS
-)
-_SEED = flags.DEFINE_integer(
-    "seed", 0, "of the first trial; trial i has seed + i", flag_values=_FLAGS
-)
-_ROWS = _list("rows", "systems to run; the table's own if not given")
-_COLUMNS = _list("columns", "ways of training to run; all if not given")
-_MODEL = flags.DEFINE_string(
-    "model", None, "architecture; by the kind of data if not given", flag_values=_FLAGS
-)
 _SET = _list(
     "set",
     "settings of the architecture, name=value; where rows are other models, each goes"
@@ -98,58 +52,29 @@ _ALPHAS = _list(
     "attention weights among which the best on validation is searched for each"
     " supervised system; paper stands for 0.1,0.2,...,1.5; no search if not given",
 )
-_ALPHA_TRIALS = flags.DEFINE_integer(
-    "alpha_trials", 5, "trainings of each", lower_bound=1, flag_values=_FLAGS
-)
-_PARALLEL = flags.DEFINE_integer(
-    "parallel", 1, "trials side by side, a process each", 1, flag_values=_FLAGS
-)
-_CLASSES = flags.DEFINE_string(
-    "classes", None, "CSV of names for official shards", flag_values=_FLAGS
-)
-_PRETRAIN_CLASSES = flags.DEFINE_string(
-    "pretrain_classes", None, "the same for --pretrain_data", flag_values=_FLAGS
-)
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
     return console.run(_FLAGS, __doc__, _main, argv, program="tfweak-experiment")
 
 
 def _main(_: list[str]) -> int:
-    alphas = _alphas(_ALPHAS.value)
-    from ..experiments import plan, runner
-
-    files = runner.run(
-        plan.Experiment(
-            table=_TABLE.value,
-            out=_OUT.value,
-            train_data=tuple(_TRAIN.value),
-            fold_data=tuple(_FOLD_DATA.value),
-            valid_data=tuple(_VALID.value),
-            test_data=tuple(_TEST.value),
-            pretrain_data=tuple(_PRETRAIN.value),
-            folds=_FOLDS.value,
-            validation_only=_VALIDATION_ONLY.value,
-            trials=_TRIALS.value,
-            seed=_SEED.value,
-            rows=tuple(_ROWS.value),
-            columns=tuple(_COLUMNS.value),
-            model=_MODEL.value,
-            model_settings=parse_settings(_SET.value),
-            training=parse_settings(_TRAINING.value, "--training"),
-            pretraining=parse_settings(_PRETRAINING.value, "--pretraining"),
-            alphas=alphas,
-            alpha_trials=_ALPHA_TRIALS.value,
-            parallel=_PARALLEL.value,
-            classes=_CLASSES.value,
-            pretrain_classes=_PRETRAIN_CLASSES.value,
-        )
+    experiment = Experiment(
+        **flags.given(_FLAGS, Experiment),
+        model_settings=parse_settings(_SET.value, "set"),
+        training=parse_settings(_TRAINING.value, "training"),
+        pretraining=parse_settings(_PRETRAINING.value, "pretraining"),
+        alphas=_alphas(_ALPHAS.value),
     )
-    print(files["md"].read_text(encoding="utf-8"))
+
+    from ..experiments import runner  # loads TensorFlow, which --help does not need
+
+    files = runner.run(experiment)
+    table = files["md"].read_text(encoding="utf-8")
+    print(table)
     print(f"written: {', '.join(map(str, files.values()))}")
-    failed = "failed:" in files["md"].read_text(encoding="utf-8")
-    return console.SOME_FILES_UNUSABLE if failed else 0
+    return console.SOME_FILES_UNUSABLE if "failed:" in table else 0
 
 
 def _alphas(items: list[str]) -> tuple[float, ...]:
@@ -160,7 +85,7 @@ def _alphas(items: list[str]) -> tuple[float, ...]:
     except ValueError:
         values = (-1.0,)
     if any(not 0 <= value < float("inf") for value in values):
-        raise InputError(f"--alphas={','.join(items)}: numbers of 0 or more, or paper")
+        raise InputError(f"alphas={','.join(items)}: numbers of 0 or more, or paper")
     return values
 
 

@@ -46,12 +46,11 @@ def export(run: Any, folder: str) -> None:
 
     serving.export(
         run.network,
-        run.architecture.payload_kind,
+        run.architecture.input,
         run.architecture.grid,
         run.classes,
         run.thresholds,
         folder,
-        run.architecture.front_end,
     )
 
 

@@ -119,22 +119,20 @@ def _extractor(run: Any) -> Any:
     """What makes embeddings for the run, checked; None without --vggish."""
     if _VGGISH.value is None:
         return None
-    if run.architecture.payload_kind != "audio_embedding":
+    if not run.architecture.input.are_embeddings:
         raise InputError(
             f"--vggish={_VGGISH.value}: is for a model on embeddings; that of"
-            f" {_RUN.value} reads {run.architecture.payload_kind}, leave it out"
+            f" {_RUN.value} reads {run.architecture.input.payload_kind}, leave it out"
         )
     from tfweak.extractors import vggish
 
-    from ..runs import payload_checks
+    from ..runs.predictions import check_extractor
 
     try:
         extractor = vggish.Extractor.load(_VGGISH.value, _PCA.value)
     except InputError as error:
         raise InputError(f"--vggish, --pca: {error}") from error
-    payload_checks.check_extractor(
-        run.payload, extractor.payload, _MIX_EXTRACTORS.value
-    )
+    check_extractor(run.payload, extractor.payload, _MIX_EXTRACTORS.value)
     return extractor
 
 

@@ -184,7 +184,7 @@ def _table(rows: dict[str, Tensors]) -> str:
 
 
 def _draw(out: pathlib.Path) -> int:
-    from tfweak.plots import plotting
+    from tfweak.plots import clip, curves, kit
 
     from ..runs import run_folder, scoring
 
@@ -196,17 +196,16 @@ def _draw(out: pathlib.Path) -> int:
         history = run_folder.read_history(run.folder / "history.csv")
         columns = {key: [row[key] for row in history] for key in history[0]}
         columns.pop("epoch")
-        plotting.save(
-            plotting.plot_history(columns), pictures / f"{_folder(name)}-training.png"
-        )
+        path = pictures / kit.file_name(f"{_folder(name)}-training")
+        kit.save(curves.plot_history(columns), path)
         count += 1
         if SYSTEMS[name][0] == "average":
             continue
         data = scoring.open_for(run, [out / "test"])
         x, y, outputs = next(scoring.answers(run, data, PICTURES))
         for i in range(PICTURES):
-            clip = y["clip_id"][i].numpy().decode()
-            figure = plotting.plot_clip(
+            clip_id = y["clip_id"][i].numpy().decode()
+            figure = clip.plot_clip(
                 x["features"][i].numpy(),
                 run.payload.parameters["hop_seconds"],
                 run.architecture.grid,
@@ -214,9 +213,10 @@ def _draw(out: pathlib.Path) -> int:
                 outputs["segment_probs"][i],
                 outputs["attention"][i],
                 y["events"][i],
-                title=f"{clip}, {name}",
+                title=f"{clip_id}, {name}",
             )
-            plotting.save(figure, pictures / f"{clip}-{_folder(name)}.png")
+            path = pictures / kit.file_name(f"{clip_id}-{_folder(name)}")
+            kit.save(figure, path)
             count += 1
     return count
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from tfweak.data import parsing, sources
 from tfweak.labels import ClassList, Event
-from tfweak.plots import comparison, localization, plotting
+from tfweak.plots import comparison, curves, kit, localization
+from tfweak.plots.clip_view import ClipView
 from tfweak.typing import Array
 
 from ..runs import run_folder, seen_clips
@@ -68,15 +69,15 @@ def write(
     folder.mkdir(exist_ok=True)
     files = {}
     for name, what in CURVES.items():
-        curves = {
+        by_system = {
             row if len(cells) == 1 else f"{row}, {column}": values
             for row, cells in results.items()
             for column, cell in cells.items()
             if (values := curve(cell, name)) is not None
         }
-        if curves:
-            files[what] = folder / f"{name}.png"
-            plotting.save(plotting.plot_curves(curves, what), files[what])
+        if by_system:
+            files[what] = folder / kit.file_name(name)
+            kit.save(curves.plot_curves(by_system, what), files[what])
     for column in next(iter(results.values())):
         kept = {
             row: cells[column][0]
@@ -103,30 +104,31 @@ def write(
         if len(attentive) == len(compared):
             for shown in zip(*(examples[row] for row in compared)):
                 name = shown[0].clip_id
-                path = folder / f"attention_{column}_{name}.png"
+                path = folder / kit.file_name(f"attention_{column}_{name}")
                 systems = {row: (loaded[row], c) for row, c in zip(compared, shown)}
-                plotting.save(_attention(systems), path)
+                kit.save(_attention(systems), path)
                 files[f"attention on {name}, {column}"] = path
         for row, run in loaded.items():
             for clip in examples[row] if _has(run, "localization") else ():
-                path = folder / f"localization_{row}_{column}_{clip.clip_id}.png"
-                plotting.save(_localization(run, clip), path)
-                files[f"localisation by {row} on {clip.clip_id}, {column}"] = path
+                name = clip.clip_id
+                path = folder / kit.file_name(f"localization_{row}_{column}_{name}")
+                kit.save(_localization(run, clip), path)
+                files[f"localisation by {row} on {name}, {column}"] = path
     return files
 
 
 def curve(cell: Sequence[Mapping[str, Any]], name: str) -> list[float] | None:
     """Mean over trials and folds of a column of the history, (epochs,), or None."""
-    curves = [
+    histories = [
         [row[name] for row in history]
         for result in cell
         for history in result.get("history", ())
         if history and name in history[0]
     ]
-    if not curves:
+    if not histories:
         return None
-    shortest = min(map(len, curves))
-    return np.mean([values[:shortest] for values in curves], axis=0).tolist()
+    shortest = min(map(len, histories))
+    return np.mean([values[:shortest] for values in histories], axis=0).tolist()
 
 
 def _gains(
@@ -142,7 +144,7 @@ def _gains(
     names = [name for name in gains if name in durations]
     if len(names) < 2:
         return {}
-    path = folder / f"improvement_by_duration_{column}.png"
+    path = folder / kit.file_name(f"improvement_by_duration_{column}")
     figure = comparison.plot_improvement_by_duration(
         names,
         [durations[name] for name in names],
@@ -150,7 +152,7 @@ def _gains(
         [gains[name][1] for name in names] if repeated else None,
         title=f"{compared[1]} against {compared[0]}, {column}",
     )
-    plotting.save(figure, path)
+    kit.save(figure, path)
     return {f"class-wise gain by duration, {column}": path}
 
 
@@ -209,7 +211,7 @@ def _examples(data: sources.ClipData, run: run_folder.Run) -> list[Example]:
     order = np.lexsort((np.arange(len(counts)), -counts, ~has_strong))
     chosen = tf.gather(first, order[:PICTURES])
     parse = parsing.Parser(
-        data.payload, len(data.classes), front_end=run.architecture.front_end
+        data.payload, len(data.classes), front_end=run.architecture.input.front_end
     )
     strong = parsing.strong_events(chosen)
     examples = []
@@ -235,41 +237,37 @@ def _answer(run: run_folder.Run, clip: Example) -> dict[str, Array]:
     return {name: np.asarray(value)[0] for name, value in answer.items()}
 
 
-def _view(run: run_folder.Run, clip: Example) -> dict[str, Any]:
-    """What both pictures of a clip are told of it."""
-    front_end = run.architecture.front_end
-    return {
-        "features": clip.x["features"][0, : int(clip.x["num_frames"][0])],
-        "frame_hop_seconds": (front_end or run.architecture.grid).hop_seconds,
-        "grid": run.architecture.grid,
-        "class_names": run.classes.names,
-        "events": clip.events,
-        "tags": clip.tags,
-        "feature_kind": "embedding" if front_end is None else front_end.kind,
-        "title": clip.clip_id,
-    }
+def _view(run: run_folder.Run, clip: Example, answer: dict[str, Array]) -> ClipView:
+    front_end = run.architecture.input.front_end
+    return ClipView(
+        features=clip.x["features"][0, : int(clip.x["num_frames"][0])],
+        frame_hop_seconds=run.architecture.input.hop_seconds,
+        grid=run.architecture.grid,
+        class_names=run.classes.names,
+        events=clip.events,
+        tags=clip.tags,
+        feature_kind="embedding" if front_end is None else front_end.kind,
+        title=clip.clip_id,
+        num_valid_segments=int(answer["mask"].sum()),
+    )
 
 
 def _attention(systems: Mapping[str, tuple[run_folder.Run, Example]]) -> Any:
     answers = {row: _answer(run, clip) for row, (run, clip) in systems.items()}
-    run, clip = next(iter(systems.values()))
-    first = next(iter(answers.values()))
+    first = next(iter(systems))
     return comparison.plot_attention_comparison(
-        **_view(run, clip),
-        matrices={row: answer["attention"] for row, answer in answers.items()},
-        scores=np.mean([answer["clip_probs"] for answer in answers.values()], 0),
-        num_valid_segments=int(first["mask"].sum()),
+        _view(*systems[first], answers[first]),
+        {row: answer["attention"] for row, answer in answers.items()},
+        np.mean([answer["clip_probs"] for answer in answers.values()], 0),
     )
 
 
 def _localization(run: run_folder.Run, clip: Example) -> Any:
     answer = _answer(run, clip)
-    config = run.architecture.config
     return localization.plot_localization(
-        **_view(run, clip),
-        localization=answer["localization"],
-        global_attention=answer.get("global_attention"),
-        scores=answer["clip_probs"],
-        num_valid_segments=int(answer["mask"].sum()),
-        background=getattr(config, "background", False),
+        _view(run, clip, answer),
+        answer["localization"],
+        answer.get("global_attention"),
+        answer["clip_probs"],
+        background=run.architecture.has_background,
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import pathlib
 
@@ -21,8 +22,12 @@ from tfweak.errors import InputError
 
 from ..runs import run_folder
 from . import report
-from .plan import Experiment, Plan
+from .checks import check
+from .plan import Plan
+from .spec import Experiment
 from .trials import run_all
+
+_log = logging.getLogger(__name__)
 
 
 def run(experiment: Experiment) -> dict[str, pathlib.Path]:
@@ -36,7 +41,7 @@ def run(experiment: Experiment) -> dict[str, pathlib.Path]:
         be trained on, or a folder of other settings.
     """
     plan = Plan(experiment)
-    plan.check()
+    check(plan)
     with processes.alone_in(experiment.out):
         _claim(experiment)
         return _run(experiment, plan)
@@ -46,7 +51,7 @@ def _run(experiment: Experiment, plan: Plan) -> dict[str, pathlib.Path]:
     threads = max(1, (os.cpu_count() or 1) // experiment.parallel)
     pretraining = plan.pretraining()
     if pretraining:
-        print("step 1: the model without attention", flush=True)
+        _log.info("step 1: the model without attention")
         run_all([pretraining], 1, os.cpu_count() or 1)
         if "error" in (pretraining.result() or {}):
             raise InputError(f"step 1 failed: {(pretraining.result() or {})['error']}")
@@ -60,10 +65,13 @@ def _run(experiment: Experiment, plan: Plan) -> dict[str, pathlib.Path]:
         for trial in cell[number : number + 1]
     ]
     done = sum(trial.result() is not None for trial in flat)
-    print(
-        f"{len(flat)} trials ({len(plan.rows)} rows, {len(plan.columns)} columns,"
-        f" {experiment.trials} each), {done} done",
-        flush=True,
+    _log.info(
+        "%d trials (%d rows, %d columns, %d each), %d done",
+        len(flat),
+        len(plan.rows),
+        len(plan.columns),
+        experiment.trials,
+        done,
     )
     run_all(flat, experiment.parallel, threads)
     return report.write(
@@ -75,7 +83,7 @@ def _search_alpha(plan: Plan, threads: int) -> dict[tuple[str, str], float]:
     """The attention weight with the best mean validation mAP, a row and column."""
     grid = plan.alpha_trials()
     trials = [t for cell in grid.values() for ts in cell.values() for t in ts]
-    print(f"the search of alpha: {len(trials)} trainings", flush=True)
+    _log.info("the search of alpha: %d trainings", len(trials))
     run_all(trials, plan.experiment.parallel, threads)
     best, document = {}, {}
     for (row, column), cell in grid.items():
@@ -105,22 +113,16 @@ def _claim(experiment: Experiment) -> None:
     # more trials, rows or columns go on from what is there
     may_change = {"trials", "rows", "columns", "parallel", "out", "alpha_trials"}
     if path.exists():
-        # a setting that an older version did not know had its default there
-        defaults = dataclasses.asdict(Experiment("", ""))
-        before = {
-            **defaults,
-            **json.loads(path.read_text(encoding="utf-8"))["settings"],
-        }
-        before = json.loads(json.dumps(before))
+        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
         for name, value in document.items():
-            if name not in may_change and before[name] != value:
+            if name not in may_change and before.get(name) != value:
                 raise InputError(
-                    f"--out={folder}: holds an experiment with {name}="
-                    f"{before[name]!r}, now it is {value!r}; choose another --out"
+                    f"out={folder}: holds an experiment with {name}="
+                    f"{before.get(name)!r}, now it is {value!r}; choose another folder"
                 )
     elif folder.exists() and any(folder.iterdir()):
         raise InputError(
-            f"--out={folder}: is not empty and no experiment; choose another"
+            f"out={folder}: is not empty and no experiment; choose another"
         )
     atomic.write_text(
         path,

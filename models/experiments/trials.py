@@ -145,13 +145,15 @@ class Trial:
         if self.fold_data:
             for folder in self.fold_data:
                 others = tuple(name for name in self.fold_data if name != folder)
-                parts = trainer.open_data(dataclasses.replace(config, data=others))
+                parts = trainer.Training(
+                    dataclasses.replace(config, data=others)
+                ).open_data()
                 test = open_data((folder,), config.classes, others)
                 yield (others, *parts, test)
             return
         if not self.folds:
             test = open_data(self.test_data, config.classes, config.data)
-            yield (config.data, *trainer.open_data(config), test)
+            yield (config.data, *trainer.Training(config).open_data(), test)
             return
         data = open_data(config.data, config.classes, ())
         assert data is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,8 @@ from tfweak.errors import InputError
 
 from . import xu2017
 from .layers import network_inputs, standardised
+
+_log = logging.getLogger(__name__)
 
 ENCODER = ("encoder", "code")
 # share of the input set to zero
@@ -71,7 +74,7 @@ def autoencoder(
       (B, frames, 40) `features` and (B,) `num_frames` -> (B, frames, 40) float32, the
       standardised frames as it reconstructs them.
     """
-    inputs = network_inputs(xu2017.NUM_MEL_BINS)
+    inputs = network_inputs(xu2017.FRAMES.size)
     frames, _ = standardised(inputs, network.get_layer("standardisation"))
     hidden = MaskingNoise(corruption, seed, name="corruption")(frames)
     for name in ENCODER:
@@ -83,7 +86,7 @@ def autoencoder(
         name="decoder",
     )(hidden)
     reconstruction = keras.layers.Dense(
-        xu2017.NUM_MEL_BINS,
+        xu2017.FRAMES.size,
         kernel_initializer=keras.initializers.GlorotUniform(seed + 1),
         dtype="float32",
         name="reconstruction",
@@ -102,7 +105,7 @@ def pretrain(
     """Trains a network's encoder to reconstruct frames from corrupted neighbourhoods.
 
     No labels are used. The statistics of `standardisation` must have been set before.
-    Adam; the paper's plain gradient descent needs many more epochs. Prints a line an
+    Adam; the paper's plain gradient descent needs many more epochs. Logs a line an
     epoch.
 
     Args:
@@ -137,10 +140,11 @@ def pretrain(
         errors = []
         for epoch in range(1, epochs + 1):
             errors.append(_epoch(model, batches, epoch))
-            print(
-                f"pre-training, epoch {epoch}/{epochs}: reconstruction error"
-                f" {errors[-1]:.4f}",
-                flush=True,
+            _log.info(
+                "pre-training, epoch %d/%d: reconstruction error %.4f",
+                epoch,
+                epochs,
+                errors[-1],
             )
         return errors
     finally:

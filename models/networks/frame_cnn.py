@@ -16,11 +16,10 @@ KERNEL_BINS = 30
 
 
 @dataclasses.dataclass(frozen=True)
-class TrunkConfig:
-    """Settings.
+class FrameCnnTrunk(xu2017.XuArchitecture):
+    """Settings of the trunk.
 
     Attributes:
-      num_classes: C.
       filters: of the convolution over the mel bands.
       recurrent_units: of each GRU, each way.
       recurrent_layers: how many bidirectional GRUs.
@@ -28,7 +27,6 @@ class TrunkConfig:
       dropout: share of that layer's output dropped in training.
     """
 
-    num_classes: int
     filters: int = 128
     recurrent_units: int = 128
     recurrent_layers: int = 3
@@ -39,19 +37,29 @@ class TrunkConfig:
         counts = ("num_classes", "filters", "recurrent_units", "recurrent_layers")
         xu2017.check_settings(self, (*counts, "hidden_units"), ("dropout",))
 
+    @property
+    def grid(self) -> SegmentGrid:
+        """A segment a frame, which stands for 16 ms in the middle of its 32 ms.
 
-def frame_cnn(frames: Any, config: TrunkConfig) -> Any:
+        The GRUs see all of a chunk; the receptive field is that of one of 4 s.
+        """
+        assert self.input.training_rows
+        chunk = time_grid.same(self.input.training_rows)
+        return time_grid.segment_grid([chunk], self.input)
+
+
+def frame_cnn(frames: Any, config: FrameCnnTrunk) -> Any:
     """One convolution over the bands of each frame: (B, T, 40) -> (B, T, filters)."""
-    image = keras.layers.Reshape((-1, xu2017.NUM_MEL_BINS, 1), name="image")(frames)
+    image = keras.layers.Reshape((-1, xu2017.FRAMES.size, 1), name="image")(frames)
     hidden = keras.layers.Conv2D(
         config.filters, (1, KERNEL_BINS), activation="relu", name="cnn"
     )(image)
-    positions = xu2017.NUM_MEL_BINS - KERNEL_BINS + 1
+    positions = xu2017.FRAMES.size - KERNEL_BINS + 1
     hidden = keras.layers.MaxPooling2D((1, positions), name="cnn_pool")(hidden)
     return keras.layers.Reshape((-1, config.filters), name="cnn_frames")(hidden)
 
 
-def recurrent_tags(hidden: Any, mask: Any, config: TrunkConfig) -> Any:
+def recurrent_tags(hidden: Any, mask: Any, config: FrameCnnTrunk) -> Any:
     """GRUs, ReLU layer, sigmoid layer: (B, T, filters) -> O, (B, T, C)."""
     for i in range(1, config.recurrent_layers + 1):
         hidden = bidirectional_gru(hidden, mask, config.recurrent_units, f"gru_{i}")
@@ -60,19 +68,3 @@ def recurrent_tags(hidden: Any, mask: Any, config: TrunkConfig) -> Any:
     )
     hidden = keras.layers.Dropout(config.dropout, name="hidden_dropout")(hidden)
     return xu2017.tag_probs(hidden, mask, config.num_classes)
-
-
-def grid(config: TrunkConfig) -> SegmentGrid:
-    """A segment a frame, which stands for 16 ms in the middle of its 32 ms.
-
-    The GRUs see all of a chunk; the receptive field is that of one of 4 s.
-    """
-    del config  # the same for all
-    chunk = time_grid.same(xu2017.TRAINING_FRAMES)
-    return time_grid.segment_grid([chunk], xu2017.FRAMES)
-
-
-def num_segments(config: TrunkConfig, num_frames: Any) -> Any:
-    """One segment a frame."""
-    del config
-    return num_frames

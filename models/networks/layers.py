@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -12,9 +13,6 @@ from keras import ops
 from tfweak.learning.pooling import pool
 from tfweak.typing import Array, Tensors
 
-# How the names of layers begin whose sigmoid is a class probability: Kim &
-# Ghaffarzadegan's, and Xu et al.'s.
-CLASS_LAYERS = ("L8-a", "tags")
 # For `ApplyMask` before max pooling: below every output of a convolution, in bfloat16
 # and float16 too.
 PASSED_OVER = -60000.0
@@ -110,14 +108,14 @@ class Standardise(keras.layers.Layer):
 
 
 def fit_standardisation(network: keras.Model, batches: Any) -> None:
-    """Gives a network's `standardisation` layer the statistics of its training data.
+    """Gives a network's `Standardise` layer the statistics of its training data.
 
     Args:
       network: with or without such a layer; without, nothing is done.
       batches: (x, y), whose valid frames count; padded ones do not.
     """
-    names = [layer.name for layer in network.layers]
-    if "standardisation" not in names:
+    found = [layer for layer in network.layers if isinstance(layer, Standardise)]
+    if not found:
         return
     total = square = np.zeros(1)
     count = 0
@@ -130,7 +128,8 @@ def fit_standardisation(network: keras.Model, batches: Any) -> None:
         count += len(frames)
     mean = total / count
     variance = np.maximum(square / count - np.square(mean), 0)
-    network.get_layer("standardisation").set(mean, np.sqrt(variance))
+    for layer in found:
+        layer.set(mean, np.sqrt(variance))
 
 
 def standardised(inputs: dict[str, Any], layer: Standardise) -> tuple[Any, Any]:
@@ -245,7 +244,7 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> Tens
       pooling: `average` (no L8-b) or `attention`.
 
     Returns:
-      The output dict of every architecture, see `models.registry`.
+      The output dict of every architecture, see `models.architecture`.
     """
     probs = masked_dense(hidden, mask, num_classes, "sigmoid", "L8-a", "segment_probs")
     attention_logits = None
@@ -258,7 +257,10 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> Tens
 
 
 def start_at_frequencies(
-    network: keras.Model, label_counts: Array, num_clips: int
+    network: keras.Model,
+    class_layers: Iterable[str],
+    label_counts: Array,
+    num_clips: int,
 ) -> None:
     """Sets the class layers' bias so that an untrained model answers frequencies.
 
@@ -268,12 +270,11 @@ def start_at_frequencies(
     with each class's own frequency).
 
     Args:
-      network: the names of its class layers begin as one of `CLASS_LAYERS`; `mmnet_ms`
-        has `L8-a` for clips and `L8-a_micro1` to `3` for segments.
+      network: whose layers these are.
+      class_layers: names of layers whose sigmoids are class probabilities.
       label_counts: (C,) n_c, training clips a class.
       num_clips: N.
     """
     frequency = (np.asarray(label_counts) + 0.5) / (num_clips + 1.0)
-    for layer in network.layers:
-        if layer.name.startswith(CLASS_LAYERS) and hasattr(layer, "bias"):
-            layer.bias.assign(np.log(frequency / (1.0 - frequency)))
+    for name in class_layers:
+        network.get_layer(name).bias.assign(np.log(frequency / (1.0 - frequency)))

@@ -20,14 +20,22 @@ class MaskedBatchNormalization(keras.layers.Layer):
     CPU: sum and sum of squares by matrix products, the gradient written out.
 
     Args:
+      of: name of the layer that it belongs to, is fixed with, and is named after.
       momentum: of the moving statistics.
       epsilon: added to the variance.
     """
 
     def __init__(
-        self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any
+        self,
+        of: str | None = None,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        **kwargs: Any,
     ) -> None:
+        if of is not None:
+            kwargs.setdefault("name", f"{of}_norm")
         super().__init__(**kwargs)
+        self.of = of
         self.momentum = momentum
         self.epsilon = epsilon
 
@@ -69,6 +77,7 @@ class MaskedBatchNormalization(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
+            "of": self.of,
             "momentum": self.momentum,
             "epsilon": self.epsilon,
         }

@@ -102,13 +102,13 @@ def _block(hidden: Any, rectified: Any, mask: Any, name: str, filters: int) -> A
     inner = _convolution(rectified, f"{name}a", filters, KERNEL)
     inner = _rectified(inner, mask, f"{name}a")
     inner = _convolution(inner, f"{name}b", filters, KERNEL)
-    inner = MaskedBatchNormalization(name=f"{name}b_norm")(inner, mask)
+    inner = MaskedBatchNormalization(f"{name}b")(inner, mask)
     skip = _convolution(hidden, f"{name}_skip", filters, 1)
     return keras.layers.Add(name=f"{name}_sum")([inner, skip])
 
 
 def _rectified(hidden: Any, mask: Any, name: str) -> Any:
-    hidden = MaskedBatchNormalization(name=f"{name}_norm")(hidden, mask)
+    hidden = MaskedBatchNormalization(name)(hidden, mask)
     hidden = keras.layers.ReLU(name=f"{name}_relu")(hidden)
     return ApplyMask(name=f"{name}_rectified")(hidden, mask)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tfweak.audio import front_ends
+from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 
 
@@ -33,9 +33,7 @@ def pool(size: int) -> TimeLayer:
     return TimeLayer(size, stride=size)
 
 
-def segment_grid(
-    layers: Iterable[TimeLayer], front_end: front_ends.FrontEnd
-) -> SegmentGrid:
+def segment_grid(layers: Iterable[TimeLayer], rows: InputSpec) -> SegmentGrid:
     """Hop, receptive field and offset of the last layer's output steps.
 
     Step 0 reads the frames from `start` to `start + field - 1`, of which those before 0
@@ -44,14 +42,14 @@ def segment_grid(
 
     Args:
       layers: input first.
-      front_end: that makes the frames.
+      rows: the frames that the first layer reads.
     """
     start, field, stride = 0, 1, 1
     for layer in layers:
         start -= layer.before * stride
         field += (layer.kernel - 1) * stride
         stride *= layer.stride
-    hop_seconds, window_seconds = front_end.hop_seconds, front_end.window_seconds
+    hop_seconds, window_seconds = rows.hop_seconds, rows.window_seconds
     first = start + (field - 1) / 2 - stride / 2
     return SegmentGrid(
         hop_seconds=stride * hop_seconds,

@@ -6,17 +6,17 @@ import dataclasses
 
 from tfweak.errors import InputError
 
+from ..architecture import Architecture
+
 
 @dataclasses.dataclass(frozen=True)
-class WidthConfig:
-    """Settings.
+class ScaledArchitecture(Architecture):
+    """An architecture whose layers can be made narrower.
 
     Attributes:
-      num_classes: C.
       width: factor on the filters and units of all layers but the last ones.
     """
 
-    num_classes: int
     width: float = 1.0
 
     def __post_init__(self) -> None:

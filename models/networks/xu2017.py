@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import keras
 
-from tfweak.audio import front_ends
+from tfweak.data.input_spec import InputSpec
 from tfweak.errors import InputError
 from tfweak.learning.pooling import pool
 
+from ..architecture import Architecture
 from .layers import Standardise, masked_dense, network_inputs, standardised
 
-FRONT_END = "xu2017"
-FRAMES = front_ends.get(FRONT_END)
-NUM_MEL_BINS = FRAMES.num_bins
-# a chunk of 4 s: 1 + (64000 - 512) / 256
-TRAINING_FRAMES = FRAMES.num_frames(4 * FRAMES.sample_rate_hz)
+# chunks of 4 s: 1 + (64000 - 512) / 256 frames
+FRAMES = InputSpec.frames("xu2017", training_seconds=4)
 
 
-def inputs(num_bins: int = NUM_MEL_BINS) -> tuple[dict[str, Any], Any, Any]:
+@dataclasses.dataclass(frozen=True)
+class XuArchitecture(Architecture):
+    """A system of the tables, by default on the paper's frames."""
+
+    input = FRAMES
+    class_layers = ("tags",)
+
+
+def inputs(num_bins: int = FRAMES.size) -> tuple[dict[str, Any], Any, Any]:
     """The inputs of a network, standardised frames and their mask.
 
     Returns:
@@ -57,7 +64,7 @@ def window_tags(hidden: Any, mask: Any, positions: int, config: Any) -> Any:
 
 
 def averaged(segment_probs: Any, mask: Any) -> dict[str, Any]:
-    """The output dict of a system that averages over time, see `models.registry`."""
+    """The output dict of a system that averages over time, see `architecture`."""
     return {**pool("average", segment_probs, None, mask), "mask": mask}
 
 

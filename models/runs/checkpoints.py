@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import pathlib
 import time
@@ -18,6 +19,8 @@ from tfweak.typing import Array
 
 from . import run_folder
 
+_log = logging.getLogger(__name__)
+
 
 class Divergence(keras.callbacks.Callback):
     """Ends a training whose loss is no number, with advice."""
@@ -27,7 +30,7 @@ class Divergence(keras.callbacks.Callback):
         if not math.isfinite(loss):
             raise InputError(
                 f"the loss is {loss} in epoch {epoch + 1}: the training diverges; try a"
-                " smaller --learning_rate or --precision=float32 in a new --out"
+                " smaller learning_rate or precision=float32 in a new folder"
             )
 
 
@@ -96,10 +99,13 @@ class Keeper(keras.callbacks.Callback):
         seconds = time.monotonic() - self._began
         left = seconds * (self._epochs - epoch - 1)
         shown = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch")
-        print(
-            f"epoch {epoch + 1}/{self._epochs}: {shown}; {seconds:.0f} s,"
-            f" about {left / 60:.0f} min left",
-            flush=True,
+        _log.info(
+            "epoch %d/%d: %s; %.0f s, about %.0f min left",
+            epoch + 1,
+            self._epochs,
+            shown,
+            seconds,
+            left / 60,
         )
         now = time.monotonic()
         last = epoch + 1 == self._epochs

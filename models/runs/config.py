@@ -1,50 +1,190 @@
-"""What a training is told: `TrainConfig`, and its settings from text."""
+"""What a training is told: `TrainConfig`."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfweak.cli.flags import REQUIRED, check, option
 from tfweak.errors import InputError
+from tfweak.learning.precision import POLICIES
+from tfweak.learning.supervision import ATTENTION_TARGETS, SUPERVISIONS
+from tfweak.settings import from_text
+
+from ..architecture import ARCHITECTURES
+
+
+def _pseudo_labels() -> list[str]:
+    from tfweak.learning.pseudo_labels import PSEUDO_LABELS  # loads TensorFlow
+
+    return PSEUDO_LABELS.names()
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """What `tfweak-train` takes; the flags of the same names say more."""
+    """The settings of a training; each says in its help what it is.
 
-    data: Sequence[str]
-    out: str
-    valid_data: Sequence[str] = ()
-    valid_fraction: float = 0.1
-    exclude_data: Sequence[str] = ()
-    allow_overlap: bool = False
-    classes: str | None = None
-    model: str | None = None
+    Those that are None follow from the kind of data, see `trainer.DEFAULTS`.
+
+    Attributes:
+      model_settings: fields of the architecture.
+      attention_weights: alpha of the strong and of the self term.
+    """
+
+    data: Sequence[str] = option(REQUIRED, "folders to train on")
+    out: str = option(REQUIRED, "folder of the run")
+    valid_data: Sequence[str] = option(
+        (), "folders to validate on, instead of a part of the training data"
+    )
+    valid_fraction: float = option(
+        0.1,
+        "share of the training data to validate on, chosen by clip id",
+        lower=0.0,
+        upper=1.0,
+    )
+    exclude_data: Sequence[str] = option(
+        (),
+        "folders whose clips, by id, are left out of the training data: such as those"
+        " that the model will be tested on",
+    )
+    allow_overlap: bool = option(
+        False, "validate on clips that the run of init=run:PATH has learnt from"
+    )
+    classes: str | None = option(
+        None,
+        "CSV of index,mid,display_name: names for official shards, which carry none",
+    )
+    model: str | None = option(
+        None,
+        "architecture; embedding_attention for embeddings, attention_fcn for audio if"
+        " not given",
+        choices=ARCHITECTURES.names,
+    )
     model_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    supervision: str = "none"
-    attention_weights: tuple[float, float] = (1.0, 1.0)
-    attention_target: str = "attention"
-    pseudo_labels: str = "printed"
-    clip_weight: float = 1.0
-    segment_weight: float = 0.0
-    segment_thresholds: str = "strong"
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float = 1e-3
-    mixup: float | None = None
-    balance: bool = False
-    average_weights: float = 0.999
-    seed: int = 0
-    precision: str = "auto"
-    init: str = "random"
-    freeze: str = ""
-    resume: bool = True
+    supervision: str = option(
+        "none",
+        "what supervises the attention: strong labels, the model itself, both or"
+        " nothing",
+        choices=SUPERVISIONS,
+    )
+    attention_weights: tuple[float, ...] = option(
+        (1.0,),
+        "alpha of the attention loss; two numbers give the strong and the self term"
+        " their own",
+        lower=0.0,
+        flag="attention_weight",
+    )
+    attention_target: str = option(
+        "attention",
+        "what the attention loss is put on: the attention (as printed in the paper) or"
+        " its activation before normalising, of all or of the present classes; the"
+        " attention with labels normalised over time; or the cross-entropy of these"
+        " over time",
+        choices=ATTENTION_TARGETS,
+    )
+    pseudo_labels: str = option(
+        "printed",
+        "how the model labels its own segments: Eq. (1) as printed, a threshold"
+        " relative to the class's highest segment, or the square of that ratio",
+        choices=_pseudo_labels,
+    )
+    clip_weight: float = option(
+        1.0,
+        "of the clip-level loss; 0 with segment_weight trains from strong labels alone",
+        lower=0.0,
+    )
+    segment_weight: float = option(
+        0.0,
+        "of the loss of the segment predictions against strong labels",
+        lower=0.0,
+    )
+    segment_thresholds: str = option(
+        "strong",
+        "what sets the decision thresholds of segments: the strong labels of the"
+        " validation clips, where some have them, or their tags alone",
+        choices=("strong", "tags"),
+    )
+    epochs: int | None = option(
+        None,
+        "passes over the training data; 30 for embeddings, 50 for audio if not given",
+        lower=1,
+    )
+    batch_size: int | None = option(
+        None, "clips a step; 500 for embeddings, 32 for audio if not given", lower=1
+    )
+    learning_rate: float = option(1e-3, "of Adam", lower=0.0)
+    mixup: float | None = option(
+        None,
+        "alpha of mixup, 0 is off; 1 for embeddings, 0 for audio if not given",
+        lower=0.0,
+    )
+    balance: bool = option(False, "show clips of rare classes more often")
+    average_weights: float = option(
+        0.999,
+        "decay of the moving average of the weights that is validated and kept; 0 is"
+        " off",
+        lower=0.0,
+        upper=0.99999,
+    )
+    seed: int = option(0, "of everything random", lower=0)
+    precision: str = option(
+        "auto",
+        "auto takes bfloat16 where the CPU computes in it, float16 on a GPU, else"
+        " float32",
+        choices=("auto", *POLICIES),
+    )
+    init: str = option(
+        "random",
+        "where L1-L6 (and L7, from a run) come from: random, run:PATH, hub,"
+        " hub:HANDLE_OR_PATH, checkpoint:PATH",
+    )
+    freeze: str = option(
+        "",
+        "layers that are not trained: a count from the input, or names such as"
+        " L1,L2,L3",
+    )
+    resume: bool = option(
+        True, "go on with an unfinished run of the same settings in the folder"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        weights = tuple(self.attention_weights)
+        if len(weights) not in (1, 2) or not all(map(math.isfinite, weights)):
+            raise InputError(
+                f"attention_weight={','.join(map(str, weights))}: one number, or two,"
+                " each 0 or more"
+            )
+        object.__setattr__(self, "attention_weights", (weights[0], weights[-1]))
+        if not self.valid_data and not 0 < self.valid_fraction < 1:
+            raise InputError(
+                f"valid_fraction={self.valid_fraction}: between 0 and 1, or give"
+                " valid_data"
+            )
+        for name in ("data", "valid_data", "exclude_data"):
+            if isinstance(getattr(self, name), str):
+                raise InputError(f"{name}: a list of folders, not one text")
+        if not self.data:
+            raise InputError("data: no folder given")
 
 
-def parse_settings(items: Sequence[str], flag: str = "--set") -> dict[str, str]:
+# Of a trial, but for what an experiment decides by itself.
+_NOT_OF_TRIALS = {
+    "data",
+    "out",
+    "valid_data",
+    "exclude_data",
+    "classes",
+    "model",
+    "seed",
+    "model_settings",
+    "resume",
+}
+
+
+def parse_settings(items: Sequence[str], where: str) -> dict[str, str]:
     """["width=0.25", ...] -> {"width": "0.25", ...}.
 
     Raises:
@@ -52,57 +192,28 @@ def parse_settings(items: Sequence[str], flag: str = "--set") -> dict[str, str]:
     """
     for item in items:
         if "=" not in item:
-            raise InputError(f"{flag}={item}: expected name=value")
+            raise InputError(f"{where}={item}: expected name=value")
     return dict(item.split("=", 1) for item in items)
 
 
-def parse_weights(items: Sequence[str]) -> tuple[float, float]:
-    """One alpha for both attention terms, or two, strong and self.
+def training_settings(given: Mapping[str, str], where: str) -> dict[str, Any]:
+    """Settings of a trial's training from text; `attention_weight` is A or A/B.
 
     Raises:
-      InputError: no number, or more than two.
+      InputError: an unknown name, or text that is not of the setting's type.
     """
-    try:
-        values = [float(item) for item in items]
-    except ValueError:
-        values = []
-    if len(values) not in (1, 2) or not all(
-        math.isfinite(v) and v >= 0 for v in values
-    ):
-        raise InputError(
-            f"--attention_weight={','.join(items)}: one number, or two"
-            " separated by a comma, each 0 or more"
-        )
-    return values[0], values[-1]
-
-
-def convert(settings: Mapping[str, str], flag: str) -> dict[str, Any]:
-    """Settings of `TrainConfig` from text, each to the type of its field.
-
-    Raises:
-      InputError: an unknown name or a value of another type.
-    """
-    kinds = typing.get_type_hints(TrainConfig)
-    fixed = {"data", "out", "valid_data", "exclude_data", "classes", "model", "seed"}
-    fixed |= {"model_settings", "attention_weights", "resume"}
+    given = dict(given)
     out: dict[str, Any] = {}
-    for name, text in settings.items():
-        if name == "attention_weight":
-            out["attention_weights"] = parse_weights(text.split("/"))
-            continue
-        if name not in kinds or name in fixed:
-            known = sorted(set(kinds) - fixed | {"attention_weight"})
-            raise InputError(f"{flag}: no setting {name!r}; there are {known}")
-        kind = next(t for t in (bool, int, float, str) if t in _types(kinds[name]))
+    weights = given.pop("attention_weight", None)
+    if weights is not None:
         try:
-            if kind is bool:
-                out[name] = {"true": True, "false": False}[text.lower()]
-            else:
-                out[name] = kind(text)
-        except (KeyError, ValueError):
-            raise InputError(f"{flag}: {name}={text!r} is no {kind.__name__}") from None
-    return out
-
-
-def _types(hint: Any) -> tuple[Any, ...]:
-    return typing.get_args(hint) or (hint,)
+            out["attention_weights"] = tuple(map(float, weights.split("/")))
+        except ValueError:
+            raise InputError(
+                f"{where}: attention_weight={weights!r} is not a number, or two with a"
+                " / between them"
+            ) from None
+    for name in given:
+        if name in _NOT_OF_TRIALS:
+            raise InputError(f"{where}: {name} is not a setting of single trainings")
+    return {**out, **from_text(TrainConfig, given, where)}

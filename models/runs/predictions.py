@@ -16,19 +16,21 @@ import tensorflow as tf
 from tfweak import atomic, progress
 from tfweak.audio import front_ends, reading
 from tfweak.data import records
+from tfweak.data.input_spec import NOT_THE_SAME
 from tfweak.errors import InputError
 from tfweak.evaluation import events
 from tfweak.extractors import vggish
 from tfweak.labels import ClassList, Event
+from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload, difference
 from tfweak.typing import Array, StrPath
 
-from . import payload_checks, run_folder, scoring
+from . import run_folder, scoring
 
 # Files decoded ahead of the network, in batches.
 _AHEAD = 2
 _WANTS_EMBEDDINGS = (
     "the model reads VGGish embeddings: give shards (*.tfrecord) or, to extract them"
-    " from audio, --vggish=hub or --vggish=checkpoint:vggish_model.ckpt, and --pca if"
+    " from audio, vggish=hub or vggish=checkpoint:vggish_model.ckpt, and pca=PATH if"
     " the training data had it"
 )
 
@@ -76,7 +78,7 @@ def predict_files(
     Raises:
       InputError: a path that is not there, or a folder without usable files.
     """
-    reader = extractor or run.architecture.front_end
+    reader = extractor or run.architecture.input.front_end
     shards = reader is None
     files = _expand(paths, shards)
     bad: list[tuple[str, str]] = []
@@ -109,7 +111,7 @@ def predict_features(
         clip_probs = outputs["clip_probs"][i]
         segment_probs = outputs["segment_probs"][i, :count]
         found = scoring.decode(run, segment_probs, clip_probs)
-        seconds = scoring.clip_seconds(run, int(lengths[i]))
+        seconds = run.architecture.input.seconds(int(lengths[i]))
         answers.append(
             Answer(
                 name,
@@ -124,6 +126,42 @@ def predict_features(
             )
         )
     return answers
+
+
+def check_extractor(
+    trained_on: Payload, extracted: Payload, mix_extractors: bool
+) -> None:
+    """Whether a model can read the embeddings that an extractor makes today.
+
+    Args:
+      trained_on: the payload of the model's training data.
+      extracted: the extractor's.
+      mix_extractors: allow a model that was trained on AudioSet's released embeddings.
+
+    Raises:
+      InputError: saying what differs, or what to add.
+    """
+    if trained_on == extracted:
+        return
+    if (
+        trained_on.parameters.get("extractor")
+        != OFFICIAL_EMBEDDINGS.parameters["extractor"]
+    ):
+        differs = difference(extracted, trained_on)
+        raise InputError(
+            f"not the extractor of the training data: {differs}; give the one that the"
+            " data was prepared with"
+        )
+    if extracted.dtype != trained_on.dtype:
+        raise InputError(
+            "the run was trained on AudioSet's released embeddings, which went through"
+            " a PCA and are bytes: add pca=vggish_pca_params.npz"
+        )
+    if not mix_extractors:
+        raise InputError(
+            f"the run was trained on AudioSet's released embeddings. {NOT_THE_SAME};"
+            " add mix_extractors=true to use them all the same"
+        )
 
 
 def top_tags(
@@ -225,7 +263,7 @@ def _clips_of_shards(
             bad.append((path, _WANTS_EMBEDDINGS))
             continue
         payload = records.DatasetInfo.read(pathlib.Path(path).parent).payload
-        payload_checks.check_data(run.payload, payload, path)
+        run.architecture.input.check_same(run.payload, payload, path)
         try:
             for item in tf.data.TFRecordDataset(path):
                 clip = records.parse_clip(item.numpy(), payload)

@@ -31,7 +31,7 @@ from tfweak.labels import ClassList
 from tfweak.payload import Payload
 from tfweak.typing import Array, StrPath
 
-from .. import registry
+from ..architecture import Architecture, create
 
 PACKAGES = (
     "tfweak",
@@ -59,7 +59,7 @@ class Run:
     """
 
     folder: pathlib.Path
-    architecture: registry.Architecture
+    architecture: Architecture
     network: keras.Model
     classes: ClassList
     payload: Payload
@@ -71,7 +71,7 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
     """Loads a run.
 
     Args:
-      folder: what `tfweak-train` wrote as `--out`.
+      folder: that a training wrote.
       precision: that the network computes in; see `training.resolve_precision`.
 
     Raises:
@@ -86,7 +86,7 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
         )
     try:
         model = config["model"]
-        architecture = registry.create(model["name"], **model["config"])
+        architecture = create(model["name"], **model["config"])
         payload = Payload(**config["data"]["train"]["payload"])
         network = architecture.build(precision)
         network.load_weights(folder / "model.keras")
@@ -130,8 +130,8 @@ def read_config(folder: StrPath) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
-            f"{folder}: not a run folder (no config.json); --run takes the"
-            " folder that tfweak-train wrote as --out"
+            f"{folder}: not a run folder (no config.json); the folder that a training"
+            " wrote is needed"
         ) from error
     except ValueError as error:
         raise InputError(f"{path}: broken ({error})") from error
@@ -141,12 +141,57 @@ def write_config(folder: pathlib.Path, config: dict[str, Any]) -> None:
     atomic.write_text(folder / "config.json", json.dumps(config, indent=1))
 
 
-def flatten(document: Any, prefix: str = "") -> dict[str, Any]:
+def start_or_resume(
+    folder: pathlib.Path, document: dict[str, Any], classes: ClassList, resume: bool
+) -> tuple[dict[str, list[Array]], dict[str, Any]] | None:
+    """Makes a run's folder, or checks that the one there is this very run.
+
+    Args:
+      folder: of the run.
+      document: its config.json.
+      classes: the vocabulary.
+      resume: whether a run that is there may be gone on with.
+
+    Returns:
+      What `ResumePoint.load` gives of a run that was begun, None for a new one.
+
+    Raises:
+      InputError: a folder of something else, or a run of other settings.
+    """
+    classes_path = folder / "classes.csv"
+    if not (folder / "config.json").exists():
+        if folder.exists() and any(folder.iterdir()) and not classes_path.exists():
+            raise InputError(
+                f"out={folder}: the folder is not empty and no run of tfweak; choose"
+                " another"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        classes.write_csv(classes_path)
+        write_config(folder, document)
+        return None
+    if not resume:
+        raise InputError(f"out={folder}: holds a run already, and resume is off")
+    before = read_config(folder)
+    for part in ("model", "training", "data"):
+        known, now = _flat(before[part]), _flat(document[part])
+        for key in sorted(set(known) | set(now)):
+            if known.get(key) != now.get(key) and (part, key) != ("training", "epochs"):
+                raise InputError(
+                    f"out={folder}: holds a run with {part} {key}={known.get(key)!r},"
+                    f" now it is {now.get(key)!r}; choose another folder, or give the"
+                    " settings of the run to go on with it"
+                )
+    atomic.remove_leftovers(folder)
+    write_config(folder, {**before, "training": document["training"]})
+    return ResumePoint(folder).load()
+
+
+def _flat(document: Any, prefix: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} -> {"a.b": 1}; lists and tuples are leaves, alike."""
     if isinstance(document, dict):
         out = {}
         for key, value in document.items():
-            out.update(flatten(value, f"{prefix}.{key}" if prefix else key))
+            out.update(_flat(value, f"{prefix}.{key}" if prefix else key))
         return out
     return {prefix: list(document) if isinstance(document, tuple) else document}
 
@@ -205,10 +250,6 @@ class ResumePoint:
                     stored[f"arr_{i}"] for i in range(len(stored.files))
                 ]
         return arrays, json.loads((target / "state.json").read_text())
-
-    def remove(self) -> None:
-        """Frees the disk once the run has finished."""
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def write_history(path: pathlib.Path, rows: list[dict[str, float]]) -> None:

@@ -14,7 +14,7 @@ from tfweak.evaluation import detection, events, metrics
 from tfweak.labels import Event
 from tfweak.typing import Array, StrPath, Tensors
 
-from . import payload_checks, run_folder
+from . import run_folder
 
 # of the output dict, and of its thresholds
 LOCALIZATION = "localization"
@@ -92,9 +92,7 @@ def collect(
     Raises:
       InputError: data of another form than the run's.
     """
-    payload_checks.check_data(
-        run.payload, data.payload, data.files[0], run.architecture.front_end
-    )
+    run.architecture.input.check_same(run.payload, data.payload, data.files[0])
     weak, scores = [], []
     found = Answers(np.array([]), np.array([]))
     for x, y, outputs in answers(run, data, batch_size):
@@ -106,7 +104,9 @@ def collect(
             name = y["clip_id"][i].numpy().decode(errors="replace")
             count = int(outputs["mask"][i].sum())
             found.reference[name] = y["events"][i]
-            found.durations[name] = clip_seconds(run, int(x["num_frames"][i]))
+            found.durations[name] = run.architecture.input.seconds(
+                int(x["num_frames"][i])
+            )
             maps = {"segment": outputs["segment_probs"][i][:count]}
             if LOCALIZATION in outputs:
                 maps[LOCALIZATION] = outputs[LOCALIZATION][i][:count]
@@ -129,7 +129,7 @@ def answers(
     clip's events.
     """
     config = pipelines.InputConfig(
-        batch_size=batch_size, front_end=run.architecture.front_end
+        batch_size=batch_size, front_end=run.architecture.input.front_end
     )
     batches = pipelines.evaluation_batches(data, config)
     serialized = data.open_serialized().batch(batch_size).prefetch(2)
@@ -171,14 +171,6 @@ def decode(
         clip_thresholds=run.thresholds["clip"],
         max_gap_seconds=0.25,
     )
-
-
-def clip_seconds(run: run_folder.Run, num_frames: int) -> float:
-    """How long a clip of so many rows of features is."""
-    front_end = run.architecture.front_end
-    if front_end is None:
-        return num_frames * run.architecture.grid.hop_seconds
-    return (num_frames - 1) * front_end.hop_seconds + front_end.window_seconds
 
 
 def open_for(run: run_folder.Run, folders: Sequence[StrPath]) -> sources.ClipData:

@@ -82,7 +82,7 @@ def check_unseen(
     Args:
       folder: of the run.
       clip_ids: (N,) bytes, to be evaluated on or validated on.
-      what: how messages call them, such as `--data`.
+      what: how messages call them, such as `data`.
       allow_overlap: count them only.
 
     Returns:
@@ -103,7 +103,7 @@ def check_unseen(
         raise InputError(
             f"{what}: {len(seen)} of its {len(clips)} clips are known to the run"
             f" {folder}: {'; '.join(parts)}. A score on them says nothing: give other"
-            " clips, train with --exclude_data, or say --allow_overlap"
+            " clips, train with exclude_data, or say allow_overlap=true"
         )
     return len(seen)
 
@@ -113,7 +113,7 @@ def check_apart(clip_ids: Array, what: str, train_ids: Array, trained_on: str) -
 
     Args:
       clip_ids: (N,) bytes, to be evaluated or validated on.
-      what: how messages call them, such as `--test_data`.
+      what: how messages call them, such as `test_data`.
       train_ids: (M,) bytes, to be trained on.
       trained_on: how messages call these.
 

@@ -7,6 +7,8 @@ source's own embeddings.
 
 from __future__ import annotations
 
+import logging
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,17 +17,16 @@ from tfweak.audio import mel_spectrum
 from tfweak.errors import InputError
 from tfweak.extractors import vggish
 
-from .. import registry
+from ..architecture import Architecture
+from ..networks.normalization import MaskedBatchNormalization
 from . import run_folder
 
-# Layers whose names begin so have an output a class.
-_OF_CLASSES = ("L8", "tags", "localization")
-
-VGGISH_LAYERS = {f"L{i}": name for i, name in enumerate(vggish.CONVOLUTIONS, start=1)}
+_log = logging.getLogger(__name__)
+_NORMALISATIONS = (MaskedBatchNormalization, keras.layers.BatchNormalization)
 
 
-def check(init: str, architecture: registry.Architecture) -> None:
-    """Refuses an `--init` that cannot work, before any work.
+def check(init: str, architecture: Architecture) -> None:
+    """Refuses an `init` that cannot work, before any work.
 
     Raises:
       InputError: unknown form, missing path, or a model without VGGish's layers.
@@ -35,30 +36,29 @@ def check(init: str, architecture: registry.Architecture) -> None:
         kind == "random" and where
     ):
         raise InputError(
-            f"--init={init}: one of random, run:PATH, hub,"
+            f"init={init}: one of random, run:PATH, hub,"
             " hub:HANDLE_OR_PATH, checkpoint:PATH"
         )
     if kind in ("checkpoint", "run") and not where:
-        raise InputError(f"--init={init}: needs a path, {kind}:PATH")
+        raise InputError(f"init={init}: needs a path, {kind}:PATH")
     if kind == "run":
         run_folder.read_config(where)
     if kind in ("hub", "checkpoint"):
-        width = getattr(architecture.config, "width", None)
-        if width != 1.0:
+        if not architecture.vggish_layers:
             raise InputError(
-                f"--init={init}: VGGish's convolutions fit attention_fcn of"
-                f" width 1, not {architecture.name} of width {width}"
+                f"init={init}: {architecture.name} with these settings has no layers"
+                " that VGGish's convolutions fit; attention_fcn of width 1 has"
             )
         try:
             vggish.parse(init)
         except InputError as error:
-            raise InputError(f"--init={error}") from error
+            raise InputError(f"init={error}") from error
 
 
 def initialise(
-    network: keras.Model, architecture: registry.Architecture, init: str
+    network: keras.Model, architecture: Architecture, init: str
 ) -> list[str]:
-    """Sets a network's weights as `--init` says.
+    """Sets a network's weights as `init` says.
 
     Returns:
       The names of the layers that got weights.
@@ -70,14 +70,15 @@ def initialise(
     if kind == "random":
         return []
     if kind == "run":
-        return _from_run(network, where)
+        return _from_run(network, architecture, where)
     source = vggish.Vggish.load(init)
     arrays = source.layers
-    for layer, name in VGGISH_LAYERS.items():
+    for layer, name in architecture.vggish_layers.items():
         network.get_layer(layer).set_weights(arrays[name])
     _prove(_in_float32(network, architecture), source)
-    print(f"L1 to L6 are VGGish's, from {source.name}", flush=True)
-    return list(VGGISH_LAYERS)
+    names = list(architecture.vggish_layers)
+    _log.info("%s to %s are VGGish's, from %s", names[0], names[-1], source.name)
+    return names
 
 
 def freeze(network: keras.Model, what: str) -> list[str]:
@@ -93,10 +94,10 @@ def freeze(network: keras.Model, what: str) -> list[str]:
         return []
     weighted = [layer for layer in network.layers if layer.trainable_weights]
     if what.isdigit():
-        convolutions = [x for x in weighted if not x.name.endswith("_norm")]
+        convolutions = [x for x in weighted if not isinstance(x, _NORMALISATIONS)]
         if int(what) >= len(convolutions):
             raise InputError(
-                f"--freeze={what}: the model has {len(convolutions)} layers,"
+                f"freeze={what}: the model has {len(convolutions)} layers,"
                 " and one at least must stay trainable"
             )
         chosen = {layer.name for layer in convolutions[: int(what)]}
@@ -105,24 +106,26 @@ def freeze(network: keras.Model, what: str) -> list[str]:
         unknown = chosen - {layer.name for layer in weighted}
         if unknown:
             raise InputError(
-                f"--freeze={what}: no layer {sorted(unknown)[0]!r}; there"
+                f"freeze={what}: no layer {sorted(unknown)[0]!r}; there"
                 f" are {', '.join(layer.name for layer in weighted)}"
             )
     for layer in weighted:
-        if layer.name.removesuffix("_norm") in chosen:
+        of = layer.of if isinstance(layer, MaskedBatchNormalization) else layer.name
+        if of in chosen:
             layer.trainable = False
     return sorted(chosen)
 
 
-def _from_run(network: keras.Model, path: str) -> list[str]:
-    """Copies layers by name, L1 to L7; those of the classes start anew.
+def _from_run(network: keras.Model, architecture: Architecture, path: str) -> list[str]:
+    """Copies layers by name; those with an output for each class start anew.
 
     The classes of the two runs may be others.
     """
     source = run_folder.load(path)
+    of_classes = {*architecture.class_layers, *architecture.per_class_layers}
     taken, misfits = [], []
     for layer in network.layers:
-        if not layer.weights or layer.name.startswith(_OF_CLASSES):
+        if not layer.weights or layer.name in of_classes:
             continue
         try:
             values = source.network.get_layer(layer.name).get_weights()
@@ -132,20 +135,18 @@ def _from_run(network: keras.Model, path: str) -> list[str]:
             misfits.append(f"{layer.name} ({error})")
     if misfits:
         raise InputError(
-            f"--init=run:{path}: its layers are not this model's:"
-            f" {misfits[0]}; use the same --model and --set"
+            f"init=run:{path}: its layers are not this model's:"
+            f" {misfits[0]}; use the same model and settings"
         )
-    print(f"{', '.join(taken)} are from {path}", flush=True)
+    _log.info("%s are from %s", ", ".join(taken), path)
     return taken
 
 
-def _in_float32(
-    network: keras.Model, architecture: registry.Architecture
-) -> keras.Model:
+def _in_float32(network: keras.Model, architecture: Architecture) -> keras.Model:
     """VGGish's layers in a network that computes in float32, whatever this one does."""
     copy = architecture.build("float32")
     for layer in copy.layers:
-        if layer.name in VGGISH_LAYERS:
+        if layer.name in architecture.vggish_layers:
             layer.set_weights(network.get_layer(layer.name).get_weights())
     return copy
 

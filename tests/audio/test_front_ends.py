@@ -24,16 +24,18 @@ from tfweak.audio.front_ends import FRONT_ENDS
 from tfweak.audio.mel_spectrum import LogMelConfig
 from tfweak.data import pipelines, records
 from tfweak.data import sources as sources_lib
+from tfweak.data.input_spec import InputSpec
 from tfweak.data_prep import writer
 from tfweak.data_prep.commands import prepare
 from tfweak.data_prep.dataset import Options
 from tfweak.data_prep.inputs import audio_clips
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models import architectures, registry
+from tfweak.models import architectures
+from tfweak.models.architecture import create
 from tfweak.models.commands import export
 from tfweak.models.experiments import figures
-from tfweak.models.runs import payload_checks, predictions, run_folder, scoring, trainer
+from tfweak.models.runs import predictions, run_folder, scoring, trainer
 from tfweak.payload import Payload
 
 NAMES = list(FRONT_ENDS)
@@ -366,12 +368,13 @@ def test_stored_waveforms_of_another_rate_are_resampled(data):
         wave = soxr.resample(clip.payload / np.float32(32768), 16000, 44100)
         expected = front_end.compute(wave)
         np.testing.assert_allclose(made[clip.clip_id], expected, rtol=0, atol=1e-3)
-    note = payload_checks.resampling_note(data["waveform"].payload, front_end)
+    tlweak = InputSpec.frames("tlweak")
+    note = tlweak.resampling_note(data["waveform"].payload)
     assert "16000 Hz are resampled to the model's 44100 Hz" in note
-    assert "above 8000 Hz" in note and "--front_end=tlweak" in note
-    same = front_ends.get("xu2017")
-    assert payload_checks.resampling_note(data["waveform"].payload, same) is None
-    assert payload_checks.resampling_note(data["tlweak"].payload, front_end) is None
+    assert "above 8000 Hz" in note and "front_end=tlweak" in note
+    same = InputSpec.frames("xu2017")
+    assert same.resampling_note(data["waveform"].payload) is None
+    assert tlweak.resampling_note(data["tlweak"].payload) is None
 
 
 @pytest.mark.parametrize("name", ["xu2017", "tlweak", "constant_q"])
@@ -456,34 +459,32 @@ def test_the_flag(folder, tmp_path, capsys):
 STUB = """
     import dataclasses
     import keras
-    from tfweak import front_ends
+    from tfweak.data.input_spec import InputSpec
     from tfweak.labels import SegmentGrid
+    from tfweak.models.architecture import Architecture
     from tfweak.models.networks.layers import SequenceMask, Standardise, segment_head
 
-    PAYLOAD = {kind!r}
-    FRONT_END = {front_end!r}
-    TRAINING_FRAMES = None
-
     @dataclasses.dataclass(frozen=True)
-    class Config:
-        num_classes: int
+    class Stub(Architecture):
+        name = "stub_{name}"
+        input = InputSpec.frames({front_end!r})
+        class_layers = ("L8-a",)
+
         bins: int = {bins}
         pooling: str = "attention"
 
-    def build(config):
-        features = keras.Input((None, config.bins), name="features")
-        num_frames = keras.Input((), dtype="int32", name="num_frames")
-        mask = SequenceMask(name="mask")(num_frames, features)
-        hidden = Standardise(name="standardisation")(features)
-        outputs = segment_head(hidden, mask, config.num_classes, config.pooling)
-        return keras.Model({{"features": features, "num_frames": num_frames}}, outputs)
+        def network(self):
+            features = keras.Input((None, self.bins), name="features")
+            num_frames = keras.Input((), dtype="int32", name="num_frames")
+            mask = SequenceMask(name="mask")(num_frames, features)
+            hidden = Standardise(name="standardisation")(features)
+            outputs = segment_head(hidden, mask, self.num_classes, self.pooling)
+            inputs = {{"features": features, "num_frames": num_frames}}
+            return keras.Model(inputs, outputs)
 
-    def grid(config):
-        own = front_ends.get(FRONT_END)
-        return SegmentGrid(own.hop_seconds, own.window_seconds)
-
-    def num_segments(config, num_frames):
-        return num_frames
+        @property
+        def grid(self):
+            return SegmentGrid(self.input.hop_seconds, self.input.window_seconds)
 """
 
 
@@ -492,10 +493,8 @@ def stubs(tmp_path_factory):
     """An architecture `stub_NAME` for each front end: a segment a frame."""
     home = tmp_path_factory.mktemp("architectures")
     for name, front_end in FRONT_ENDS.items():
-        text = STUB.format(kind=front_end.kind, front_end=name, bins=front_end.num_bins)
+        text = STUB.format(name=name, front_end=name, bins=front_end.num_bins)
         (home / f"stub_{name}.py").write_text(textwrap.dedent(text))
-    text = STUB.format(kind="log_mel", front_end="constant_q", bins=80)
-    (home / "stub_confused.py").write_text(textwrap.dedent(text))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(architectures, "__path__", [*architectures.__path__, str(home)])
         yield
@@ -504,57 +503,48 @@ def stubs(tmp_path_factory):
 
 
 def test_architectures_have_a_front_end():
-    assert registry.create("stub_xu2017", 2).front_end == front_ends.get("xu2017")
-    assert registry.create("attention_fcn", 2).front_end == LogMelConfig()
-    assert registry.create("embedding_attention", 2).front_end is None
+    xu2017 = create("stub_xu2017", 2).input
+    assert xu2017.front_end == front_ends.get("xu2017") and not xu2017.are_embeddings
+    assert create("attention_fcn", 2).input.front_end == LogMelConfig()
+    assert create("embedding_attention", 2).input.are_embeddings
 
 
 def test_no_network_of_other_bins_is_built():
-    with pytest.raises(InputError, match="of 64 values a row, its front end makes"):
-        registry.create("stub_xu2017", 2, bins=64).build()
-    with pytest.raises(InputError, match="reads log_mel.*makes constant_q"):
-        registry.create("stub_confused", 2).build()
+    with pytest.raises(InputError, match="reads 64 values a row, its input has 40"):
+        create("stub_xu2017", 2, bins=64).build()
 
 
 @pytest.mark.parametrize("model", NAMES)
 @pytest.mark.parametrize("name", [*NAMES, "waveform"])
 def test_a_model_takes_its_own_front_ends_data(data, model, name):
-    stub = registry.create(f"stub_{model}", 2)
-    payload = data[name].payload
-    needed = (
-        stub.payload_kind,
-        payload,
-        "the/folder",
-        None,
-        stub.front_end,
-    )
+    stub = create(f"stub_{model}", 2)
     if name in (model, "waveform"):  # of whatever rate: they are resampled
-        payload_checks.check_model(*needed)
+        stub.check_payload(data[name].payload, "the/folder")
         return
     with pytest.raises(InputError, match="the/folder") as caught:
-        payload_checks.check_model(*needed)
-    assert f"--features=log_mel --front_end={model}" in str(caught.value)
+        stub.check_payload(data[name].payload, "the/folder")
+    assert f"features=log_mel and front_end={model}" in str(caught.value)
 
 
 def test_data_is_held_against_the_training_data(data):
     payload = {name: opened.payload for name, opened in data.items()}
-    xu = front_ends.get("xu2017")
-    payload_checks.check_data(payload["waveform"], payload["xu2017"], "x", xu)
-    payload_checks.check_data(payload["xu2017"], payload["waveform"], "x", xu)
+    xu = InputSpec.frames("xu2017")
+    xu.check_same(payload["waveform"], payload["xu2017"], "x")
+    xu.check_same(payload["xu2017"], payload["waveform"], "x")
     with pytest.raises(InputError, match="num_mel_bins is 64, not 40.*=xu2017"):
-        payload_checks.check_data(payload["xu2017"], payload["vggish"], "x", xu)
-    tlweak = front_ends.get("tlweak")
-    payload_checks.check_data(payload["tlweak"], payload["waveform"], "x", tlweak)
+        xu.check_same(payload["xu2017"], payload["vggish"], "x")
+    tlweak = InputSpec.frames("tlweak")
+    tlweak.check_same(payload["tlweak"], payload["waveform"], "x")
     unknown_rate = dataclasses.replace(payload["waveform"], parameters={})
     with pytest.raises(InputError, match="x: .*not give their sample_rate_hz"):
-        payload_checks.check_data(payload["tlweak"], unknown_rate, "x", tlweak)
+        tlweak.check_same(payload["tlweak"], unknown_rate, "x")
     with pytest.raises(InputError, match="kind is 'constant_q', not 'log_mel'"):
-        payload_checks.check_data(payload["xu2017"], payload["constant_q"], "x", xu)
+        xu.check_same(payload["xu2017"], payload["constant_q"], "x")
 
 
 def stub_run(name, data):
     """A run of a model that has learnt nothing."""
-    stub = registry.create(f"stub_{name}", 2)
+    stub = create(f"stub_{name}", 2)
     return run_folder.Run(
         folder=None,
         architecture=stub,
@@ -602,19 +592,20 @@ def test_files_get_the_answers_of_prepared_clips(data, folder, name):
     ids = [clip_id.decode() for clip_id in data[name].clip_ids]
     for clip_id, scores in zip(ids, found.clip_probs):
         np.testing.assert_allclose(by_name[clip_id].clip_probs, scores, atol=0.01)
-    front_end = run.architecture.front_end
+    front_end = run.architecture.input.front_end
     seconds = soundfile.info(folder / "01.wav").duration  # 44.1 kHz
     segments = len(by_name["01.wav"].segment_probs)
     assert segments == front_end.num_frames(round(seconds * front_end.sample_rate_hz))
     # what is left over is shorter than a hop
-    assert 0 <= seconds - scoring.clip_seconds(run, segments) < front_end.hop_seconds
+    left = seconds - run.architecture.input.seconds(segments)
+    assert 0 <= left < front_end.hop_seconds
 
 
 @pytest.mark.parametrize("name", ["xu2017", "tlweak", "constant_q"])
 def test_exports_compute_the_front_end(data, folder, tmp_path, name):
     run = stub_run(name, data[name])
     export.export(run, tmp_path / "saved")
-    front_end = run.architecture.front_end
+    front_end = run.architecture.input.front_end
     model = tf.saved_model.load(str(tmp_path / "saved"))
     assert set(model.signatures) == {
         "serving_default",
@@ -640,7 +631,7 @@ def test_exports_compute_the_front_end(data, folder, tmp_path, name):
 
 
 def test_an_export_must_fit_its_front_end(tmp_path):
-    stub = registry.create("stub_xu2017", 2)
+    stub = create("stub_xu2017", 2)
     classes, thresholds = ClassList(("low", "high")), {"clip": [0.5, 0.5]}
     given = (stub.grid, classes, thresholds, tmp_path / "out")
     with pytest.raises(InputError, match="reads 40 values a row, not 64"):

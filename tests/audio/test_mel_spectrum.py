@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import vggish_oracle
 
 from tfweak.audio import mel_spectrum
 from tfweak.audio.front_end_layer import LogMel
@@ -29,48 +30,43 @@ def waveform(kind, num_samples=160000):
         "high tone": lambda: np.sin(2 * np.pi * 6000.3 * time),
         "silence": lambda: np.zeros(num_samples),
         "click": lambda: np.eye(1, num_samples, num_samples // 2)[0],
+        "chirp": lambda: vggish_oracle.chirp_and_noise(num_samples / 16000),
     }
     return made[kind]().astype(np.float32)
 
 
-WAVEFORMS = ["noise", "low tone", "tone", "high tone", "silence", "click"]
-
-
-def direct_frame(frame):
-    """One frame by the definitions, in double: DFT sums, one triangle at a time."""
-    n = np.arange(400)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * n / 400)
-    spectrum = np.array(
-        [
-            abs(np.sum(frame * window * np.exp(-2j * np.pi * k * n / 512)))
-            for k in range(257)
-        ]
-    )
-
-    def mel(hertz):
-        return 1127 * math.log(1 + hertz / 700)
-
-    low, high = mel(125), mel(7500)
-    edges = [low + (high - low) * i / 65 for i in range(66)]
-    out = []
-    for left, centre, right in zip(edges, edges[1:], edges[2:]):
-        total = 0.0
-        for k in range(1, 257):
-            at = mel(k * 16000 / 512)
-            if left < at <= centre:
-                total += spectrum[k] * (at - left) / (centre - left)
-            elif centre < at < right:
-                total += spectrum[k] * (right - at) / (right - centre)
-        out.append(math.log(total + 0.01))
-    return np.array(out)
+WAVEFORMS = ["noise", "low tone", "tone", "high tone", "silence", "click", "chirp"]
 
 
 @pytest.mark.parametrize("kind", WAVEFORMS)
-def test_frames_by_definition(kind):
-    found = log_mel(waveform(kind, 16000))
-    for frame in (0, 48, 97):
-        samples = waveform(kind, 16000)[160 * frame : 160 * frame + 400].astype(float)
-        np.testing.assert_allclose(found[frame], direct_frame(samples), atol=2e-6)
+def test_every_frame_is_as_vggishs_description_has_it(kind):
+    found = log_mel(waveform(kind, 32000))
+    expected = vggish_oracle.log_mel(waveform(kind, 32000))
+    assert found.shape == (198, 64)  # 1 + floor((32000 - 400) / 160)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6)
+
+
+def test_mel_matrix_by_hand():
+    # mel(125) = 185.17, mel(7500) = 2773.33, a 65th of the way 39.818. A bin is
+    # 31.25 Hz, so 125 Hz is bin 4 and 7500 Hz bin 240: both feet, with weight 0.
+    for matrix in (mel_spectrum.mel_matrix(CONFIG), vggish_oracle.mel_weights()):
+        # 1e-6: a foot that lies on a bin is 0 but for rounding
+        rows = [np.flatnonzero(column > 1e-6) for column in matrix.T]
+        # Band 0 from bin 4 over 4.949 (224.99 mel) to 5.933 (264.81 mel): bin 5 alone,
+        # mel(156.25) = 227.07, (264.81 - 227.07) / 39.818 = 0.9477
+        assert rows[0].tolist() == [5]
+        assert matrix[5, 0] == pytest.approx(0.9477, abs=1e-4)
+        # Band 1 from 4.949 to 6.950: bins 5 and 6; band 63 from 222.10 to 240
+        assert rows[1].tolist() == [5, 6]
+        assert (rows[63][0], rows[63][-1]) == (223, 239)
+        # a triangle of height 1 has half its base as area: 17.90 / 2 bins
+        assert matrix[:, 63].sum() == pytest.approx(8.95, rel=0.01)
+        # between the first peak (4.949) and the last (230.89) one triangle falls as
+        # the next rises: 226 bins with a sum of 1
+        np.testing.assert_allclose(matrix[5:231].sum(axis=1), 1, atol=1e-6)
+        assert (matrix[231:240].sum(axis=1) < 0.99).all()
+        assert (matrix[:5] < 1e-6).all() and (matrix[240:] < 1e-6).all()
+        assert (matrix >= 0).all()
 
 
 @pytest.mark.parametrize(

@@ -304,15 +304,3 @@ def test_wrong_input_is_named_without_a_traceback(
     assert message in error and error.startswith(f"{name}: ")
     assert "Traceback" not in error
     assert records.DatasetInfo.read(run[1]).num_clips == 40
-
-
-def test_the_flags_know_every_form_of_supervision():
-    # written out in the binary, so that --help need not load Keras
-    from tfweak.learning import losses, weak_model
-
-    flags = train._FLAGS
-    assert tuple(flags["attention_target"].parser.enum_values) == (
-        losses.ATTENTION_TARGETS
-    )
-    assert flags["pseudo_labels"].parser.enum_values == list(losses.PSEUDO_LABELS)
-    assert tuple(flags["supervision"].parser.enum_values) == weak_model.SUPERVISIONS

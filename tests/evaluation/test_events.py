@@ -506,6 +506,7 @@ def test_nothing_to_find():
         ({}, {}, "a: the duration is None"),
         ({}, {"a": math.nan}, "a: the duration is nan"),
         ({}, {"a": -1.0}, "a: the duration is -1.0"),
+        ({}, {"a": math.inf}, "a: the duration is inf"),
         ({"a": [Event(2, 0.0, 1.0)]}, {"a": 1.0}, "a: event of class 2"),
         ({"a": [Event(0, 1.0, 0.5)]}, {"a": 1.0}, "a: event from 1.0"),
     ],
@@ -513,6 +514,14 @@ def test_nothing_to_find():
 def test_tables_that_do_not_fit_are_refused(estimated, durations, message):
     with pytest.raises(InputError, match=message):
         detection.segment_f1({"a": []}, estimated, durations, 2)
+
+
+def test_a_file_of_no_length_has_no_segments():
+    # Only b's segment counts: a hit. What is detected in a lies beyond its end.
+    reference = {"a": [], "b": [Event(0, 0.0, 1.0)]}
+    estimated = {"a": [Event(0, 0.0, 1.0)], "b": [Event(0, 0.5, 1.0)]}
+    found = detection.segment_f1(reference, estimated, {"a": 0.0, "b": 1.0}, 1)
+    assert found["micro_f1"] == 1.0
 
 
 def test_resolution_must_be_positive():
@@ -549,6 +558,20 @@ def test_best_thresholds_by_hand():
     scores = np.array([[0.9, 0.4, 1], [0.7, 0.3, 1], [0.5, 0.2, 1], [0.1, 0.8, 1]])
     found = detection.best_thresholds(labels, scores, default=0.25)
     np.testing.assert_allclose(found, [0.1, 0.6, 0.25])
+
+
+def test_of_equally_good_cuts_the_highest_is_taken():
+    # Ranked + - +: F1 of the highest 1, 2, 3 is 2/3, 2/4, 4/5: all, the lowest score.
+    # Ranked + - - +: 2/3, 2/4, 2/5, 4/6: the first and the last are equal, so between
+    # 0.9 and 0.5. Ranked - + - - - +: 0, 2/4, 2/5, 2/6, 2/7, 4/8: so below the second.
+    for labels, scores, expected in (
+        ([1, 0, 1], [0.9, 0.5, 0.25], 0.25),
+        ([1, 0, 0, 1], [0.9, 0.5, 0.4, 0.1], 0.7),
+        ([0, 1, 0, 0, 0, 1], [0.9, 0.8, 0.6, 0.4, 0.3, 0.2], 0.7),
+    ):
+        columns = np.array(labels)[:, None], np.array(scores)[:, None]
+        found = detection.best_thresholds(*columns)
+        np.testing.assert_allclose(found, [expected])
 
 
 @pytest.mark.parametrize("decimals", [1, 6])

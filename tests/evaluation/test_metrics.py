@@ -144,6 +144,13 @@ def test_classes_that_cannot_be_scored_are_null_and_left_out():
         )
 
 
+def test_scores_in_double_keep_their_order():
+    # 1e-12 above 0.5 is 0.5 in single precision: a tie, AUC 1/2
+    labels = np.array([[1], [0]])
+    result = _evaluate(labels, np.array([[0.5 + 1e-12], [0.5]]), ["a"])
+    assert result["AUC"] == 1.0
+
+
 def test_results_are_plain_json():
     labels = np.array([[1, 0], [0, 0], [0, 0]])
     scores = np.array([[0.9, 0.1], [0.2, 0.1], [0.3, 0.3]])

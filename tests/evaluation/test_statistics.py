@@ -85,6 +85,25 @@ def test_rounding_breaks_no_ties_and_makes_no_differences():
     assert statistics.wilcoxon([0.1 + 0.2, 1.0], [0.3, 1.0]).method == "no difference"
 
 
+def test_what_counts_as_equal_follows_the_largest_value_of_either_row():
+    # A step of 0.25 beside values of 2^50 is rounding (2^-52 of them, below 1e-12),
+    # in whichever row they stand; beside values of 1e6 it is a step.
+    for large, method in ((2.0**50, "no difference"), (1e6, "exact")):
+        high, low = [large + 0.25, large], [large, large]
+        assert statistics.wilcoxon(high, low).method == method
+        assert statistics.wilcoxon(low, high).method == method
+    # Sizes that differ by 1e-13 of themselves are tied: +2, +2, -2 as above, p = 1.
+    # Ranks of 3, 1.5 and -1.5 would give 2 * 3 / 8.
+    large = [1e6 + 1e-7, 1e6, -1e6]
+    for one, other in ((large, [0, 0, 0]), ([0, 0, 0], large)):
+        assert statistics.wilcoxon(one, other).p_value == 1.0
+
+
+def test_differences_of_a_millionth_count():
+    comparison = statistics.wilcoxon([1.000001, 1.000002, 1.000003], [1.0, 1.0, 1.0])
+    assert (comparison.p_value, comparison.method) == (0.25, "exact")
+
+
 def test_zeros_are_dropped_but_counted_as_pairs():
     with_zeros = statistics.wilcoxon([1, 4, 6, 8, 5, 7], [2, 2, 3, 4, 5, 7])
     assert with_zeros.p_value == statistics.wilcoxon([1, 4, 6, 8], [2, 2, 3, 4]).p_value
@@ -192,6 +211,14 @@ def test_holm_by_hand():
     found = {key: c.p_holm for key, c in corrected.items()}
     assert found == pytest.approx({"a": 0.06, "b": 0.03, "c": 0.06})
     assert {key: c.p_value for key, c in corrected.items()} == given_p
+
+
+def test_corrected_p_is_1_at_most():
+    # 2 * 0.6 = 1.2 -> 1; then 0.9, not below the one before
+    corrected = statistics.with_holm(
+        {p: statistics.Comparison(p, 0.0, 0.0, 20, "exact") for p in (0.9, 0.6)}
+    )
+    assert [c.p_holm for c in corrected.values()] == [1.0, 1.0]
 
 
 @settings(max_examples=60, deadline=None)

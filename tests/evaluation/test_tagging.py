@@ -1,6 +1,7 @@
 """Figures of tagging against small hand counts and their own definitions."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -84,3 +85,14 @@ def test_d_prime():
     assert tagging.d_prime(0.8413447460685429) == pytest.approx(math.sqrt(2), abs=1e-9)
     assert tagging.d_prime(1.0) == math.inf
     assert math.isnan(tagging.d_prime(math.nan))
+
+
+def test_one_kind_of_clip_has_no_roc_curve():
+    scores = np.array([0.1, 0.2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # scikit-learn is not even asked
+        for labels in (np.zeros(2), np.ones(2)):
+            assert math.isnan(tagging.auc(labels, scores))
+            assert math.isnan(tagging.equal_error_rate(labels, scores))
+    assert math.isnan(tagging.average_precision(np.zeros(2), scores))
+    assert tagging.average_precision(np.ones(2), scores) == 1.0

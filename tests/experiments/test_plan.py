@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -115,6 +116,55 @@ def test_each_folder_is_a_fold(folds, tmp_path):
     assert "each of these folders being a fold" in (out / "table.md").read_text()
 
 
+def test_a_trial_has_the_same_seed_in_every_row_and_column(folds):
+    plan = Plan(
+        Experiment(
+            table="kim2019_table1",
+            out="out",
+            train_data=tuple(map(str, folds)),
+            pretrain_data=(str(folds[0]),),
+            folds=3,
+            trials=3,
+            seed=7,
+            alphas=(0.5, 2.0),
+            alpha_trials=2,
+        )
+    )
+    assert len(plan.rows) > 2 and len(plan.columns) > 1
+    cells = [trials for row in plan.trials({}).values() for trials in row.values()]
+    assert len(cells) == len(plan.rows) * len(plan.columns)
+    for trials in cells:
+        assert [trial.config.seed for trial in trials] == [7, 8, 9]
+        assert [trial.folds for trial in trials] == [3, 3, 3]
+    # the search for alpha: every alpha the same seeds, and none of those above
+    searches = plan.alpha_trials()
+    assert len(searches) > 1
+    for by_alpha in searches.values():
+        seeds = {
+            alpha: [trial.config.seed for trial in trials]
+            for alpha, trials in by_alpha.items()
+        }
+        assert seeds == {0.5: [10_007, 10_008], 2.0: [10_007, 10_008]}
+        for alpha, trials in by_alpha.items():
+            weights = {trial.config.attention_weights for trial in trials}
+            assert weights == {(alpha, alpha)}
+    folders = [trial.folder for trials in cells for trial in trials]
+    assert len(set(folders)) == len(folders)
+
+
+def test_step_one_leaves_out_what_validates_or_tests_step_two(folds):
+    one, two, three = map(str, folds)
+    given = Experiment("kim2019_table1", "out", (one,), pretrain_data=(three,))
+    measured = dataclasses.replace(given, test_data=(two,))
+    # without --valid_data a part of the training clips validates
+    config = Plan(measured).pretraining().config
+    assert config.data == (three,) and config.exclude_data == (one, two)
+    valid = dataclasses.replace(measured, valid_data=("valid",))
+    assert Plan(valid).pretraining().config.exclude_data == ("valid", two)
+    one_step = dataclasses.replace(measured, columns=("one-step",))
+    assert Plan(one_step).pretraining() is None
+
+
 def test_settings_go_to_the_models_that_have_them(scenes):
     plan = Plan(
         Experiment(
@@ -204,11 +254,12 @@ def test_a_table_of_models_with_classes_and_localisation_maps(scenes, tmp_path):
     assert "| cgrnn / att\\_loc |" in text
     assert "Trainable parameters: cgrnn" in (out / "table.md").read_text()
     pictures = {path.name for path in (out / "figures").iterdir()}
-    maps = [name for name in pictures if name.startswith("localization_att_loc")]
-    assert len(maps) == 3
-    assert not any(
-        name.startswith(("attention", "localization_cgrnn")) for name in maps
-    )
+    # cgrnn has neither attention nor a map to draw
+    drawn = [
+        name for name in pictures if name.startswith(("localization", "attention"))
+    ]
+    assert len(drawn) == 3
+    assert all(name.startswith("localization_att_loc") for name in drawn)
     assert "improvement_by_duration_evaluation.png" in pictures
 
 

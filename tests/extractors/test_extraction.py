@@ -15,9 +15,9 @@ from tfweak.data_prep.commands import prepare
 from tfweak.data_prep.inputs import audio_clips
 from tfweak.errors import InputError
 from tfweak.extractors import vggish
-from tfweak.models import registry
+from tfweak.models.architecture import create
 from tfweak.models.commands import predict, train
-from tfweak.models.runs import payload_checks, run_folder, scoring
+from tfweak.models.runs import run_folder, scoring
 from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
 
 RATE = 16000
@@ -280,21 +280,20 @@ def test_a_run_refuses_data_of_another_extractor(prepared, trained, name, other)
 
 
 def test_the_rescaling_must_fit_the_dtype():
+    def model(rescaling):
+        return create("embedding_attention", 2, rescaling=rescaling)
+
     for rescaling in ("centred", "dequantised"):
-        payload_checks.check_model(
-            "audio_embedding", OFFICIAL_EMBEDDINGS, "data", rescaling
-        )
-        with pytest.raises(InputError, match="data: .*--set=rescaling=none"):
-            payload_checks.check_model("audio_embedding", RAW, "data", rescaling)
-    payload_checks.check_model("audio_embedding", RAW, "data", "none")
-    with pytest.raises(InputError, match="--set=rescaling=centred"):
-        payload_checks.check_model(
-            "audio_embedding", OFFICIAL_EMBEDDINGS, "data", "none"
-        )
+        model(rescaling).check_payload(OFFICIAL_EMBEDDINGS, "data")
+        with pytest.raises(InputError, match="data: .*set rescaling=none"):
+            model(rescaling).check_payload(RAW, "data")
+    model("none").check_payload(RAW, "data")
+    with pytest.raises(InputError, match="set rescaling=centred"):
+        model("none").check_payload(OFFICIAL_EMBEDDINGS, "data")
 
 
 def test_rescaling_none_leaves_the_values():
-    made = registry.create("embedding_attention", 2, rescaling="none", hidden_units=4)
+    made = create("embedding_attention", 2, rescaling="none", hidden_units=4)
     layer = made.build().get_layer("rescaling")
     rows = np.random.default_rng(0).normal(size=(1, 3, 128)).astype(np.float32)
     np.testing.assert_array_equal(layer(rows), rows)

@@ -1,7 +1,7 @@
 """VGGish: its embeddings, their bytes, and sources that cannot be used.
 
 The network's weights are those of the stand-in of conftest.py, which computes its own
-answers with a front end in graph; another oracle convolves in NumPy.
+answers with TensorFlow's operations; vggish_oracle.py does in NumPy.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+import vggish_oracle
 from conftest import VggishStandIn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfweak.audio.mel_spectrum import log_mel
 from tfweak.errors import InputError
 from tfweak.extractors import vggish
 
@@ -74,31 +74,14 @@ def test_short_clips_are_padded_with_zeros_to_one_row(network, samples):
     np.testing.assert_array_equal(ours, network.embed(padded))
 
 
-def test_one_patch_by_hand(network, vggish_stand_in):
-    """In NumPy and float64; no TensorFlow."""
-    hidden = log_mel(noise(0.975))[:, :, np.newaxis].astype(np.float64)
-    pooled = (True, True, False, True, False, True)
-    for (name, shape), pool in zip(list(vggish.SHAPES.items())[:6], pooled):
-        kernel, bias = vggish_stand_in.arrays(name)
-        out = np.zeros((*hidden.shape[:2], shape[-1]))
-        padded = np.pad(hidden, ((1, 1), (1, 1), (0, 0)))
-        for i in range(3):
-            for j in range(3):
-                rows = slice(i, i + hidden.shape[0])
-                columns = slice(j, j + hidden.shape[1])
-                out += padded[rows, columns] @ kernel[i, j].astype(np.float64)
-        hidden = np.maximum(out + bias, 0)
-        if pool:
-            time, mel, channels = hidden.shape
-            hidden = hidden.reshape(time // 2, 2, mel // 2, 2, channels).max((1, 3))
-    hidden = hidden.reshape(-1)  # time, mel, channel
-    for name in ("fc1/fc1_1", "fc1/fc1_2", "fc2"):
-        kernel, bias = vggish_stand_in.arrays(name)
-        hidden = hidden @ kernel.astype(np.float64) + bias
-        if name != "fc2":
-            hidden = np.maximum(hidden, 0)
-    assert hidden.min() < -0.1  # so a ReLU after the last layer would show
-    np.testing.assert_allclose(network.embed(noise(0.975))[0], hidden, atol=1e-4)
+def test_embeddings_are_those_of_the_published_description(network, vggish_stand_in):
+    waveform = vggish_oracle.chirp_and_noise()
+    expected = vggish_oracle.embeddings(waveform, vggish_stand_in.arrays)
+    assert expected.shape == (2, 128)  # 198 frames
+    # the two patches differ, and a ReLU after the last layer would show
+    assert np.abs(expected[0] - expected[1]).max() > 0.1 and expected.min() < -0.1
+    np.testing.assert_allclose(network.embed(waveform), expected, atol=1e-4)
+    np.testing.assert_allclose(vggish_stand_in(waveform), expected, atol=1e-4)
 
 
 def test_a_long_clip_in_batches_is_its_pieces(network, monkeypatch):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfweak.learning import losses
+from tfweak.learning import losses, pseudo_labels
+from tfweak.learning.pseudo_labels import PSEUDO_LABELS
 
 RNG = np.random.default_rng(3)
 
@@ -32,7 +33,7 @@ def test_pseudo_strong_labels_by_hand():
     probs = np.array([[[0.25, 0.1, 0.3], [0.2, 0.2, 0.4], [0.9, 0.9, 0.9]]], np.float32)
     weak = np.array([[1.0, 0.0, 0.0]])
     mask = np.array([[True, True, False]])
-    found = losses.pseudo_strong_labels(probs, weak, mask)
+    found = pseudo_labels.pseudo_strong_labels(probs, weak, mask)
     np.testing.assert_array_equal(
         found, [[[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]
     )
@@ -41,22 +42,56 @@ def test_pseudo_strong_labels_by_hand():
 def test_pseudo_strong_labels_of_clips_without_and_with_every_class():
     probs = RNG.random((2, 4, 3)).astype(np.float32)
     weak = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
-    found = np.array(losses.pseudo_strong_labels(probs, weak, np.ones((2, 4), bool)))
+    found = np.array(
+        pseudo_labels.pseudo_strong_labels(probs, weak, np.ones((2, 4), bool))
+    )
     assert found[0].sum() == 0
     assert found[1].sum() == 12  # no absent class: theta is 0
 
 
-@pytest.mark.parametrize("rule", losses.PSEUDO_LABELS)
+def test_theta_is_each_clips_own():
+    # Two classes of which the first is present; theta is the absent class's mean, 0.2
+    # in clip 0 and 0.6 in clip 1: 0.4 lies above the one and below the other.
+    probs = np.array([[[0.4, 0.1], [0.4, 0.3]], [[0.4, 0.5], [0.4, 0.7]]])
+    weak = np.array([[1.0, 0.0], [1.0, 0.0]])
+    found = np.array(
+        pseudo_labels.pseudo_strong_labels(probs, weak, np.ones((2, 2), bool))
+    )
+    np.testing.assert_array_equal(found[:, :, 0], [[1, 1], [0, 0]])
+
+
+def test_mixed_clips_by_hand():
+    # Shares of 0.5, 0.4 and 0.1: only class 0 is present. theta = mean of the others,
+    # (0.5 + 0.3 + 0.1 + 0.1) / 4 = 0.25, between class 0's two values.
+    probs = np.array([[[0.3, 0.5, 0.1], [0.2, 0.3, 0.1]]])
+    weak = np.array([[0.5, 0.4, 0.1]])
+    found = pseudo_labels.pseudo_strong_labels(probs, weak, np.ones((1, 2), bool))
+    np.testing.assert_array_equal(found, [[[1, 0, 0], [0, 0, 0]]])
+
+
+@pytest.mark.parametrize("rule", PSEUDO_LABELS.names())
+def test_a_class_of_a_mixed_clip_is_present_from_a_share_of_a_half(rule):
+    probs = np.random.default_rng(0).random((1, 6, 4)).astype(np.float32)
+    mask = np.array([[True] * 5 + [False]])
+    mixed, whole = np.array([[1.0, 0.5, 0.49, 0.01]]), np.array([[1.0, 1.0, 0.0, 0.0]])
+    found = np.array(PSEUDO_LABELS.get(rule).labels(probs, mixed, mask))[0]
+    assert found[:, 0].any() and found[:, 1].any()
+    assert (found[:, 2:] == 0).all()
+    alike = np.array(PSEUDO_LABELS.get(rule).labels(probs, whole, mask))[0]
+    np.testing.assert_array_equal(found, alike)
+
+
+@pytest.mark.parametrize("rule", PSEUDO_LABELS.names())
 def test_pseudo_labels_have_no_gradient(rule):
     probs = tf.constant(RNG.random((2, 4, 3)), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(probs)
         weak = np.array([[1.0, 0, 0], [0, 1.0, 0]])
         total = tf.reduce_sum(
-            losses.PSEUDO_LABELS[rule](probs, weak, np.ones((2, 4), bool)) * probs
+            PSEUDO_LABELS.get(rule).labels(probs, weak, np.ones((2, 4), bool)) * probs
         )
     # d(P X)/dX = P where P is a constant
-    labels = losses.PSEUDO_LABELS[rule](probs, weak, np.ones((2, 4), bool))
+    labels = PSEUDO_LABELS.get(rule).labels(probs, weak, np.ones((2, 4), bool))
     gradient = tape.gradient(total, probs).numpy()
     np.testing.assert_allclose(gradient, labels, rtol=1e-6)
     assert 0 < gradient.sum() <= 8  # two present classes, four segments each
@@ -133,25 +168,64 @@ def test_cross_entropy_target_is_least_where_attention_is_the_share():
     assert loss([0.8, 0.2, 0.0]) < min(loss([0.9, 0.1, 0.0]), loss([0.7, 0.2, 0.1]))
 
 
+def test_soft_labels_by_hand():
+    # One class, Y = (1/2, 0), A = (3/4, 1/4), X^b = 1/2 throughout.
+    def loss(target):
+        labels, attention = np.array([[[0.5], [0.0]]]), np.array([[[0.75], [0.25]]])
+        mask, logits = np.ones((1, 2), bool), np.zeros((1, 2, 1))
+        return float(losses.attention_loss(labels, attention, logits, mask, target)[0])
+
+    # (-log 0.75 - log 0.25) / 2 = (0.287682 + 1.386294) / 2, then -log 0.75
+    for target in ("attention", "present_attention"):
+        assert loss(target) == pytest.approx(0.836988 + 0.287682, abs=1e-6)
+    for target in ("activation", "present_activation"):
+        assert loss(target) == pytest.approx(2 * math.log(2), abs=1e-6)
+    # Y / sum Y = (1, 0)
+    assert loss("cross_entropy") == pytest.approx(0.287682, abs=1e-6)
+
+
 def test_pseudo_labels_relative_to_the_highest_segment_by_hand():
     # class 0 present: 0.8, 0.4, 0.2 and a padded 0.9; class 1 absent
     probs = np.array([[[0.8, 0.9], [0.4, 0.9], [0.2, 0.9], [0.9, 0.9]]])
     weak = np.array([[1.0, 0.0]])
     mask = np.array([[True, True, True, False]])
-    soft = np.array(losses.soft_pseudo_labels(probs, weak, mask))[0]
+    soft = np.array(pseudo_labels.soft_pseudo_labels(probs, weak, mask))[0]
     np.testing.assert_allclose(soft[:, 0], [1, 0.25, 0.0625, 0], rtol=1e-6)
-    relative = np.array(losses.relative_pseudo_labels(probs, weak, mask))[0]
+    relative = np.array(pseudo_labels.relative_pseudo_labels(probs, weak, mask))[0]
     assert relative[:, 0].tolist() == [1, 1, 0, 0]
     assert not soft[:, 1].any() and not relative[:, 1].any()
 
 
+def test_half_of_the_highest_segment_is_positive_and_less_is_not():
+    # 0.5 and 0.25 are exact; the float below 0.25 has a square below (0.5)^2 / 4.
+    # The highest is the class's own: class 1's 0.3 is half of 0.6, not of 0.5.
+    below = np.nextafter(np.float32(0.25), np.float32(0))
+    probs = np.array([[[0.5, 0.6], [0.25, 0.3], [below, 0.2]]], np.float32)
+    found = pseudo_labels.relative_pseudo_labels(
+        probs, np.ones((1, 2)), np.ones((1, 3), bool)
+    )
+    np.testing.assert_array_equal(found, [[[1, 1], [1, 1], [0, 0]]])
+    # and the clip's own: in clip 0 the highest is 0.2
+    probs = np.array([[[0.2], [0.1]], [[0.8], [0.1]]], np.float32)
+    found = pseudo_labels.relative_pseudo_labels(
+        probs, np.ones((2, 1)), np.ones((2, 2), bool)
+    )
+    np.testing.assert_array_equal(found[:, :, 0], [[1, 1], [1, 0]])
+
+
 def test_segment_loss_is_the_mean_over_valid_segments():
-    # X^a = 0.5 everywhere, two classes: 2 log 2 a segment, whatever the length
-    probs = np.full((2, 4, 2), 0.5)
-    strong = RNG.integers(0, 2, (2, 4, 2)).astype(np.float32)
-    mask = np.array([[True] * 4, [True, False, False, False]])
+    # Clip 0: -log 0.9 - log(1 - 0.2) = 0.105361 + 0.223144 = 0.328504 in its first
+    # segment, -log(1 - 0.4) - log 0.7 = 0.510826 + 0.356675 = 0.867501 in its second,
+    # their mean 0.598002; the third is padded. Clip 1, of one segment:
+    # -log 0.8 - log 0.5 = 0.223144 + 0.693147. Clip 2 has none: 0.
+    probs = np.full((3, 3, 2), 0.1)
+    probs[0, :2] = (0.9, 0.2), (0.4, 0.7)
+    probs[1, 0] = 0.8, 0.5
+    strong = np.ones((3, 3, 2), np.float32)
+    strong[0, :2] = (1, 0), (0, 1)
+    mask = np.array([[True, True, False], [True, False, False], [False] * 3])
     found = losses.segment_loss(strong, probs, mask)
-    np.testing.assert_allclose(found, [2 * math.log(2)] * 2, rtol=1e-6)
+    np.testing.assert_allclose(found, [0.598002, 0.916291, 0.0], atol=2e-6)
 
 
 def test_micro_loss_golden():

@@ -24,6 +24,33 @@ def test_attention_is_the_papers_quotient():
     )
 
 
+def test_what_a_pooled_model_answers():
+    # sigmoid(0) = 1/2 and sigmoid(log 3) = 3/4: A = (2/5, 3/5); y_hat = 0.1 + 0.36
+    probs = np.array([[[0.25], [0.6]]], np.float32)
+    logits = np.array([[[0.0], [np.log(3)]]], np.float32)
+    mask = np.ones((1, 2), bool)
+    found = pooling.pool("attention", probs, logits, mask)
+    names = {"clip_probs", "segment_probs", "attention"}
+    assert set(found) == names | {"attention_logits"}
+    np.testing.assert_allclose(found["attention"][0, :, 0], [0.4, 0.6], rtol=1e-6)
+    np.testing.assert_allclose(found["clip_probs"], [[0.46]], rtol=1e-6)
+    np.testing.assert_array_equal(found["segment_probs"], probs)
+    np.testing.assert_array_equal(found["attention_logits"], logits)
+    found = pooling.pool("average", probs, logits, mask)
+    assert set(found) == names
+    np.testing.assert_allclose(found["clip_probs"], [[0.425]], rtol=1e-6)
+
+
+def test_padding_takes_nothing_even_from_logits_far_below_zero():
+    # log sigmoid(-200) = -200: padded segments must weigh less than that
+    logits = np.full((1, 3, 1), -200.0, np.float32)
+    probs = np.array([[[0.2], [0.4], [0.9]]], np.float32)
+    mask = np.array([[True, True, False]])
+    found = pooling.AttentionPooling()(probs, logits, mask)
+    np.testing.assert_allclose(found["attention"][0, :, 0], [0.5, 0.5, 0], rtol=1e-6)
+    np.testing.assert_allclose(found["clip_probs"], [[0.3]], rtol=1e-6)
+
+
 def test_average_golden():
     # two valid segments of three: (0.2 + 0.6) / 2
     probs = np.array([[[0.2], [0.6], [0.9]]], np.float32)

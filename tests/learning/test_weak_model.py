@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from tfweak.data import pipelines, sources
 from tfweak.errors import InputError
-from tfweak.learning import callbacks, losses, pooling, weak_model
-from tfweak.models import registry
+from tfweak.learning import callbacks, losses, pooling, precision, weak_model
+from tfweak.learning.supervision import SUPERVISIONS, Supervision
+from tfweak.models.architecture import create
 from tfweak.models.networks import layers
 
 RNG = np.random.default_rng(0)
@@ -23,7 +24,7 @@ T, C = 6, 3
 
 def network(pooling="attention", precision="float32"):
     keras.utils.set_random_seed(1)
-    architecture = registry.create(
+    architecture = create(
         "embedding_attention",
         C,
         pooling=pooling,
@@ -48,12 +49,12 @@ def batch(clips=5):
 
 
 def model_of(kind, **settings):
-    model = weak_model.WeakModel(network(), weak_model.Supervision(kind, **settings))
+    model = weak_model.WeakModel(network(), Supervision(kind, **settings))
     model.compile(optimizer=keras.optimizers.SGD(0.1))
     return model
 
 
-@pytest.mark.parametrize("kind", weak_model.SUPERVISIONS)
+@pytest.mark.parametrize("kind", SUPERVISIONS)
 def test_total_is_the_papers_sum(kind):
     model = model_of(kind, strong_weight=0.7, self_weight=0.3)
     x, y = batch()
@@ -79,7 +80,7 @@ def test_total_is_the_papers_sum(kind):
 @pytest.mark.parametrize("clip_weight", [0.0, 1.0])
 def test_strong_baselines_train_the_segments(clip_weight):
     network_ = network("average")
-    supervision = weak_model.Supervision(clip_weight=clip_weight, segment_weight=0.5)
+    supervision = Supervision(clip_weight=clip_weight, segment_weight=0.5)
     model = weak_model.WeakModel(network_, supervision)
     model.compile(optimizer=keras.optimizers.SGD(0.1))
     x, y = batch()
@@ -110,9 +111,7 @@ def costly_network():
 
 
 def test_costs_of_segments_have_the_weight_of_the_clips_loss():
-    model = weak_model.WeakModel(
-        costly_network(), weak_model.Supervision(clip_weight=0.5)
-    )
+    model = weak_model.WeakModel(costly_network(), Supervision(clip_weight=0.5))
     model.compile(optimizer=keras.optimizers.SGD(0.1))
     x, y = batch()
     outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
@@ -139,7 +138,7 @@ def test_costs_of_segments_have_the_weight_of_the_clips_loss():
 )
 def test_supervision_that_cannot_be(settings, message):
     with pytest.raises(InputError, match=message):
-        weak_model.Supervision(**settings)
+        Supervision(**settings)
 
 
 def test_step_follows_the_gradient_of_the_total():
@@ -153,6 +152,27 @@ def test_step_follows_the_gradient_of_the_total():
     model.train_on_batch(x, y)
     for old, gradient, new in zip(before, gradients, model.trainable_variables):
         np.testing.assert_allclose(new.numpy(), old - 0.1 * gradient, atol=1e-6)
+
+
+def test_pseudo_positive_is_the_share_of_what_could_be():
+    # Clip 0, mixed: class 0 alone counts as present (0.5; 0.3 does not), theta is the
+    # others' mean, 0.4: 1 of its 2 valid segments. Clip 1: classes 0 and 1 present,
+    # theta 0.4: 3 of 4. Clip 2 without tags: 0 of nothing.
+    probs = np.full((3, 3, C), 0.4, np.float32)
+    probs[0, :, 0] = 0.5, 0.1, 0.9
+    probs[1, :, :2] = [(0.5, 0.5), (0.5, 0.1), (0.9, 0.9)]
+    outputs = {
+        "clip_probs": probs.mean(1),
+        "segment_probs": probs,
+        "attention": np.full((3, 3, C), 0.5, np.float32),
+        "attention_logits": np.zeros((3, 3, C), np.float32),
+        "mask": np.array([[True, True, False]] * 3),
+    }
+    weak = np.array([[0.5, 0.3, 0.0], [1.0, 0.7, 0.0], [0.0, 0.0, 0.0]])
+    terms = model_of("self").compute_terms(None, weak, outputs)
+    np.testing.assert_allclose(terms["pseudo_positive"], [0.5, 0.75, 0.0])
+    # A = 1/2 at all of the two valid segments of three classes: 6 log 2
+    np.testing.assert_allclose(terms["loss_self"], 6 * np.log(2), rtol=1e-6)
 
 
 def test_sample_weight_weights_clips():
@@ -169,7 +189,7 @@ def test_sample_weight_weights_clips():
 
 def test_plain_fit_on_features_and_tags_alone():
     x, y = batch()
-    model = weak_model.WeakModel(network(), weak_model.Supervision("self"))
+    model = weak_model.WeakModel(network(), Supervision("self"))
     model.compile(
         optimizer="adam",
         metrics=[keras.metrics.AUC(multi_label=True, num_labels=C, name="auc")],
@@ -186,15 +206,13 @@ def test_plain_fit_on_features_and_tags_alone():
 
 def test_every_way_to_train_lowers_the_loss(embeddings):
     data = sources.open_data([embeddings])
-    architecture = registry.create(
-        "embedding_attention", C, hidden_units=32, dropout=0.1
-    )
-    for kind in weak_model.SUPERVISIONS:
+    architecture = create("embedding_attention", C, hidden_units=32, dropout=0.1)
+    for kind in SUPERVISIONS:
         keras.utils.set_random_seed(0)
         config = pipelines.InputConfig(
             16, grid=architecture.grid, num_segments=architecture.num_segments
         )
-        model = weak_model.WeakModel(architecture.build(), weak_model.Supervision(kind))
+        model = weak_model.WeakModel(architecture.build(), Supervision(kind))
         model.compile(optimizer=keras.optimizers.Adam(3e-3), steps_per_execution=2)
         source = pipelines.TrainingInput(data, config)
         first = model.fit(source.epoch(0), verbose=0).history["loss_pred"][0]
@@ -237,14 +255,14 @@ def test_on_a_cpu_nothing_is_compiled_by_xla():
 
 def test_supervision_needs_what_it_supervises():
     with pytest.raises(InputError, match="attention"):
-        weak_model.WeakModel(network("average"), weak_model.Supervision("self"))
+        weak_model.WeakModel(network("average"), Supervision("self"))
     x, y = batch()
     model = model_of("strong")
     with pytest.raises(InputError, match="strong"):
         model.compute_loss(x, {"weak": y["weak"]}, model(x))
     for wrong in ({"kind": "both"}, {"target": "x"}, {"self_weight": -1.0}):
         with pytest.raises(InputError):
-            weak_model.Supervision(**wrong)
+            Supervision(**wrong)
 
 
 def test_weight_average_is_the_recurrence_and_swaps_back():
@@ -285,9 +303,23 @@ def test_clip_scores_adds_the_exact_mean_average_precision(embeddings):
 
 
 def test_precision_names():
-    assert weak_model.resolve_precision("auto") in weak_model.POLICIES
+    assert precision.resolve_precision("float16") == "float16"
     with pytest.raises(InputError, match="float8"):
-        weak_model.resolve_precision("float8")
+        precision.resolve_precision("float8")
+
+
+@pytest.mark.parametrize(
+    "gpus, has_bfloat16, expected",
+    [
+        ([], True, "bfloat16"),
+        ([], False, "float32"),
+        (["a GPU"], True, "float16"),
+    ],
+)
+def test_precision_by_the_machine(monkeypatch, gpus, has_bfloat16, expected):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(precision, "_cpu_computes_bfloat16", lambda: has_bfloat16)
+    assert precision.resolve_precision("auto") == expected
 
 
 def test_two_replicas_train_as_one():
@@ -298,16 +330,16 @@ def test_two_replicas_train_as_one():
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-        from tfweak import training
-        from tfweak.models import registry
+        from tfweak.learning import weak_model
+        from tfweak.models.architecture import create
         rng = np.random.default_rng(0)
         x = rng.integers(0, 255, (8, 5, 128)).astype(np.float32)
         y = (rng.random((8, 3)) < 0.5).astype(np.float32)
         def step():
             keras.utils.set_random_seed(1)
-            network = registry.create("embedding_attention", 3, hidden_units=8,
+            network = create("embedding_attention", 3, hidden_units=8,
                                       hidden_layers=0).build()
-            model = training.WeakModel(network, training.Supervision("self"))
+            model = weak_model.WeakModel(network, Supervision("self"))
             model.compile(optimizer=keras.optimizers.SGD(0.1))
             data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
             loss = model.fit(data, verbose=0).history["loss"][0]

@@ -10,7 +10,8 @@ import pytest
 
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
-from tfweak.models import architectures, registry
+from tfweak.models import architectures
+from tfweak.models.architecture import ARCHITECTURES, create
 from tfweak.models.networks import layers
 
 SMALL = {
@@ -22,7 +23,7 @@ RNG = np.random.default_rng(0)
 
 def make(name, pooling="attention", precision="float32", **settings):
     settings = {**SMALL[name], "pooling": pooling, **settings}
-    architecture = registry.create(name, 5, **settings)
+    architecture = create(name, 5, **settings)
     return architecture, architecture.build(precision)
 
 
@@ -38,7 +39,7 @@ def trainable(network):
 
 def test_every_file_is_a_name():
     # the others have test files of their own
-    assert registry.names() == [
+    assert ARCHITECTURES.names() == [
         "att_loc",
         "attention_fcn",
         "cakir_cnn",
@@ -51,7 +52,7 @@ def test_every_file_is_a_name():
         "resnet_att",
         "tlweak",
     ]
-    assert set(SMALL) <= set(registry.names())
+    assert set(SMALL) <= set(ARCHITECTURES.names())
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -120,7 +121,7 @@ def test_saves_and_loads(name, tmp_path):
     x = {"features": features(network, 40), "num_frames": np.array([40, 9])}
     network.save(tmp_path / "model.keras")
     whole = keras.models.load_model(tmp_path / "model.keras")
-    again = registry.create(**_flat(architecture.to_dict())).build()
+    again = create(**_flat(architecture.to_dict())).build()
     again.load_weights(tmp_path / "model.keras")
     for other in (whole, again):
         np.testing.assert_array_equal(other(x)["clip_probs"], network(x)["clip_probs"])
@@ -148,7 +149,7 @@ def test_parameters_of_the_papers_network():
     # 256 * 512 * 9 + 512 = 1,180,160; L6: 512 * 512 * 9 + 512 = 2,359,808; L7:
     # 4 * 512 * 1024 + 1024 = 2,098,176; L8-a and L8-b: 1024 * 527 + 527 = 540,175 each.
     for pooling, expected in (("average", 6_768_399), ("attention", 7_308_574)):
-        network = registry.create("attention_fcn", 527, pooling=pooling).build()
+        network = create("attention_fcn", 527, pooling=pooling).build()
         for layer in ("L1", "L2", "L3"):
             network.get_layer(layer).trainable = False
         assert trainable(network) == expected
@@ -156,14 +157,14 @@ def test_parameters_of_the_papers_network():
 
 def test_parameters_of_the_embedding_head():
     # 128 * 1024 + 1024 + 2 (1024 * 1024 + 1024) + 3 * 2 * 1024 + 2 (1024 * 527 + 527)
-    network = registry.create("embedding_attention", 527).build()
+    network = create("embedding_attention", 527).build()
     assert trainable(network) == 132_096 + 2_099_200 + 6_144 + 1_080_350
 
 
 def test_grid_of_the_papers_network_is_its_real_receptive_field():
     # With ones for weights, a segment moves with a frame exactly when the frame lies in
     # its receptive field: count the frames that segment 6 depends on.
-    architecture = registry.create("attention_fcn", 1, width=0.02)
+    architecture = create("attention_fcn", 1, width=0.02)
     network = architecture.build()
     for layer in network.layers:
         if layer.weights:
@@ -196,16 +197,16 @@ def test_grid_of_the_papers_network_is_its_real_receptive_field():
     [
         ({"name": "nonsense"}, "there are att_loc, attention_fcn"),
         ({"name": "attention_fcn", "breadth": 1}, "no setting 'breadth'"),
-        ({"name": "attention_fcn", "width": "wide"}, "width='wide' is no float"),
+        ({"name": "attention_fcn", "width": "wide"}, "width='wide' is not a number"),
         ({"name": "attention_fcn", "width": 0.0}, "width"),
-        ({"name": "attention_fcn", "batch_norm": "maybe"}, "no bool"),
+        ({"name": "attention_fcn", "batch_norm": "maybe"}, "not true or false"),
         ({"name": "attention_fcn", "pooling": "max"}, "average, attention"),
         ({"name": "embedding_attention", "rescaling": "bytes"}, "centred"),
     ],
 )
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(InputError, match=message):
-        registry.create(num_classes=3, **settings)
+        create(num_classes=3, **settings)
 
 
 def test_standardisation_takes_the_statistics_of_valid_frames(tmp_path):
@@ -239,13 +240,16 @@ def test_standardisation_takes_the_statistics_of_valid_frames(tmp_path):
 
 def test_the_example_of_how_to_add_a_model_is_one(tmp_path, monkeypatch):
     text = architectures.__doc__
-    start, end = text.index("    '''Two layers"), text.index("What a module defines")
+    start, end = (
+        text.index("    '''Two layers"),
+        text.index("`models.architecture.Arch"),
+    )
     (tmp_path / "tiny.py").write_text(textwrap.dedent(text[start:end]))
     monkeypatch.setattr(
         architectures, "__path__", [*architectures.__path__, str(tmp_path)]
     )
-    assert "tiny" in registry.names()
-    architecture = registry.create("tiny", 3, units="16")
+    assert "tiny" in ARCHITECTURES.names()
+    architecture = create("tiny", 3, units="16")
     network = architecture.build()
     assert network.get_layer("hidden").units == 16
     assert architecture.grid == SegmentGrid(0.016, 0.032, 0.008)
@@ -263,8 +267,10 @@ def test_the_example_of_how_to_add_a_model_is_one(tmp_path, monkeypatch):
 
 
 def test_class_layers_start_at_the_frequencies():
-    _, network = make("embedding_attention")
-    layers.start_at_frequencies(network, np.array([0, 1, 3, 6, 8]), 9)
+    architecture, network = make("embedding_attention")
+    layers.start_at_frequencies(
+        network, architecture.class_layers, np.array([0, 1, 3, 6, 8]), 9
+    )
     bias = network.get_layer("L8-a").bias.numpy()
     # (n + 0.5) / (N + 1)
     frequency = [0.05, 0.15, 0.35, 0.65, 0.85]

@@ -9,7 +9,7 @@ from conftest import CLASSES
 
 from tfweak.audio import front_ends
 from tfweak.data import pipelines, records
-from tfweak.models import registry
+from tfweak.models.architecture import create
 from tfweak.models.networks import autoencoder, layers
 from tfweak.models.runs import run_folder, trainer
 from tfweak.payload import Payload
@@ -71,7 +71,7 @@ def pretrained_by_hand(settings, epochs):
     """Encoder and code after what a run is to do before it uses any label."""
     train, _ = trainer.open_data(settings)
     keras.utils.set_random_seed(settings.seed)
-    network = registry.create("dae_dnn", len(CLASSES), **SMALL).build()
+    network = create("dae_dnn", len(CLASSES), **SMALL).build()
     batches = pipelines.evaluation_batches(train, pipelines.InputConfig(8))
     layers.fit_standardisation(network, batches)
     errors = autoencoder.pretrain(network, batches, epochs, seed=settings.seed)
@@ -131,7 +131,7 @@ def test_pretraining_in_mixed_precision_learns_what_it_learns_in_float32():
     moved = {}
     for precision in ("float32", "bfloat16", "float16"):
         keras.utils.set_random_seed(0)
-        network = registry.create("dae_dnn", 3, **SMALL).build(precision)
+        network = create("dae_dnn", 3, **SMALL).build(precision)
         before = encoder(network)
         autoencoder.pretrain(network, batches, 1)
         moved[precision] = np.concatenate(

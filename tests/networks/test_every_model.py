@@ -11,7 +11,7 @@ from tfweak import open_data
 from tfweak.audio import front_ends, reading
 from tfweak.data import records
 from tfweak.data_prep.commands import prepare
-from tfweak.models import registry
+from tfweak.models.architecture import ARCHITECTURES, create
 from tfweak.models.commands import export
 from tfweak.models.runs import predictions, run_folder, scoring, trainer
 from tfweak.models.runs.config import TrainConfig
@@ -66,7 +66,8 @@ def data(tmp_path_factory):
     def of(front_end):
         if front_end not in made:
             root = tmp_path_factory.mktemp("scenes")
-            flags = front_ends.prepare_flags(front_end).split()
+            name = front_ends.name_of(front_end)
+            flags = ["--features=log_mel", f"--front_end={name}"]
             made[front_end] = (
                 make_scenes(root / "train", TRAIN_CLIPS, 1, *flags),
                 make_scenes(root / "test", TEST_CLIPS, 2, *flags),
@@ -91,14 +92,14 @@ def recording(tmp_path_factory):
 
 
 def test_no_model_is_left_out():
-    assert set(MODELS) == set(registry.names()) - {"embedding_attention"}
+    assert set(MODELS) == set(ARCHITECTURES.names()) - {"embedding_attention"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_learns_exports_reloads_and_finds_events(name, data, recording, tmp_path):
-    architecture = registry.create(name, CLASSES, **MODELS[name])
-    train, test = data(architecture.front_end)
+    architecture = create(name, CLASSES, **MODELS[name])
+    train, test = data(architecture.input.front_end)
     config = TrainConfig(
         data=[str(train)],
         out=str(tmp_path / "run"),
@@ -127,7 +128,7 @@ def test_learns_exports_reloads_and_finds_events(name, data, recording, tmp_path
 
     export.export(run, str(tmp_path / "saved"))
     served = tf.saved_model.load(str(tmp_path / "saved"))
-    wanted = run.architecture.front_end.sample_rate_hz
+    wanted = run.architecture.input.front_end.sample_rate_hz
     reply = served.signatures["serving_default"](
         waveform=tf.constant(reading.resample(waveform, RATE_HZ, wanted)[np.newaxis])
     )

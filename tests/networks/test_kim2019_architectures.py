@@ -13,7 +13,7 @@ from keras import layers as plain
 from tfweak import serving
 from tfweak.errors import InputError
 from tfweak.learning import losses, weak_model
-from tfweak.models import registry
+from tfweak.models.architecture import create
 from tfweak.models.architectures import gated_crnn, tlweak
 from tfweak.models.networks import layers, micro_costs
 
@@ -33,7 +33,7 @@ RNG = np.random.default_rng(0)
 
 def make(name, precision="float32", width=0.0625, classes=C, **settings):
     keras.utils.set_random_seed(0)
-    architecture = registry.create(name, classes, width=width, **settings)
+    architecture = create(name, classes, width=width, **settings)
     return architecture, architecture.build(precision)
 
 
@@ -83,11 +83,11 @@ def numpy(outputs):
     ],
 )
 def test_ten_seconds(name, front_end, frames, segments):
-    architecture = registry.create(name, C)
+    architecture = create(name, C)
     module = architecture._module
     assert (module.PAYLOAD, module.FRONT_END) == ("log_mel", front_end)
     assert module.NUM_MEL_BINS == BANDS[name]
-    assert architecture.training_frames == frames
+    assert architecture.input.training_rows == frames
     assert architecture.num_segments(frames) == segments
     assert np.array(architecture.num_segments(tf.constant([frames]))) == [segments]
 
@@ -110,7 +110,7 @@ def test_the_first_layer_standardises(name):
 def test_width_must_be_positive():
     for name in NAMES:
         with pytest.raises(InputError, match="width 0"):
-            registry.create(name, C, width=0.0)
+            create(name, C, width=0.0)
 
 
 # Parameters at C = 527. A convolution of k weights a filter has n (k + 1).
@@ -416,7 +416,7 @@ def test_tlweak_counts_whole_windows():
     pairs = tlweak.WholeWindowsMask(64, 2)(counts, np.zeros((8, 5, 1)))
     assert pairs.shape == (8, 4)
     assert np.sum(pairs, 1).tolist() == [1, 1, 1, 1, 1, 1, 2, 3]
-    expected = [tlweak.num_segments(None, int(n)) for n in counts]
+    expected = [create("tlweak", 1).num_segments(int(n)) for n in counts]
     assert np.sum(pairs, 1).tolist() == expected
 
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tfweak.errors import InputError
-from tfweak.models import registry
+from tfweak.models.architecture import create
 from tfweak.models.networks import autoencoder
 
 TRUNK = {"filters": 6, "recurrent_units": 4, "recurrent_layers": 1, "hidden_units": 8}
@@ -40,7 +40,7 @@ def module(name):
 def make(name, precision="float32", seed=0, **settings):
     keras.utils.set_random_seed(seed)
     settings = {**SMALL[name], "dropout": 0.0, **settings}
-    architecture = registry.create(name, C, **settings)
+    architecture = create(name, C, **settings)
     return architecture, architecture.build(precision)
 
 
@@ -91,10 +91,10 @@ def test_output_contract_at_any_length(name, rows):
 def test_what_the_front_end_needs_to_know(name):
     architecture, network = make(name)
     assert module(name).FRONT_END == ("constant_q" if name == "lidy_cnn" else "xu2017")
-    assert architecture.payload_kind == (
+    assert architecture.input.payload_kind == (
         "constant_q" if name == "lidy_cnn" else "log_mel"
     )
-    assert architecture.training_frames == 249
+    assert architecture.input.training_rows == 249
     # a last, incomplete slot is a segment too; tensors are taken as well
     frames = np.array([1, 4, 5, 20, 21, 249])
     hop = round(architecture.grid.hop_seconds / 0.016)
@@ -288,7 +288,7 @@ CGRNN = 791_040 + 3_968 + 128_500 + 3_507
     ],
 )
 def test_parameters_at_seven_classes(name, settings, expected):
-    assert trainable(registry.create(name, 7, **settings).build()) == expected
+    assert trainable(create(name, 7, **settings).build()) == expected
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_parameters_at_seven_classes(name, settings, expected):
 )
 def test_wrong_settings_are_named(name, settings, message):
     with pytest.raises(InputError, match=message):
-        registry.create(name, 3, **settings)
+        create(name, 3, **settings)
 
 
 # The equations of `att_loc`, and the auto-encoder of `dae_dnn`.
@@ -318,7 +318,7 @@ ROWS, SHORT = 13, 9
 
 def standardising(name, seed=0, **settings):
     keras.utils.set_random_seed(seed)
-    network = registry.create(name, C, **settings).build()
+    network = create(name, C, **settings).build()
     layer = network.get_layer("standardisation")
     rng = np.random.default_rng(3)
     layer.set(rng.normal(size=layer.mean.shape), rng.uniform(0.5, 2, layer.mean.shape))
@@ -409,7 +409,7 @@ def test_localization_sums_to_one_over_classes_in_each_frame():
 def test_the_background_takes_its_share_of_every_frame(tmp_path):
     """Half at first; of even logits 1 / (C + 1); of a very low one, nothing."""
     network = standardising("att_loc", background=True, **TWO_LAYERS)
-    fresh = registry.create("att_loc", C, background=True, **TWO_LAYERS).build()
+    fresh = create("att_loc", C, background=True, **TWO_LAYERS).build()
     assert np.exp(fresh.get_layer("localization").bias[-1]) == pytest.approx(C)
     plain = standardising("att_loc", 1, **TWO_LAYERS)
     kernel, bias = network.get_layer("localization").get_weights()

@@ -21,7 +21,7 @@ from conftest import make_embeddings
 from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models import registry
+from tfweak.models.architecture import create
 from tfweak.models.runs import run_folder, scoring, trainer, weights
 from tfweak.payload import Payload
 
@@ -118,11 +118,11 @@ def test_stopped_and_resumed_is_the_undisturbed_run(finished, embeddings, tmp_pa
 
 
 def test_more_epochs_go_on_from_a_finished_run(finished, embeddings, tmp_path):
-    short, whole = tmp_path / "short", tmp_path / "whole"
-    trainer.train(config(embeddings, short, epochs=2))
-    trainer.train(config(embeddings, short, epochs=4))
-    assert_same_run(short, finished)
-    assert not whole.exists()
+    out = tmp_path / "run"
+    trainer.train(config(embeddings, out, epochs=2))
+    assert len((out / "history.csv").read_text().splitlines()) == 1 + 2
+    trainer.train(config(embeddings, out, epochs=4))
+    assert_same_run(out, finished)
 
 
 @pytest.mark.slow
@@ -263,7 +263,7 @@ def test_two_step_transfer_takes_the_hidden_layers(finished, embeddings, tmp_pat
 
 
 def test_freezing_by_count():
-    network = registry.create("attention_fcn", 2, width=0.02, batch_norm=True).build()
+    network = create("attention_fcn", 2, width=0.02, batch_norm=True).build()
     assert weights.freeze(network, "3") == ["L1", "L2", "L3"]
     names = {v.path.split("/")[0] for v in network.trainable_variables}
     assert not names & {"L1", "L2", "L3", "L1_norm", "L2_norm", "L3_norm"}

@@ -10,12 +10,12 @@ from conftest import VggishStandIn, write_vggish_checkpoint
 from tfweak.audio import mel_spectrum
 from tfweak.errors import InputError
 from tfweak.extractors import vggish
-from tfweak.models import registry
+from tfweak.models.architecture import create
 from tfweak.models.runs import weights
 
 
 def architecture(**settings):
-    return registry.create("attention_fcn", 3, **settings)
+    return create("attention_fcn", 3, **settings)
 
 
 def assert_transplanted(network, stand_in):

@@ -134,9 +134,9 @@ def name_of(front_end: FrontEnd) -> str:
     return names[0] if names else repr(front_end)
 
 
-def prepare_flags(front_end: FrontEnd) -> str:
-    """The flags of `tfweak-prepare` that make data for a front end."""
-    return f"--features=log_mel --front_end={name_of(front_end)}"
+def advice(front_end: FrontEnd) -> str:
+    """How data for a front end is prepared."""
+    return f"with features=log_mel and front_end={name_of(front_end)}"
 
 
 def from_parameters(parameters: Mapping[str, Any]) -> FrontEnd:

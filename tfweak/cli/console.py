@@ -9,6 +9,7 @@ two binaries into one process never clashes, and ends with
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
 import sys
@@ -16,9 +17,12 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
+from .. import registry
 from ..errors import InputError
+from .flags import as_flags
 
 SOME_FILES_UNUSABLE = 3
+PLUGINS = "plugins"
 
 
 def run(
@@ -48,13 +52,16 @@ def run(
     # TensorFlow greets with lines about GPU libraries that read like errors
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if PLUGINS not in flag_values:
+        _define_plugins(flag_values)
     if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
         print(_help(flag_values, doc, program, positional))
         return 0
     flag_values.unparse_flags()
     try:
+        registry.use_plugins(_plugins_of(arguments))
         rest = list(flag_values([program, *arguments]))[1:]
-    except flags.Error as error:
+    except (flags.Error, InputError) as error:
         print(f"{program}: {error}\nSee '{program} --help'.", file=sys.stderr)
         return 2
     if rest and not positional:
@@ -64,10 +71,12 @@ def run(
             file=sys.stderr,
         )
         return 2
+    show_log()
     try:
         return body(rest) or 0
     except (InputError, OSError) as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
+        message = as_flags(str(error), list(flag_values))
+        print(f"{program}: error: {message}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(
@@ -75,6 +84,41 @@ def run(
             file=sys.stderr,
         )
         return 130
+
+
+def show_log() -> None:
+    """Has what the library logs printed as plain lines on standard output."""
+    logger = logging.getLogger("tfweak")
+    if not any(isinstance(handler, _Printer) for handler in logger.handlers):
+        logger.addHandler(_Printer())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
+class _Printer(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), flush=True)  # wherever sys.stdout leads just now
+
+
+def _define_plugins(flag_values: flags.FlagValues) -> None:
+    flags.DEFINE_list(
+        PLUGINS,
+        [],
+        "Python files or modules to import first: models, datasets, metrics and so on"
+        " of your own, see tfweak.register",
+        flag_values=flag_values,
+    )
+
+
+def _plugins_of(arguments: Sequence[str]) -> list[str]:
+    """Read before the other flags, whose values may be names of what is in them."""
+    given = []
+    for i, argument in enumerate(arguments):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if name == PLUGINS and argument.startswith("-"):
+            value = value if equals else "".join(arguments[i + 1 : i + 2])
+            given += [path for path in value.split(",") if path]
+    return given
 
 
 def output_file(flag: str, value: str) -> pathlib.Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import pathlib
 import time
 import zipfile
@@ -47,10 +48,15 @@ SHAPES = {
     "fc1/fc1_2": (4096, 4096),
     "fc2": (4096, 128),
 }
+_log = logging.getLogger(__name__)
+
 PATCH_FRAMES = 96
 TOLERANCE = 1e-4
 QUANTISER_LIMIT = 2.0
 _FRONT_END = mel_spectrum.LogMelConfig()
+# a row, of frames that lie side by side but overlap
+HOP_SECONDS = PATCH_FRAMES * _FRONT_END.hop_seconds
+WINDOW_SECONDS = (PATCH_FRAMES - 1) * _FRONT_END.hop_seconds + _FRONT_END.window_seconds
 _PATCH_HOP_SAMPLES = PATCH_FRAMES * _FRONT_END.hop_samples
 _PATCH_OVERLAP_SAMPLES = _FRONT_END.window_samples - _FRONT_END.hop_samples
 _BATCH_PATCHES = 64
@@ -331,7 +337,7 @@ def _load_hub(handle: str) -> Any:
             if pathlib.Path(handle).exists() or "://" not in handle:
                 break
             if attempt + 1 < _ATTEMPTS:
-                print(f"{handle}: {type(error).__name__}, trying again", flush=True)
+                _log.warning("%s: %s, trying again", handle, type(error).__name__)
                 time.sleep(2**attempt)
     raise InputError(
         f"{handle}: cannot be loaded ({type(problem).__name__}: {problem}). To go on"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,79 +11,8 @@ from keras import ops
 
 from ..errors import InputError
 from . import losses
-
-# Precision -> Keras dtype policy.
-POLICIES = {
-    "float32": "float32",
-    "bfloat16": "mixed_bfloat16",
-    "float16": "mixed_float16",
-}
-SUPERVISIONS = ("none", "strong", "self", "strong+self")
-
-
-@dataclasses.dataclass(frozen=True)
-class Supervision:
-    """How the attention is supervised: a setting of training, not of a model.
-
-        L = clip_weight * (L_pred + L_micro, where the network answers its costs)
-            + strong_weight * L_att(Y, where a clip has strong labels)
-            + self_weight * L_att(P)
-            + segment_weight * L_seg(Y, where a clip has strong labels)
-
-    (Sections II to IV of Kim & Ghaffarzadegan 2019.) L_seg, `losses.segment_loss`, is
-    no supervision of the attention: it trains the segment predictions themselves, as
-    in the models without attention of rows 2 (clip_weight=0) and 3 of Table I.
-
-    Attributes:
-      kind: `none`, `strong`, `self` or `strong+self`.
-      strong_weight, self_weight: alpha of each term; the paper found 1 best.
-      target: what the attention loss is put on, see `losses.attention_loss`.
-      pseudo_labels: the rule that makes P, see `losses.PSEUDO_LABELS`.
-      clip_weight, segment_weight: of L_pred and L_seg.
-    """
-
-    kind: str = "none"
-    strong_weight: float = 1.0
-    self_weight: float = 1.0
-    target: str = "attention"
-    pseudo_labels: str = "printed"
-    clip_weight: float = 1.0
-    segment_weight: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in SUPERVISIONS:
-            raise InputError(
-                f"supervision {self.kind!r}: one of {', '.join(SUPERVISIONS)}"
-            )
-        if self.target not in losses.ATTENTION_TARGETS:
-            raise InputError(
-                f"attention target {self.target!r}: one of"
-                f" {', '.join(losses.ATTENTION_TARGETS)}"
-            )
-        if self.pseudo_labels not in losses.PSEUDO_LABELS:
-            raise InputError(
-                f"pseudo labels {self.pseudo_labels!r}: one of"
-                f" {', '.join(losses.PSEUDO_LABELS)}"
-            )
-        weights = self.strong_weight, self.self_weight
-        if min(*weights, self.clip_weight, self.segment_weight) < 0:
-            raise InputError("the weight of a loss cannot be negative")
-        if self.kind == "none" and not self.clip_weight and not self.segment_weight:
-            raise InputError("clip weight 0 leaves no loss: give a segment weight")
-
-    @property
-    def uses_strong(self) -> bool:
-        """Whether L_att(Y) is part of the loss."""
-        return "strong" in self.kind
-
-    @property
-    def needs_strong(self) -> bool:
-        """Whether the data must give strong labels."""
-        return self.uses_strong or self.segment_weight > 0
-
-    @property
-    def uses_self(self) -> bool:
-        return "self" in self.kind
+from .pseudo_labels import PSEUDO_LABELS
+from .supervision import Supervision
 
 
 class WeakModel(keras.Model):
@@ -110,7 +38,7 @@ class WeakModel(keras.Model):
     `pseudo_positive`, the mean P over the valid segments of present classes.
 
     Args:
-      network: from the model registry, whose docstring describes the dict it answers.
+      network: of an architecture; `models.architecture` describes the dict it answers.
       supervision: how the attention is supervised.
     """
 
@@ -189,8 +117,8 @@ class WeakModel(keras.Model):
         if self.supervision.uses_strong:
             terms["loss_strong"] = attention_loss(labels["strong"]) * has_strong
         if self.supervision.uses_self:
-            rule = losses.PSEUDO_LABELS[self.supervision.pseudo_labels]
-            pseudo = rule(outputs["segment_probs"], weak, mask)
+            rule = PSEUDO_LABELS.get(self.supervision.pseudo_labels)
+            pseudo = rule.labels(outputs["segment_probs"], weak, mask)
             terms["loss_self"] = attention_loss(pseudo)
             possible = ops.sum(ops.cast(weak >= 0.5, "float32"), -1) * ops.sum(
                 ops.cast(mask, "float32"), -1
@@ -276,38 +204,3 @@ def as_inputs(inputs: Any) -> dict[str, Any]:
         "features": inputs,
         "num_frames": ops.broadcast_to(ops.cast(shape[1], "int32"), (shape[0],)),
     }
-
-
-def resolve_precision(precision: str) -> str:
-    """What `auto` stands for on this machine.
-
-    bfloat16 where the CPU computes in it (AMX or AVX512-BF16), float16 with loss
-    scaling on a GPU, else float32.
-
-    Args:
-      precision: `auto` or one of `POLICIES`; the two short ones are mixed, with
-        variables, probabilities and losses in float32.
-
-    Returns:
-      A key of `POLICIES`.
-
-    Raises:
-      InputError: for another name.
-    """
-    if precision == "auto":
-        if tf.config.list_physical_devices("GPU"):
-            return "float16"
-        return "bfloat16" if _cpu_computes_bfloat16() else "float32"
-    if precision not in POLICIES:
-        raise InputError(f"precision {precision!r}: auto, {', '.join(POLICIES)}")
-    return precision
-
-
-def _cpu_computes_bfloat16() -> bool:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as handle:
-            text = handle.read()
-    except OSError:  # not Linux: no way to ask, float32 is right everywhere
-        return False
-    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    return bool({"amx_bf16", "avx512_bf16"} & set(flags.split()))

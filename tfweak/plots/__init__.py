@@ -1,1 +1,1 @@
-"""Pictures: one file for each kind."""
+"""Pictures: one file for each kind, all drawn with `kit`; a clip is a `ClipView`."""

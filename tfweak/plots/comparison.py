@@ -1,7 +1,4 @@
-"""Pictures that compare systems: Figures 4 and 5 of Kim & Ghaffarzadegan 2019.
-
-Figures are built as in `plotting`, whose `save` writes them.
-"""
+"""Pictures that compare systems: Figures 4 and 5 of Kim & Ghaffarzadegan 2019."""
 
 from __future__ import annotations
 
@@ -12,9 +9,9 @@ import numpy as np
 from scipy import stats
 
 from ..errors import InputError
-from ..labels import Event, SegmentGrid
 from ..typing import Array
-from . import clip_view, plotting
+from . import kit
+from .clip_view import ClipView
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,9 +30,9 @@ def plot_improvement_by_duration(
 ) -> Figure:
     """Class-wise improvement of one system over another against the events' duration.
 
-    Fig. 4 of Kim & Ghaffarzadegan 2019. A class a line, the shortest events on top: on
-    the left the mean duration, on the right the improvement. The title gives Spearman's
-    rank correlation of the two and, from ten classes on, its p.
+    Fig. 4 of Kim & Ghaffarzadegan 2019. A line for each class, the shortest events on
+    top: on the left the mean duration, on the right the improvement. The caption gives
+    Spearman's rank correlation of the two and, from ten classes on, its p.
 
     Args:
       names: C >= 1 class names.
@@ -44,7 +41,7 @@ def plot_improvement_by_duration(
         (times 100).
       standard_errors: C standard errors of the improvements over trials, at least 0, on
         the same scale; None leaves the error bars out.
-      title: stands before the correlation.
+      title: of the figure.
 
     Returns:
       A `matplotlib.figure.Figure`.
@@ -52,8 +49,6 @@ def plot_improvement_by_duration(
     Raises:
       InputError: lengths that differ, nothing to draw, or values outside their range.
     """
-    from matplotlib.figure import Figure
-
     num_classes = len(names)
     if not num_classes:
         raise InputError("no classes to draw: at least one is needed")
@@ -77,18 +72,16 @@ def plot_improvement_by_duration(
 
     order = np.argsort(durations, kind="stable")
     lines = np.arange(num_classes)
-    figure = Figure(figsize=(9, 1.5 + 0.29 * num_classes), layout="constrained")
+    figure = kit.new_figure(9, 1.5 + 0.29 * num_classes, title)
     left, right = figure.subplots(
         1, 2, sharey=True, gridspec_kw={"width_ratios": (1, 2.2)}
     )
-    correlation = _correlation(durations, gains)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    right.set_title(correlation, loc="right", fontsize=9, color="0.25")
+    kit.caption(right, _correlation(durations, gains), "right")
 
     bars = left.barh(lines, durations[order], 0.66, color=_DURATION_COLOUR)
     left.bar_label(bars, fmt="%.1f", padding=2, fontsize=8, color="0.35")
     left.margins(x=0.2)
-    left.set_yticks(lines, [plotting.short_name(names[i]) for i in order], fontsize=9)
+    left.set_yticks(lines, [kit.short_name(names[i]) for i in order], fontsize=9)
     left.set_xlabel("mean event duration (s)", fontsize=9)
 
     right.barh(
@@ -104,26 +97,16 @@ def plot_improvement_by_duration(
     bars_are = "" if errors is None else "; error bars: ± standard error"
     right.set_xlabel(f"improvement in AP points{bars_are}", fontsize=9)
     for axes in (left, right):
-        axes.grid(axis="x", color="0.9")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        kit.open_panel(axes, "x")
         axes.tick_params(axis="y", length=0)
     left.set_ylim(num_classes - 0.4, -0.6)  # the shortest on top
     return figure
 
 
 def plot_attention_comparison(
-    features: Array,
-    frame_hop_seconds: float,
-    grid: SegmentGrid,
-    class_names: Sequence[str],
+    view: ClipView,
     matrices: Mapping[str, Array],
-    events: Sequence[Event] | None,
-    tags: Sequence[int] = (),
     scores: Array | None = None,
-    num_valid_segments: int | None = None,
-    feature_kind: str = "log_mel",
-    title: str = "",
     max_classes: int = 8,
 ) -> Figure:
     """A clip's features and, below them, the attention matrix of each system.
@@ -134,23 +117,14 @@ def plot_attention_comparison(
     True events stand as bars above the features and as frames around their time in the
     class's line. As A sums to 1 over time for each class, its values depend on how long
     the attention rests: the colours of a panel go linearly from 0 to the highest weight
-    shown in it. The title gives that, and the 1/T of an attention that is even over
+    shown in it. The caption gives that, and the 1/T of an attention that is even over
     time; where both are close, a dark panel means no preference.
 
     Args:
-      features: (frames, F), valid frames only.
-      frame_hop_seconds: time from one frame to the next; 0.96 for VGGish embeddings.
-      grid: where the segments lie in time.
-      class_names: C names.
+      view: the clip.
       matrices: by system, in the order of the panels: A, (T, C), at least 0.
-      events: the true events; empty where nothing happens, None where they are unknown.
-      tags: classes that the clip is tagged with; those of the events need not be named.
       scores: (C,), which absent classes come first, such as clip probabilities; by
         default the highest attention in any system.
-      num_valid_segments: how many segments from the first on are no padding; None
-        stands for all. Only these are shown.
-      feature_kind: `log_mel`, `constant_q` or `embedding`, for the labels of the axis.
-      title: of the figure.
       max_classes: lines in a panel at most.
 
     Returns:
@@ -158,48 +132,27 @@ def plot_attention_comparison(
 
     Raises:
       InputError: no matrices, shapes that do not fit, values that are negative, NaN or
-        infinite, class indices or settings outside their range.
+        infinite, or no class to show.
     """
-    valid = _valid_matrices(matrices, len(class_names), num_valid_segments)
-    view = clip_view.ClipView(
-        features, frame_hop_seconds, grid, class_names, events, tags, feature_kind
-    )
-    highest = np.max([matrix.max(axis=0) for matrix in valid.values()], axis=0)
+    valid = view.valid({f"attention of {name!r}": m for name, m in matrices.items()})
+    highest = np.max(valid, axis=(0, 1))
     shown = view.choose(highest if scores is None else scores, max_classes)
-    num_segments = len(next(iter(valid.values())))
-    heights = [clip_view.class_panel_inches(shown)] * len(valid)
-    figure, panels = view.figure(shown, num_segments, heights, title)
-    for axes, (system, matrix) in zip(panels, valid.items()):
+    num_segments = len(valid[0])
+    figure, panels = view.figure(shown, num_segments, len(valid))
+    for axes, system, matrix in zip(panels, matrices, valid):
         what = f"{system}; a class sums to 1 over time"
-        even = 1 / num_segments
-        view.draw_classes(axes, matrix, shown, "Greens", "weight", what, even)
+        view.draw_classes(
+            axes, matrix, shown, "Greens", "weight", what, 1 / num_segments
+        )
     return figure
-
-
-def _valid_matrices(
-    matrices: Mapping[str, Array], num_classes: int, num_valid: int | None
-) -> dict[str, Array]:
-    """The matrices without padding, (valid segments, C) float64, checked."""
-    shapes = {name: np.shape(matrix) for name, matrix in matrices.items()}
-    if len(set(shapes.values())) != 1:
-        raise InputError(
-            f"attention matrices of shapes {shapes}: expected one matrix at least, and"
-            " the same shape for all systems"
-        )
-    return {
-        name: clip_view.valid_segments(
-            matrix, (num_classes,), num_valid, f"attention of {name!r}"
-        )
-        for name, matrix in matrices.items()
-    }
 
 
 def _values(values: Sequence[float], count: int, what: str) -> Array:
     array = np.asarray(values, np.float64)
     if array.shape != (count,) or not np.isfinite(array).all():
         raise InputError(
-            f"{what} of shape {array.shape}: expected {count} finite numbers, one a"
-            " class"
+            f"{what} of shape {array.shape}: expected {count} finite numbers, one for"
+            " each class"
         )
     return array
 

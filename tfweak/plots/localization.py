@@ -1,7 +1,4 @@
-"""A picture of where a model hears each class: Figure 3 of Xu et al. 2017.
-
-Built as in `plotting`, whose `save` writes it.
-"""
+"""A picture of where a model hears each class: Figure 3 of Xu et al. 2017."""
 
 from __future__ import annotations
 
@@ -13,7 +10,8 @@ import numpy as np
 from ..errors import InputError
 from ..labels import Event, SegmentGrid
 from ..typing import Array
-from . import clip_view
+from . import kit
+from .clip_view import ClipView
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,18 +24,10 @@ _SUM_TOLERANCE = 0.01
 
 
 def plot_localization(
-    features: Array,
-    frame_hop_seconds: float,
-    grid: SegmentGrid,
-    class_names: Sequence[str],
+    view: ClipView,
     localization: Array,
     global_attention: Array | None,
-    events: Sequence[Event] | None,
-    tags: Sequence[int] = (),
     scores: Array | None = None,
-    num_valid_segments: int | None = None,
-    feature_kind: str = "log_mel",
-    title: str = "",
     max_classes: int = 8,
     background: bool = False,
 ) -> Figure:
@@ -50,26 +40,17 @@ def plot_localization(
     the curve, which has nothing to do with one class more than with another. As Z_loc
     sums to 1 over all classes, it goes to some class where nothing happens too: there
     the curve should be low, unless there is a `background` to take it. The map's
-    colours go linearly from 0 to the highest value shown; its title gives that, and the
-    1/C of a map that prefers no class.
+    colours go linearly from 0 to the highest value shown; its caption gives that, and
+    the 1/C of a map that prefers no class.
 
     Args:
-      features: (frames, F), valid frames only.
-      frame_hop_seconds: time from one frame to the next.
-      grid: where the segments lie in time.
-      class_names: C names.
+      view: the clip.
       localization: (T, C), Z_loc of Eq. (6), in [0, 1], summing to 1 over the classes;
         an architecture's output `localization` for the clip.
       global_attention: (T,), Z_att of Eq. (3), in [0, 1]; the output
         `global_attention`. None for a model that has none: there is no curve then.
-      events: the true events; empty where nothing happens, None where they are unknown.
-      tags: classes that the clip is tagged with; those of the events need not be named.
       scores: (C,), which absent classes come first, such as clip probabilities; by
         default the highest value of the map.
-      num_valid_segments: how many segments from the first on are no padding; None
-        stands for all. Only these are shown.
-      feature_kind: `log_mel`, `constant_q` or `embedding`, for the labels of the axis.
-      title: of the figure.
       max_classes: lines of the map at most.
       background: whether a part of the map belongs to no class and is not given, so
         that the classes may sum to less than 1.
@@ -79,13 +60,12 @@ def plot_localization(
 
     Raises:
       InputError: shapes that do not fit, values outside their range, NaN or infinite,
-        a map that does not sum to 1 over the classes, class indices or settings outside
-        their range.
+        a map that does not sum to 1 over the classes, or no class to show.
     """
-    num_classes = len(class_names)
-    located = clip_view.valid_segments(
-        localization, (num_classes,), num_valid_segments, "localization"
-    )
+    outputs = {"localization": localization}
+    if global_attention is not None:
+        outputs["global_attention"] = global_attention
+    located, *curves = view.valid(outputs, curves=("global_attention",))
     sums = located.sum(axis=1)
     off = sums - 1 if background else np.abs(sums - 1)
     furthest = int(off.argmax())
@@ -96,17 +76,12 @@ def plot_localization(
             " that num_valid_segments should leave out, or attention, which sums to 1"
             " over time?"
         )
-    curve = None
-    if global_attention is not None:
-        curve = _valid_curve(global_attention, localization, num_valid_segments)
-    view = clip_view.ClipView(
-        features, frame_hop_seconds, grid, class_names, events, tags, feature_kind
-    )
+    if curves and curves[0].max() > 1:
+        raise InputError(
+            f"global_attention: found {curves[0].max():.4g}, expected at most 1"
+        )
     shown = view.choose(located.max(axis=0) if scores is None else scores, max_classes)
-    heights = [clip_view.class_panel_inches(shown)]
-    if curve is not None:
-        heights.append(_CURVE_INCHES)
-    figure, panels = view.figure(shown, len(located), heights, title)
+    figure, panels = view.figure(shown, len(located), 1, *[_CURVE_INCHES] * len(curves))
     view.draw_classes(
         panels[0],
         located,
@@ -115,35 +90,17 @@ def plot_localization(
         "share",
         "localisation; all classes"
         f"{' and the background' if background else ''} sum to 1 at any time",
-        1 / (num_classes + background),
+        1 / (len(view.class_names) + background),
     )
-    if curve is not None:
-        _draw_curve(panels[1], curve, grid, view.events_of(shown))
+    for axes, curve in zip(panels[1:], curves):
+        _draw_curve(axes, curve, view.grid, view.events_of(shown))
     return figure
-
-
-def _valid_curve(
-    global_attention: Array, localization: Array, num_valid: int | None
-) -> Array:
-    if len(np.atleast_1d(global_attention)) != len(localization):
-        raise InputError(
-            f"global_attention {np.shape(global_attention)} and localization"
-            f" {np.shape(localization)}: expected as many segments in both"
-        )
-    curve = clip_view.valid_segments(
-        global_attention, (), num_valid, "global_attention"
-    )
-    if curve.max() > 1:
-        raise InputError(
-            f"global_attention: found {curve.max():.4g}, expected at most 1"
-        )
-    return curve
 
 
 def _draw_curve(
     axes: Axes, curve: Array, grid: SegmentGrid, events: Sequence[Event]
 ) -> None:
-    """The curve as steps, one a segment, over the true events' time."""
+    """The curve as steps, one for each segment, over the true events' time."""
     for event in events:
         # opaque, so that events at the same time look as one does
         axes.axvspan(
@@ -162,13 +119,6 @@ def _draw_curve(
     )
     axes.set_ylim(-0.03, 1.03)
     axes.set_yticks((0, 0.5, 1))
-    axes.grid(axis="y", color="0.85")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    kit.open_panel(axes, "y")
     shaded = "; shaded: true events" if events else ""
-    axes.set_title(
-        f"global attention, one for all classes{shaded}",
-        loc="left",
-        fontsize=9,
-        color="0.25",
-    )
+    kit.caption(axes, f"global attention, one for all classes{shaded}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar
+
+from tfweak.errors import InputError
 
 Settings = Mapping[str, Any]
 
@@ -67,8 +69,12 @@ class ResultTable:
         first step, and the settings of its model.
       metrics: names of `evaluation.metrics.METRICS`, the first that the references are
         of.
-      by_class: one of them that is tabled by class, too.
-      compared: two rows that the figures compare.
+      by_class: a metric that is tabled by class, too.
+      compared: two rows that the figures compare, or none.
+
+    Raises:
+      InputError: no rows, columns or metrics; rows described by different heads; a
+        reference of an unknown column; unknown rows compared.
     """
 
     kind: ClassVar[str] = "table"
@@ -91,4 +97,30 @@ class ResultTable:
         "validation mAP",
     )
     by_class: str | None = None
-    compared: tuple[str, str] = ("unsupervised", "self")
+    compared: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        where = f"table {self.name!r}"
+        systems = {**self.rows, **self.more_rows}
+        if not self.rows or not self.columns or not self.metrics:
+            raise InputError(f"{where}: needs at least one row, column and metric")
+        heads = list(next(iter(self.rows.values())).description)
+        for row, system in systems.items():
+            if list(system.description) != heads:
+                raise InputError(
+                    f"{where}, row {row!r}: described by {list(system.description)},"
+                    f" the first row by {heads}; expected the same"
+                )
+            check_known(system.reference, self.columns, f"{where}, row {row!r}")
+        check_known(self.compared, systems, f"{where}, compared")
+
+
+def check_known(names: Iterable[str], known: Collection[str], where: str) -> None:
+    """Refuses names that are not known.
+
+    Raises:
+      InputError: saying which there are.
+    """
+    for name in names:
+        if name not in known:
+            raise InputError(f"{where}: {name!r} is none of {list(known)}")

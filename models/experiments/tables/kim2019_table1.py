@@ -83,8 +83,8 @@ TABLE = ResultTable(
             _kim2019.SELF_ACTIVATION,
         ),
     },
-    # Adam with 1e-4, the best of the first 50 epochs; the batch size is not printed. A head
-    # on embeddings starts from random weights and takes the usual 1e-3.
+    # Adam with 1e-4, the best of the first 50 epochs; the batch size is not printed. A
+    # head on embeddings starts from random weights and takes the usual 1e-3.
     training={
         "log_mel": {
             "init": "hub",
@@ -102,4 +102,5 @@ TABLE = ResultTable(
     },
     pretraining=kim2019_table2.TABLE.training,
     pretraining_model={"pooling": "average"},
+    compared=("unsupervised", "self"),
 )

@@ -66,4 +66,5 @@ TABLE = ResultTable(
             "mixup": 0.0,
         },
     },
+    compared=("unsupervised", "self"),
 )

@@ -37,6 +37,7 @@ tfweak.models tfweak.models.architecture
 tfweak.models.networks
 tfweak.models.architectures
 tfweak.models.runs
+tfweak.models.experiments.table
 tfweak.models.experiments.tables
 tfweak.models.experiments
 tfweak.models.commands

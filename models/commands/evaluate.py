@@ -2,8 +2,8 @@
 
   tfweak-evaluate --run=RUN --data=DIR --out=metrics.json
 
-Writes mAP, AUC, d', lwlrap and EER, averaged and per class, and prints them as a table.
-Clips with strong labels add the F1 of the localisation.
+Writes every metric (mAP, AUC, d', lwlrap, EER and your own), averaged and by class, and
+prints them as a table. Clips with strong labels add those of the localisation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
-from typing import Any
 
 from absl import flags
 
@@ -57,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(_: list[str]) -> None:
     out = console.output_file("out", _OUT.value)
-    from tfweak.evaluation import tagging
+    from tfweak.evaluation import summary
 
     from ..runs import run_folder, scoring, seen_clips
 
@@ -71,24 +70,8 @@ def _main(_: list[str]) -> None:
         )
     result = scoring.evaluate(run, data, _BATCH_SIZE.value)
     atomic.write_text(out, json.dumps(result, indent=1, ensure_ascii=False))
-    print(tagging.format_table(result))
-    if "localisation" in result:
-        tables = result["localisation"]
-        print(f"localisation of {tables['num_clips']:,} clips with strong labels:")
-        print(_localisation("segment predictions", tables))
-        if "z_loc" in tables:
-            print(_localisation("localisation map", tables["z_loc"]))
-        print("the same under thresholds from the tags of the validation clips alone:")
-        print(_localisation("segment predictions", tables["from_tags"]))
+    print(summary.to_text(result))
     print(f"written to {pathlib.Path(out)}")
-
-
-def _localisation(of: str, tables: dict[str, Any]) -> str:
-    return (
-        f"  {of}: segment F1 {tables['segment_based']['micro_f1']:.4f} micro,"
-        f" {tables['segment_based']['macro_f1']:.4f} macro;"
-        f" event F1 {tables['event_based']['micro_f1']:.4f} micro"
-    )
 
 
 if __name__ == "__main__":

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfweak.data import parsing, sources
+from tfweak.evaluation.metrics import METRICS
 from tfweak.labels import ClassList, Event
 from tfweak.plots import comparison, curves, kit, localization
 from tfweak.plots.clip_view import ClipView
 from tfweak.typing import Array
 
 from ..runs import run_folder, seen_clips
+from .results import Results
 from .trials import Trial
 
 PICTURES = 3
@@ -24,8 +26,6 @@ CURVES = {
     "val_mAP": "validation mAP",
     "pseudo_positive": "pseudo-positive share of segments",
 }
-
-Results = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 
 
 class Example(NamedTuple):
@@ -45,10 +45,7 @@ class Example(NamedTuple):
 
 
 def write(
-    folder: pathlib.Path,
-    trials: Mapping[str, Mapping[str, Sequence[Trial]]],
-    results: Results,
-    compared: tuple[str, str],
+    folder: pathlib.Path, results: Results, compared: tuple[str, ...]
 ) -> dict[str, pathlib.Path]:
     """Draws what the trials allow.
 
@@ -60,8 +57,8 @@ def write(
 
     Args:
       folder: where the pictures go.
-      trials, results: by row and column.
-      compared: the two rows.
+      results: of the trials.
+      compared: the two rows, or none.
 
     Returns:
       The files, by what they show.
@@ -69,66 +66,56 @@ def write(
     folder.mkdir(exist_ok=True)
     files = {}
     for name, what in CURVES.items():
-        by_system = {
-            row if len(cells) == 1 else f"{row}, {column}": values
-            for row, cells in results.items()
-            for column, cell in cells.items()
-            if (values := curve(cell, name)) is not None
-        }
+        by_system = results.curves(name)
         if by_system:
             files[what] = folder / kit.file_name(name)
             kit.save(curves.plot_curves(by_system, what), files[what])
-    for column in next(iter(results.values())):
-        kept = {
-            row: cells[column][0]
-            for row, cells in trials.items()
-            if (cells[column][0].test_data or cells[column][0].is_cross_validated)
-            and (cells[column][0].model_folder / "model.keras").exists()
-        }
-        if not kept:
-            continue
-        data = _measured_clips(next(iter(kept.values())))
-        both = set(compared) <= set(kept)
-        if both and data.num_strong:
-            files.update(_gains(folder, column, data, results, compared))
-        loaded = {
-            row: run_folder.load(trial.model_folder) for row, trial in kept.items()
-        }
-        examples = {
-            row: _examples(clips, run) if (clips := _unseen(data, kept[row])) else []
-            for row, run in loaded.items()
-        }
-        attentive = [
-            row for row in compared if both and _has(loaded[row], "attention_logits")
-        ]
-        if len(attentive) == len(compared):
-            for shown in zip(*(examples[row] for row in compared)):
-                name = shown[0].clip_id
-                path = folder / kit.file_name(f"attention_{column}_{name}")
-                systems = {row: (loaded[row], c) for row, c in zip(compared, shown)}
-                kit.save(_attention(systems), path)
-                files[f"attention on {name}, {column}"] = path
-        for row, run in loaded.items():
-            for clip in examples[row] if _has(run, "localization") else ():
-                name = clip.clip_id
-                path = folder / kit.file_name(f"localization_{row}_{column}_{name}")
-                kit.save(_localization(run, clip), path)
-                files[f"localisation by {row} on {name}, {column}"] = path
+    for column in results.columns:
+        first = {row: cells[column][0] for row, cells in results.trials.items()}
+        kept = {row: trial for row, trial in first.items() if _is_kept(trial)}
+        if kept:
+            files.update(_of_column(folder, column, results, kept, compared))
     return files
 
 
-def curve(cell: Sequence[Mapping[str, Any]], name: str) -> list[float] | None:
-    """Mean over trials and folds of a column of the history, (epochs,), or None."""
-    histories = [
-        [row[name] for row in history]
-        for result in cell
-        for history in result.get("history", ())
-        if history and name in history[0]
-    ]
-    if not histories:
-        return None
-    shortest = min(map(len, histories))
-    return np.mean([values[:shortest] for values in histories], axis=0).tolist()
+def _is_kept(trial: Trial) -> bool:
+    """Whether there is a model that was tested."""
+    tested = trial.test_data or trial.is_cross_validated
+    return bool(tested) and (trial.model_folder / "model.keras").exists()
+
+
+def _of_column(
+    folder: pathlib.Path,
+    column: str,
+    results: Results,
+    kept: Mapping[str, Trial],
+    compared: tuple[str, ...],
+) -> dict[str, pathlib.Path]:
+    """The pictures of test clips in one column, of the systems with a model."""
+    files = {}
+    data = _measured_clips(next(iter(kept.values())))
+    both = bool(compared) and set(compared) <= set(kept)
+    if both and data.num_strong:
+        files.update(_gains(folder, column, data, results, compared))
+    loaded = {row: run_folder.load(trial.model_folder) for row, trial in kept.items()}
+    examples = {
+        row: _examples(clips, run) if (clips := _unseen(data, kept[row])) else []
+        for row, run in loaded.items()
+    }
+    if both and all(_has(loaded[row], "attention_logits") for row in compared):
+        for shown in zip(*(examples[row] for row in compared)):
+            name = shown[0].clip_id
+            path = folder / kit.file_name(f"attention_{column}_{name}")
+            systems = {row: (loaded[row], c) for row, c in zip(compared, shown)}
+            kit.save(_attention(systems), path)
+            files[f"attention on {name}, {column}"] = path
+    for row, run in loaded.items():
+        for clip in examples[row] if _has(run, "localization") else ():
+            name = clip.clip_id
+            path = folder / kit.file_name(f"localization_{row}_{column}_{name}")
+            kit.save(_localization(run, clip), path)
+            files[f"localisation by {row} on {name}, {column}"] = path
+    return files
 
 
 def _gains(
@@ -136,20 +123,20 @@ def _gains(
     column: str,
     data: sources.ClipData,
     results: Results,
-    compared: tuple[str, str],
+    compared: tuple[str, ...],
 ) -> dict[str, pathlib.Path]:
     durations = _mean_durations(data)
-    gains = _class_gains(*(results[row][column] for row in compared))
-    repeated = len(results[compared[0]][column]) > 1
-    names = [name for name in gains if name in durations]
-    if len(names) < 2:
+    found = results.gains(METRICS.get("mAP"), column, *compared)
+    gains = {name: gain for name, gain in found.items() if name in durations}
+    if len(gains) < 2:
         return {}
     path = folder / kit.file_name(f"improvement_by_duration_{column}")
+    repeated = len(results.trials[compared[0]][column]) > 1
     figure = comparison.plot_improvement_by_duration(
-        names,
-        [durations[name] for name in names],
-        [gains[name][0] for name in names],
-        [gains[name][1] for name in names] if repeated else None,
+        list(gains),
+        [durations[name] for name in gains],
+        [gain.mean for gain in gains.values()],
+        [gain.standard_error or 0.0 for gain in gains.values()] if repeated else None,
         title=f"{compared[1]} against {compared[0]}, {column}",
     )
     kit.save(figure, path)
@@ -171,28 +158,6 @@ def _mean_durations(data: sources.ClipData) -> dict[str, float]:
                 length = event.offset_seconds - event.onset_seconds
                 lengths.setdefault(event.label, []).append(length)
     return {data.classes.names[c]: float(np.mean(v)) for c, v in lengths.items()}
-
-
-def _class_gains(
-    one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]
-) -> dict[str, tuple[float, float]]:
-    """Class name -> mean and standard error over trials of the gain in AP."""
-    gains: dict[str, list[float]] = {}
-    for a, b in zip(one, other):
-        if "metrics" not in a or "metrics" not in b:
-            continue
-        theirs = b["metrics"]["classes"]
-        for name, values in a["metrics"]["classes"].items():
-            before, after = values["mAP"], theirs[name]["mAP"]
-            if before is not None and after is not None:
-                gains.setdefault(name, []).append(after - before)
-    return {
-        name: (
-            float(np.mean(values)),
-            float(np.std(values, ddof=1) / len(values) ** 0.5) if values[1:] else 0.0,
-        )
-        for name, values in gains.items()
-    }
 
 
 def _unseen(data: sources.ClipData, trial: Trial) -> sources.ClipData | None:

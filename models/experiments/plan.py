@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
-import types
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from tfweak.errors import InputError
+from tfweak.learning.precision import resolve_precision
 
 from ..architecture import ARCHITECTURES, Architecture, create
 from ..runs import trainer
-from ..runs.config import TrainConfig, training_settings
+from ..runs.config import NOT_OF_TRIALS, TrainConfig, training_settings
 from . import tables
+from .report import settings_note
 from .spec import Experiment
 from .trials import Trial
+
+T = TypeVar("T")
 
 _ALPHA_SEED = 10_000  # the search's seeds are not those of the trials
 
@@ -36,13 +40,11 @@ class Plan:
         self._kind = "log_mel"
         if self.defaults is trainer.EMBEDDING_DEFAULTS:
             self._kind = "audio_embedding"
-        self.table: types.ModuleType = tables.find(experiment.table)
-        known = {**self.table.ROWS, **self.table.MORE_ROWS}
-        self.rows: dict[str, tables.Row] = _chosen(
-            "rows", experiment.rows, known, self.table.ROWS
-        )
-        self.columns: dict[str, tables.Column] = _chosen(
-            "columns", experiment.columns, self.table.COLUMNS, self.table.COLUMNS
+        self.table = tables.find(experiment.table)
+        known = {**self.table.rows, **self.table.more_rows}
+        self.rows = _chosen("rows", experiment.rows, known, self.table.rows)
+        self.columns = _chosen(
+            "columns", experiment.columns, self.table.columns, self.table.columns
         )
 
     def cells(self) -> Iterator[tuple[str, str]]:
@@ -81,7 +83,7 @@ class Plan:
         """Of a trial, but for its `out`."""
         given, chosen = self.experiment, self.rows[row]
         settings: dict[str, Any] = {
-            **self.table.TRAINING[self._kind],
+            **self.table.training.get(self._kind, {}),
             **chosen.training,
             **training_settings(given.training, "training"),
         }
@@ -100,13 +102,31 @@ class Plan:
             **settings,
         )
 
+    def _in_force(self, row: str, column: str, alpha: float | None) -> dict[str, Any]:
+        """All settings of a trial, but for its data and its seed."""
+        config = self.config(row, column, self.experiment.seed, alpha)
+        model = self.model(row)
+        source = "the run" if config.init.startswith("run:") else "training clips"
+        return {
+            "model": model.name,
+            **{name: getattr(model, name) for name in sorted(self._fields(row))},
+            **{
+                name: getattr(self.defaults, name) if value is None else value
+                for name, value in dataclasses.asdict(config).items()
+                if name not in NOT_OF_TRIALS
+            },
+            "precision": resolve_precision(config.precision),
+            "bias initialisation": "class frequencies",
+            "input standardisation": source if _standardises(model) else "none",
+        }
+
     def pretraining(self) -> Trial | None:
         """Step 1 of two-step transfer, or None where no column wants it."""
         given = self.experiment
         if not any(column.pretrained for column in self.columns.values()):
             return None
         settings = {
-            **self.table.PRETRAINING[self._kind],
+            **self.table.pretraining.get(self._kind, {}),
             **training_settings(given.pretraining, "pretraining"),
         }
         # what validates or tests the second step has no part in the first
@@ -117,7 +137,7 @@ class Plan:
             exclude_data=tested,
             classes=given.pretrain_classes,
             model=given.model,
-            model_settings={**given.model_settings, **self.table.PRETRAINING_MODEL},
+            model_settings={**given.model_settings, **self.table.pretraining_model},
             seed=given.seed,
             **settings,
         )
@@ -196,20 +216,16 @@ class Plan:
             where += f", tested on {names_of(given.test_data)}"
         if not given.folds and not given.valid_data:
             where += (
-                "; a tenth of the training clips, dealt by the trial's seed, chooses"
-                " the epoch"
+                "; a part of the training clips (valid_fraction), dealt by the trial's"
+                " seed, chooses the epoch"
             )
         notes = [
             f"{given.trials} trials, seeds {given.seed} to"
             f" {given.seed + given.trials - 1}; {where}."
         ]
-        settings = {**self.table.TRAINING[self._kind], **given.training}
-        shown = [f"{name}={value}" for name, value in settings.items()]
-        for name, value in given.model_settings.items():
-            takers = [row for row in self.rows if self.takes(row, name)]
-            of = f" (of {', '.join(takers)})" if len(takers) < len(self.rows) else ""
-            shown.append(f"{name}={value}{of}")
-        notes.append(f"Settings: {'; '.join(shown)}.")
+        notes.append(
+            settings_note({c: self._in_force(*c, alphas.get(c)) for c in self.cells()})
+        )
         if self.pretraining():
             notes.append(
                 f"Step 1 was trained on {names_of(given.pretrain_data)}, without the"
@@ -224,9 +240,14 @@ class Plan:
         return notes
 
 
+@functools.cache
+def _standardises(model: Architecture) -> bool:
+    return "standardisation" in {layer.name for layer in model.build().layers}
+
+
 def _chosen(
-    flag: str, wanted: Sequence[str], known: Mapping[str, Any], default: Sequence[str]
-) -> dict[str, Any]:
+    flag: str, wanted: Sequence[str], known: Mapping[str, T], default: Iterable[str]
+) -> dict[str, T]:
     for name in wanted:
         if name not in known:
             raise InputError(f"{flag}={name}: there are {', '.join(known)}")

@@ -1,21 +1,20 @@
-"""The trials of an experiment as tables with tests."""
+"""The trials of an experiment as tables with tests, notes and figures."""
 
 from __future__ import annotations
 
 import pathlib
-import types
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from tfweak import atomic
 from tfweak.errors import InputError
+from tfweak.evaluation.metrics import METRICS
 
-from . import figures, result_tables, table_formats, tables
-from .tables import Row
+from . import figures, table_formats
+from .results import AVERAGE, Results
+from .table import ResultTable, System
+from .trial_tables import Measured, TrialTable
 from .trials import Trial
-
-Trials = Mapping[str, Mapping[str, Sequence[Trial]]]
-Results = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 
 FORMATS = {
     "json": table_formats.to_json,
@@ -24,56 +23,21 @@ FORMATS = {
 }
 
 
-class Measure(NamedTuple):
-    """Where a metric stands in a trial's result, and how tables print it.
-
-    Attributes:
-      path: keys, outermost first.
-      scale: printed values are so many times the metric.
-      decimals: that are printed.
-    """
-
-    path: tuple[str, ...]
-    scale: float = 100.0
-    decimals: int = 2
-
-
-def _f1(kind: str, mean: str, *of: str) -> Measure:
-    return Measure(("metrics", "localisation", *of, kind, mean))
-
-
-TAGS_ALONE = "thresholds from tags"
-
-METRICS = {
-    "mAP": Measure(("metrics", "mAP")),
-    "EER": Measure(("metrics", "EER"), scale=1, decimals=3),
-    "segment F1, micro": _f1("segment_based", "micro_f1"),
-    "segment F1, macro": _f1("segment_based", "macro_f1"),
-    "event F1, micro": _f1("event_based", "micro_f1"),
-    f"segment F1, micro, {TAGS_ALONE}": _f1("segment_based", "micro_f1", "from_tags"),
-    f"segment F1, macro, {TAGS_ALONE}": _f1("segment_based", "macro_f1", "from_tags"),
-    f"event F1, micro, {TAGS_ALONE}": _f1("event_based", "micro_f1", "from_tags"),
-    "segment F1 of Z_loc, micro": _f1("segment_based", "micro_f1", "z_loc"),
-    "segment F1 of Z_loc, macro": _f1("segment_based", "macro_f1", "z_loc"),
-    f"segment F1 of Z_loc, micro, {TAGS_ALONE}": _f1(
-        "segment_based", "micro_f1", "from_tags", "z_loc"
-    ),
-    f"segment F1 of Z_loc, macro, {TAGS_ALONE}": _f1(
-        "segment_based", "macro_f1", "from_tags", "z_loc"
-    ),
-    "validation mAP": Measure(("mean_valid_mAP",)),
-    "validation mAP, last epoch": Measure(("last_valid_mAP",)),
-}
-
-
 def write(
     out: pathlib.Path,
-    module: types.ModuleType,
-    rows: Mapping[str, Row],
-    trials: Trials,
+    table: ResultTable,
+    rows: Mapping[str, System],
+    trials: Mapping[str, Mapping[str, Sequence[Trial]]],
     notes: Sequence[str],
 ) -> dict[str, pathlib.Path]:
     """Writes the table, the one by class where there is one, and the figures.
+
+    Args:
+      out: folder.
+      table: whose trials these are.
+      rows: the systems that were run.
+      trials: by row and column.
+      notes: what is said below the table of how it was made.
 
     Returns:
       The files, by kind.
@@ -81,183 +45,126 @@ def write(
     Raises:
       InputError: when every trial failed.
     """
-    results = {
-        row: {
-            column: [_with_last_epoch(trial.result() or {}) for trial in cell]
-            for column, cell in cells.items()
-        }
-        for row, cells in trials.items()
-    }
-    failures = _failures(results)
-    metrics = _metrics(module, rows, results)
-    if not metrics:
+    results = Results(trials)
+    failures = list(_failures(results))
+    measured = [
+        Measured(METRICS.get(name), values, _references(rows, results.columns))
+        if name == table.metrics[0]
+        else Measured(METRICS.get(name), values)
+        for name in table.metrics
+        if (values := results.values(METRICS.get(name)))
+    ]
+    if not measured:
         raise InputError(f"every trial failed: {'; '.join(failures[:1])}")
-    described = {row: dict(rows[row].description) for row in results}
-    columns = list(next(iter(results.values())))
+    described = {name: system.description for name, system in rows.items()}
     notes = [*notes, *failures, *_parameters(results), *_pseudo_positive(results)]
-    table = result_tables.TrialTable(
-        module.TITLE, described, columns, metrics, notes, row_header="system"
+    files = _render(
+        out / "table",
+        TrialTable(table.title, described, results.columns, measured, notes, "system"),
     )
-    files = _render(out, "table", table)
-    by_class = _by_class(module, rows, results)
-    if by_class is not None:
-        table = result_tables.TrialTable(
-            f"{module.TITLE}, by class",
+    if table.by_class and results.class_names:
+        metric = METRICS.get(table.by_class)
+        # of the first way of training, as papers print such tables for one
+        values = results.by_class(metric, results.columns[0])
+        classes = [*results.class_names, AVERAGE]
+        references = {
+            name: {c: t for c, t in row.class_references.items() if c in classes}
+            for name, row in rows.items()
+        }
+        by_class = TrialTable(
+            f"{table.title}, by class",
             described,
-            list(next(iter(by_class.values.values()))),
-            [by_class],
+            classes,
+            [Measured(metric, values, references)],
             row_header="system",
             compare_columns=False,
         )
-        for kind, path in _render(out, "classes", table).items():
+        for kind, path in _render(out / "classes", by_class).items():
             files[f"{kind} by class"] = path
-    compared = getattr(module, "COMPARED", tables.COMPARED)
-    return {**files, **figures.write(out / "figures", trials, results, compared)}
+    return {**files, **figures.write(out / "figures", results, table.compared)}
 
 
-def _with_last_epoch(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Adds `last_valid_mAP`: where it is below the best, the training overfitted."""
-    if "history" not in result:
-        return dict(result)
-    last = [epochs[-1]["val_mAP"] for epochs in result["history"]]
-    return {**result, "last_valid_mAP": sum(last) / len(last)}
+def settings_note(cells: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
+    """All settings in force as one note, each once.
+
+    Args:
+      cells: (row, column) -> settings by name, all that were in force there.
+
+    Returns:
+      Such as `Settings: epochs=5; supervision=none (average), self (self).`
+    """
+    names = dict.fromkeys(name for settings in cells.values() for name in settings)
+    shown = []
+    for name in names:
+        takers: dict[str, list[tuple[str, str]]] = {}
+        for cell, settings in cells.items():
+            if name in settings:
+                takers.setdefault(_shown(settings[name]), []).append(cell)
+        values = [
+            value if len(of) == len(cells) else f"{value} ({_cells(of, list(cells))})"
+            for value, of in takers.items()
+        ]
+        shown.append(f"{name}={', '.join(values)}")
+    return f"Settings: {'; '.join(shown)}."
 
 
-def _render(
-    out: pathlib.Path, name: str, table: result_tables.TrialTable
-) -> dict[str, pathlib.Path]:
-    files = {suffix: out / f"{name}.{suffix}" for suffix in FORMATS}
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "/".join(map(_shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
+
+
+def _cells(chosen: list[tuple[str, str]], known: list[tuple[str, str]]) -> str:
+    """Cells by row or column alone, where they are whole rows or columns."""
+    for axis in (0, 1):
+        names = dict.fromkeys(cell[axis] for cell in chosen)
+        if chosen == [cell for cell in known if cell[axis] in names]:
+            return ", ".join(names)
+    return ", ".join(map("/".join, chosen))
+
+
+def _references(
+    rows: Mapping[str, System], columns: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    return {
+        name: {c: t for c, t in system.reference.items() if c in columns}
+        for name, system in rows.items()
+    }
+
+
+def _render(path: pathlib.Path, table: TrialTable) -> dict[str, pathlib.Path]:
+    files = {suffix: path.with_suffix(f".{suffix}") for suffix in FORMATS}
     for suffix, render in FORMATS.items():
         atomic.write_text(files[suffix], render(table))
     return files
 
 
-def _metrics(
-    module: types.ModuleType, rows: Mapping[str, Row], results: Results
-) -> list[result_tables.Metric]:
-    """The metrics of a table that some trial has."""
-    found = []
-    wanted = getattr(module, "METRICS", tables.METRICS)
-    for name in wanted:
-        measure = METRICS[name]
-        values = _gathered(results, measure.path)
-        if not _any(values):
-            continue
-        references: dict[str, dict[str, str]] = {}
-        if name == wanted[0]:
-            references = {
-                row: {c: t for c, t in rows[row].reference.items() if c in cells}
-                for row, cells in results.items()
-            }
-        found.append(
-            result_tables.Metric(
-                name, values, references, measure.scale, measure.decimals
-            )
-        )
-    return found
+def _failures(results: Results) -> Iterator[str]:
+    for row, column, cell in results:
+        for number, result in enumerate(cell):
+            if result.error:
+                yield f"Trial {number} of {row}, {column} failed: {result.error}"
 
 
-def _by_class(
-    module: types.ModuleType, rows: Mapping[str, Row], results: Results
-) -> result_tables.Metric | None:
-    """A metric whose columns are the classes and their mean.
-
-    Of the first way of training, as papers print such tables for one.
-    """
-    metric = getattr(module, "BY_CLASS", None)
-    names = next(
-        (
-            list(result["metrics"]["classes"])
-            for cells in results.values()
-            for cell in cells.values()
-            for result in cell
-            if "metrics" in result
-        ),
-        None,
-    )
-    if metric is None or names is None:
-        return None
-    paths: dict[str, tuple[str, ...]] = {
-        name: ("metrics", "classes", name, metric) for name in names
-    }
-    paths["average"] = ("metrics", metric)
-    values = {
-        row: {
-            name: [_at(result, path) for result in cell] for name, path in paths.items()
-        }
-        for row, cells in results.items()
-        for cell in list(cells.values())[:1]
-    }
-    references = {
-        row: {n: t for n, t in rows[row].class_references.items() if n in paths}
-        for row in results
-    }
-    measure = METRICS[metric]
-    return result_tables.Metric(
-        metric, values, references, measure.scale, measure.decimals
-    )
-
-
-def _gathered(
-    results: Results, path: Sequence[str]
-) -> dict[str, dict[str, list[float | None]]]:
-    return {
-        row: {column: [_at(r, path) for r in cell] for column, cell in cells.items()}
-        for row, cells in results.items()
-    }
-
-
-def _any(values: Mapping[str, Mapping[str, Sequence[float | None]]]) -> bool:
-    return any(
-        value is not None
-        for cells in values.values()
-        for cell in cells.values()
-        for value in cell
-    )
-
-
-def _at(document: Any, path: Sequence[str]) -> float | None:
-    for key in path:
-        if document is None:
-            return None
-        document = document.get(key)
-    return document
-
-
-def _failures(results: Results) -> list[str]:
-    return [
-        f"Trial {number} of {row}, {column} failed: {result['error']}"
-        for row, cells in results.items()
-        for column, cell in cells.items()
-        for number, result in enumerate(cell)
-        if "error" in result
-    ]
-
-
-def _parameters(results: Results) -> list[str]:
+def _parameters(results: Results) -> Iterator[str]:
     counts = {
-        row: result["parameters"]
-        for row, cells in results.items()
-        for cell in cells.values()
+        row: result.num_parameters
+        for row, _, cell in results
         for result in cell[:1]
-        if "parameters" in result
+        if result.num_parameters
     }
-    if not counts:
-        return []
-    listed = ", ".join(f"{row} {count:,}" for row, count in counts.items())
-    return [f"Trainable parameters: {listed}."]
+    if counts:
+        listed = ", ".join(f"{row} {count:,}" for row, count in counts.items())
+        yield f"Trainable parameters: {listed}."
 
 
-def _pseudo_positive(results: Results) -> list[str]:
-    notes = []
-    for row, cells in results.items():
-        for column, cell in cells.items():
-            curve = figures.curve(cell, "pseudo_positive")
-            if curve is not None:
-                notes.append(
-                    f"Pseudo-positive share of the segments of present classes, {row},"
-                    f" {column}: {curve[0]:.2f} in the first epoch,"
-                    f" {curve[len(curve) // 2]:.2f} in the middle, {curve[-1]:.2f} in"
-                    " the last (mean over trials)."
-                )
-    return notes
+def _pseudo_positive(results: Results) -> Iterator[str]:
+    for row, column, _ in results:
+        curve = results.curve(row, column, "pseudo_positive")
+        if curve is not None:
+            yield (
+                f"Pseudo-positive share of the segments of present classes, {row},"
+                f" {column}: {curve[0]:.2f} in the first epoch,"
+                f" {curve[len(curve) // 2]:.2f} in the middle, {curve[-1]:.2f} in"
+                " the last (mean over trials)."
+            )

@@ -9,7 +9,7 @@ from tfweak.cli.flags import REQUIRED, check, option
 from tfweak.errors import InputError
 
 from ..architecture import ARCHITECTURES
-from .tables import names
+from .tables import TABLES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Experiment:
       alphas: attention weights to choose from; none are searched where it is empty.
     """
 
-    table: str = option(REQUIRED, "what to run", choices=names)
+    table: str = option(REQUIRED, "what to run", choices=TABLES.names)
     out: str = option(REQUIRED, "folder of the experiment")
     train_data: tuple[str, ...] = option((), "folders to train on")
     fold_data: tuple[str, ...] = option(

@@ -15,9 +15,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfweak.evaluation import statistics
+from tfweak.evaluation.metrics import Metric
 from tfweak.evaluation.statistics import Comparison, Summary
 
-from .result_tables import Metric, TrialTable
+from .trial_tables import Comparisons, Measured, TrialTable
 
 _SIGNIFICANCE = 0.05
 _NOTHING = "-"
@@ -43,8 +44,8 @@ def to_json(table: TrialTable) -> str:
     """All of a table: each trial, summaries, and the comparisons both ways.
 
     Values are as measured, neither scaled nor rounded. `between_rows` is by column,
-    corrected by Holm within the column, `between_columns` by row, corrected over all
-    rows; differences are `one` - `other`.
+    `between_columns` by row, corrected by Holm as `TrialTable` says; differences are
+    `one` - `other`.
     """
     document = {
         "title": table.title,
@@ -56,15 +57,15 @@ def to_json(table: TrialTable) -> str:
         "columns": list(table.columns),
         "metrics": [
             {
-                "name": metric.name,
+                "name": measured.metric.name,
                 "cells": {
-                    row: {c: _cell(metric, row, c) for c in table.columns}
+                    row: {c: _cell(measured, row, c) for c in table.columns}
                     for row in table.rows
                 },
-                "between_rows": _listed(table.between_rows(metric)),
-                "between_columns": _listed(table.between_columns(metric)),
+                "between_rows": _listed(table.between_rows(measured)),
+                "between_columns": _listed(table.between_columns(measured)),
             }
-            for metric in table.metrics
+            for measured in table.metrics
         ],
         "notes": list(table.notes),
     }
@@ -74,15 +75,13 @@ def to_json(table: TrialTable) -> str:
 def to_markdown(table: TrialTable) -> str:
     """A table for a README: means, the paper's values, p values, notes."""
     blocks = [f"## {_markdown(table.title)}"]
-    for metric in table.metrics:
-        blocks.append(f"### {_markdown(metric.heading)}")
-        blocks.append(_counted(table, metric))
-        header, lines = _main_table(table, metric)
-        numbers = len(header) - 1 - len(table.descriptions)
-        aligned = ["---"] * (len(header) - numbers) + ["---:"] * numbers
-        blocks.append(_pipes(header, lines, aligned))
-        blocks.extend(_markdown_of_rows(table, metric))
-        blocks.extend(_markdown_of_columns(table, metric))
+    for measured in table.metrics:
+        blocks.append(f"### {_markdown(measured.heading)}")
+        blocks.append(_counted(table, measured))
+        header, lines = _main_table(table, measured)
+        blocks.append(_pipes(header, lines, 1 + len(table.descriptions)))
+        blocks.extend(_markdown_of_rows(table, measured))
+        blocks.extend(_markdown_of_columns(table, measured))
     if table.notes:
         blocks.append("\n".join(f"- {note}" for note in table.notes))
     return "\n\n".join(blocks) + "\n"
@@ -91,11 +90,11 @@ def to_markdown(table: TrialTable) -> str:
 def to_latex(table: TrialTable) -> str:
     """A `table` environment per metric; the document needs `booktabs`."""
     parts = []
-    for metric in table.metrics:
-        header, lines = _main_table(table, metric)
+    for measured in table.metrics:
+        header, lines = _main_table(table, measured)
         num_texts = 1 + len(table.descriptions)
         alignment = "l" * num_texts + "r" * (len(header) - num_texts)
-        caption = f"{table.title}: {metric.heading}. {_counted(table, metric)}"
+        caption = f"{table.title}: {measured.heading}. {_counted(table, measured)}"
         parts.append(
             "\n".join(
                 [
@@ -116,16 +115,18 @@ def to_latex(table: TrialTable) -> str:
     return "% needs \\usepackage{booktabs}\n" + "\n\n".join(parts) + "\n"
 
 
-def _main_table(table: TrialTable, metric: Metric) -> tuple[list[str], list[list[str]]]:
+def _main_table(
+    table: TrialTable, measured: Measured
+) -> tuple[list[str], list[list[str]]]:
     """Header and lines, as plain text; the paper's values beside ours where given."""
     header = [table.row_header, *table.descriptions]
     lines = [[row, *described.values()] for row, described in table.rows.items()]
-    most = max(_trial_counts(table, metric), default=0)
+    most = max(_trial_counts(table, measured), default=0)
     for column in table.columns:
         header.append(column)
-        printed = [metric.reference.get(row, {}).get(column) for row in table.rows]
+        printed = [measured.reference.get(row, {}).get(column) for row in table.rows]
         for line in lines:
-            line.append(_mean(metric, metric.summary(line[0], column), most))
+            line.append(_mean(measured.metric, measured.summary(line[0], column), most))
         if any(printed):
             header.append("paper")
             for line, text in zip(lines, printed):
@@ -136,20 +137,23 @@ def _main_table(table: TrialTable, metric: Metric) -> tuple[list[str], list[list
 def _mean(metric: Metric, summary: Summary | None, most: int) -> str:
     if summary is None:
         return _NOTHING
-    text = f"{metric.scale * summary.mean:.{metric.decimals}f}"
-    if summary.standard_error is not None:
-        text += f" ± {metric.scale * summary.standard_error:.{metric.decimals}f}"
+    values = [summary.mean, summary.standard_error]
+    text = " ± ".join(
+        f"{metric.scale * value:.{metric.decimals}f}"
+        for value in values
+        if value is not None
+    )
     return text if summary.num_trials == most else f"{text} (n = {summary.num_trials})"
 
 
-def _trial_counts(table: TrialTable, metric: Metric) -> set[int]:
-    found = (metric.summary(row, c) for row in table.rows for c in table.columns)
+def _trial_counts(table: TrialTable, measured: Measured) -> set[int]:
+    found = (measured.summary(row, c) for row in table.rows for c in table.columns)
     return {summary.num_trials for summary in found if summary}
 
 
-def _counted(table: TrialTable, metric: Metric) -> str:
+def _counted(table: TrialTable, measured: Measured) -> str:
     """How many trials the means are of."""
-    counts = _trial_counts(table, metric)
+    counts = _trial_counts(table, measured)
     if max(counts, default=0) < 2:
         return "One trial, no standard error." if counts else "No trial is done."
     return f"Mean ± standard error of {_span(counts)}."
@@ -160,16 +164,16 @@ def _span(counts: Collection[int]) -> str:
     return text if len(set(counts)) == 1 else f"{text}, or n where n is given"
 
 
-def _markdown_of_rows(table: TrialTable, metric: Metric) -> Iterator[str]:
+def _markdown_of_rows(table: TrialTable, measured: Measured) -> Iterator[str]:
     """A matrix of p values per column: above the diagonal, as p is symmetric.
 
     Where the columns are no settings, such as classes, one table: a line per pair.
     """
     rows = list(table.rows)
     if not table.compare_columns:
-        yield from _markdown_of_pairs(table, metric)
+        yield from _markdown_of_pairs(table, measured)
         return
-    for column, found in table.between_rows(metric).items():
+    for column, found in table.between_rows(measured).items():
         if not found:
             continue
         most = max(comparison.num_pairs for comparison in found.values())
@@ -179,41 +183,48 @@ def _markdown_of_rows(table: TrialTable, metric: Metric) -> Iterator[str]:
             lines.append([one, *[""] * i, *cells])
         yield _test_account(f"rows, {column}", list(found.values()))
         header = ["p (Holm)", *rows[1:]]
-        yield _pipes(header, lines, ["---"] + ["---:"] * (len(header) - 1))
+        yield _pipes(header, lines)
 
 
-def _markdown_of_pairs(table: TrialTable, metric: Metric) -> Iterator[str]:
-    by_column = table.between_rows(metric)
-    every = [found for cells in by_column.values() for found in cells.values()]
-    if not every:
-        return
-    most = max(comparison.num_pairs for comparison in every)
-    pairs = list(dict.fromkeys(pair for cells in by_column.values() for pair in cells))
-    lines = [
-        [" / ".join(pair), *(_p(by_column[c].get(pair), most) for c in table.columns)]
-        for pair in pairs
-    ]
-    fullest = max(by_column.values(), key=len)
-    yield _test_account("rows, each column by itself", list(fullest.values()))
-    header = ["p (Holm)", *table.columns]
-    yield _pipes(header, lines, ["---"] + ["---:"] * len(table.columns))
+def _markdown_of_pairs(table: TrialTable, measured: Measured) -> Iterator[str]:
+    """A line of p values per pair of rows, one for each column."""
+    by_column = table.between_rows(measured)
+    by_pair = {
+        " / ".join(pair): {
+            column: found.get(pair) for column, found in by_column.items()
+        }
+        for pair in itertools.combinations(table.rows, 2)
+        if any(pair in found for found in by_column.values())
+    }
+    yield from _lines_of_p("rows, all columns", by_column, by_pair)
 
 
-def _markdown_of_columns(table: TrialTable, metric: Metric) -> Iterator[str]:
+def _markdown_of_columns(table: TrialTable, measured: Measured) -> Iterator[str]:
     """A line of p values per row, one for each pair of columns."""
-    by_row = table.between_columns(metric)
-    every = [comparison for found in by_row.values() for comparison in found.values()]
+    by_row = table.between_columns(measured)
+    pairs = list(itertools.combinations(table.columns, 2))
+    lines = {
+        row: {" / ".join(pair): found.get(pair) for pair in pairs}
+        for row, found in by_row.items()
+    }
+    yield from _lines_of_p("columns", by_row, lines)
+
+
+def _lines_of_p(
+    between: str,
+    found: Comparisons,
+    lines: Mapping[str, Mapping[str, Comparison | None]],
+) -> Iterator[str]:
+    every = [comparison for pairs in found.values() for comparison in pairs.values()]
     if not every:
         return
-    pairs = list(itertools.combinations(table.columns, 2))
     most = max(comparison.num_pairs for comparison in every)
-    lines = [
-        [row, *(_p(found.get(pair), most) for pair in pairs)]
-        for row, found in by_row.items()
+    yield _test_account(between, every)
+    header = ["p (Holm)", *next(iter(lines.values()))]
+    texts = [
+        [name, *(_p(c, most) for c in line.values())] for name, line in lines.items()
     ]
-    yield _test_account("columns", every)
-    header = ["p (Holm)", *(f"{one} / {other}" for one, other in pairs)]
-    yield _pipes(header, lines, ["---"] + ["---:"] * len(pairs))
+    yield _pipes(header, texts)
 
 
 def _test_account(between: str, comparisons: Collection[Comparison]) -> str:
@@ -249,22 +260,22 @@ def _short_p(p_value: float) -> str:
     return "<0.0001" if p_value < 0.0001 else f"{p_value:.4f}"
 
 
-def _cell(metric: Metric, row: str, column: str) -> dict[str, Any]:
-    summary = metric.summary(row, column)
+def _cell(measured: Measured, row: str, column: str) -> dict[str, Any]:
+    summary = measured.summary(row, column)
     return {
-        "trials": [None if v is None else float(v) for v in metric.trials(row, column)],
+        "trials": [
+            None if v is None else float(v) for v in measured.trials(row, column)
+        ],
         **(
             dataclasses.asdict(summary)
             if summary
             else {"mean": None, "standard_error": None, "num_trials": 0}
         ),
-        "paper": metric.reference.get(row, {}).get(column),
+        "paper": measured.reference.get(row, {}).get(column),
     }
 
 
-def _listed(
-    found: Mapping[str, Mapping[tuple[str, str], Comparison]],
-) -> dict[str, list[dict[str, Any]]]:
+def _listed(found: Comparisons) -> dict[str, list[dict[str, Any]]]:
     return {
         within: [
             {"one": one, "other": other, **dataclasses.asdict(comparison)}
@@ -275,10 +286,12 @@ def _listed(
 
 
 def _pipes(
-    header: Sequence[str], lines: Iterable[Sequence[str]], aligned: Sequence[str]
+    header: Sequence[str], lines: Iterable[Sequence[str]], num_texts: int = 1
 ) -> str:
+    """A table of Markdown; what is not text is aligned as numbers are."""
     texts = [list(map(_markdown, line)) for line in (header, *lines)]
-    texts.insert(1, list(aligned))
+    aligned = ["---"] * num_texts + ["---:"] * (len(header) - num_texts)
+    texts.insert(1, aligned)
     return "\n".join(f"| {' | '.join(line)} |" for line in texts)
 
 

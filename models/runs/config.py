@@ -171,7 +171,7 @@ class TrainConfig:
 
 
 # Of a trial, but for what an experiment decides by itself.
-_NOT_OF_TRIALS = {
+NOT_OF_TRIALS = {
     "data",
     "out",
     "valid_data",
@@ -214,6 +214,6 @@ def training_settings(given: Mapping[str, str], where: str) -> dict[str, Any]:
                 " / between them"
             ) from None
     for name in given:
-        if name in _NOT_OF_TRIALS:
+        if name in NOT_OF_TRIALS:
             raise InputError(f"{where}: {name} is not a setting of single trainings")
     return {**out, **from_text(TrainConfig, given, where)}

@@ -10,13 +10,12 @@ import numpy as np
 
 from tfweak import progress
 from tfweak.data import parsing, pipelines, sources
-from tfweak.evaluation import detection, events, tagging
+from tfweak.evaluation import detection, events, metrics
 from tfweak.labels import Event
 from tfweak.typing import Array, StrPath, Tensors
 
 from . import run_folder
 
-SEGMENT_SECONDS = 1.0
 # of the output dict, and of its thresholds
 LOCALIZATION = "localization"
 # what a name of thresholds ends with that no strong label had a part in
@@ -58,44 +57,19 @@ class Answers:
         return whole
 
     def score(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Tagging metrics and, where there are strong labels, localisation metrics.
+        """All metrics of tags and, where there are strong labels, of events.
 
         Returns:
-          What `metrics.evaluate` gives and, for clips with strong labels,
-          `localisation`: `segment_based` (F1 in segments of one second) and
-          `event_based` (collars of 200 ms); both again in `z_loc`, where the system
-          has a localisation map; and all that once more in `from_tags`, under
-          thresholds that no strong label had a part in.
+          What `metrics.evaluate` gives.
         """
-        result = tagging.evaluate(self.weak, self.clip_probs, class_names)
-        if self.reference:
-            result["localisation"] = {
-                "num_clips": len(self.reference),
-                **self._localisation("", class_names),
-                "from_tags": self._localisation(FROM_TAGS, class_names),
-            }
-        return result
-
-    def _localisation(self, suffix: str, class_names: Sequence[str]) -> dict[str, Any]:
-        found = self._tables(self.estimated[f"segment{suffix}"], class_names)
-        of_map = self.estimated.get(f"{LOCALIZATION}{suffix}")
-        if of_map:
-            found["z_loc"] = self._tables(of_map, class_names)
-        return found
-
-    def _tables(
-        self, estimated: dict[str, list[Event]], class_names: Sequence[str]
-    ) -> dict[str, Any]:
-        count = len(class_names)
-        tables = {
-            "segment_based": detection.segment_f1(
-                self.reference, estimated, self.durations, count, SEGMENT_SECONDS
-            ),
-            "event_based": detection.event_f1(self.reference, estimated, count),
+        parts: dict[str, metrics.TaggedClips | metrics.DetectedEvents] = {
+            metrics.CLIPS: metrics.TaggedClips(self.weak, self.clip_probs, class_names)
         }
-        for table in tables.values():
-            table["classes"] = dict(zip(class_names, table["classes"]))
-        return tables
+        for name, found in self.estimated.items():
+            parts[name] = metrics.DetectedEvents(
+                self.reference, found, self.durations, class_names
+            )
+        return metrics.evaluate(parts)
 
 
 def evaluate(

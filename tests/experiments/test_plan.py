@@ -189,7 +189,7 @@ def test_settings_go_to_the_models_that_have_them(scenes):
 
 def test_printed_figures_of_xu_2017():
     assert _xu2017.CLASS_NAMES == chime_home.CHIME_HOME_CLASSES.names
-    rows = tables.find("xu2017_table3").ROWS
+    rows = tables.find("xu2017_table3").rows
     assert list(rows) == ["cakir_cnn", "lidy_cnn", "dae_dnn", "cgrnn", "att_loc"]
     assert [row.reference["evaluation"] for row in rows.values()] == [
         "0.17",
@@ -250,7 +250,7 @@ def test_a_table_of_models_with_classes_and_localisation_maps(scenes, tmp_path):
         expected = result["metrics"]["classes"][name]["EER"]
         assert by_class[name]["trials"][1] == expected
     text = (out / "classes.md").read_text()
-    assert "Between columns" not in text and "Between rows, each column" in text
+    assert "Between columns" not in text and "Between rows, all columns" in text
     assert "| cgrnn / att\\_loc |" in text
     assert "Trainable parameters: cgrnn" in (out / "table.md").read_text()
     pictures = {path.name for path in (out / "figures").iterdir()}
@@ -275,6 +275,6 @@ def test_notes_say_which_rows_a_setting_went_to(scenes):
         )
     )
     assert any(
-        "recurrent_units=3 (of cgrnn, att_loc); hidden_units=8." in note
+        "recurrent_units=3 (cgrnn, att_loc)" in note and "hidden_units=8;" in note
         for note in plan.notes({})
     )

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tfweak.evaluation import statistics
+from tfweak.evaluation.metrics import Metric
 from tfweak.models.experiments import table_formats
-from tfweak.models.experiments.result_tables import Metric, TrialTable
+from tfweak.models.experiments.trial_tables import Measured, TrialTable
 
 ROWS = {
     "none, weak": {"attention": "none", "labels": "weak"},
@@ -27,6 +28,11 @@ REFERENCE = {
 }
 
 
+def _measured(name, values, reference=(), **printed):
+    metric = Metric(name, lambda _: None, **printed)
+    return Measured(metric, values, dict(reference))
+
+
 def _table(values=VALUES, reference=REFERENCE, **options):
     options = {
         "rows": ROWS,
@@ -34,7 +40,9 @@ def _table(values=VALUES, reference=REFERENCE, **options):
         "notes": ["seeds 0 to 2", "`tfweak-experiment`"],
         **options,
     }
-    return TrialTable("Table I", metrics=[Metric("mAP", values, reference)], **options)
+    return TrialTable(
+        "Table I", metrics=[_measured("mAP", values, reference)], **options
+    )
 
 
 # Differences none - self: -0.06, -0.04, -0.02 and three times -0.04: in both columns
@@ -101,7 +109,7 @@ def test_columns_that_are_no_settings_have_a_line_a_pair():
     text = table_formats.to_markdown(_table(compare_columns=False))
     assert (
         "| p (Holm) | one-step | two-step |\n| --- | ---: | ---: |\n"
-        "| none, weak / self, weak | 0.2500 (0.2500) | 0.2500 (0.2500) |\n"
+        "| none, weak / self, weak | 0.2500 (0.5000) | 0.2500 (0.5000) |\n"
     ) in text
     holes = {**VALUES, "self, weak": {"one-step": [0.56, 0.55, 0.54]}}
     text = table_formats.to_markdown(_table(holes, compare_columns=False))
@@ -156,7 +164,7 @@ def test_json_holds_everything():
 
 def test_json_takes_numpy_values_and_keeps_every_digit():
     values = {"a": {"x": np.array([0.1, 1 / 3])}, "b": {"x": np.float32([0.5, 0.25])}}
-    table = TrialTable("t", {"a": {}, "b": {}}, ["x"], [Metric("mAP", values)])
+    table = TrialTable("t", {"a": {}, "b": {}}, ["x"], [_measured("mAP", values)])
     (metric,) = json.loads(table_formats.to_json(table))["metrics"]
     assert metric["cells"]["a"]["x"]["trials"] == [0.1, 1 / 3]
     assert metric["cells"]["b"]["x"]["trials"] == [0.5, 0.25]
@@ -177,7 +185,7 @@ def test_trials_that_are_not_done():
     trials["b"][2] = None
     trials["c"] = [0.4] + [None] * 6
     values = {name: {"mAP": list(v)} for name, v in trials.items()}
-    metric = Metric("mAP", values, decimals=1)
+    metric = _measured("mAP", values, decimals=1)
     table = TrialTable("t", {name: {} for name in "abcd"}, ["mAP"], [metric])
     markdown = table_formats.to_markdown(table)
     cells = {row[0]: row[1:] for row in _cells(markdown)[2:6]}
@@ -216,7 +224,7 @@ def test_comparisons_of_fewer_pairs_say_so():
         "c": {"x": [0.9 + 3 * v for v in ramp[:6]] + [None] * 2},
     }
     markdown = table_formats.to_markdown(
-        TrialTable("t", rows, ["x"], [Metric("mAP", values)])
+        TrialTable("t", rows, ["x"], [_measured("mAP", values)])
     )
     # All differences of one sign: 2 / 2^8 = 0.0078 and 2 / 2^6 = 0.03125; Holm times 3
     # and times 2, 1 -> 0.0234, 0.0625, 0.0625.
@@ -245,7 +253,7 @@ def test_too_few_trials_are_said(num_trials, num_rows, message):
         for i, row in enumerate(rows)
     }
     markdown = table_formats.to_markdown(
-        TrialTable("t", rows, ["x"], [Metric("mAP", values)])
+        TrialTable("t", rows, ["x"], [_measured("mAP", values)])
     )
     assert "Wilcoxon" in markdown
     if message:
@@ -259,7 +267,7 @@ def test_small_p_values_are_bounds():
         "a": {"x": [0.5 + 0.001 * i for i in range(20)]},
         "b": {"x": [0.6 + 0.002 * i for i in range(20)]},
     }
-    table = TrialTable("t", {"a": {}, "b": {}}, ["x"], [Metric("mAP", values)])
+    table = TrialTable("t", {"a": {}, "b": {}}, ["x"], [_measured("mAP", values)])
     assert "| a | <0.0001 (<0.0001) |" in table_formats.to_markdown(table)
 
 
@@ -282,7 +290,7 @@ def test_latex_escapes():
         "A & B",
         {NASTY: {"#": r"a\b{c}~^$ <|>"}, "[15] *": {"#": "x"}},
         ["50 %"],
-        [Metric("F_1", {NASTY: {"50 %": [1.0, 1.0]}}, scale=1, decimals=3)],
+        [_measured("F_1", {NASTY: {"50 %": [1.0, 1.0]}}, scale=1, decimals=3)],
     )
     lines = table_formats.to_latex(table).splitlines()
     assert lines[3].startswith(r"\caption{A \& B: F\_1. Mean $\pm$")
@@ -301,7 +309,7 @@ def test_markdown_escapes():
         "a*b*",
         {NASTY: {}, "x|y <br> <5": {}},
         ["`z`"],
-        [Metric("mAP", {NASTY: {"`z`": [0.5]}})],
+        [_measured("mAP", {NASTY: {"`z`": [0.5]}})],
     )
     markdown = table_formats.to_markdown(table)
     assert markdown.startswith("## a\\*b\\*\n")
@@ -317,8 +325,8 @@ def test_several_metrics_follow_each_other():
         ROWS,
         ["one-step"],
         [
-            Metric("mAP", {r: {"one-step": VALUES[r]["one-step"]} for r in ROWS}),
-            Metric("segment F1", f1, scale=1, decimals=3),
+            _measured("mAP", {r: {"one-step": VALUES[r]["one-step"]} for r in ROWS}),
+            _measured("segment F1", f1, scale=1, decimals=3),
         ],
     )
     markdown = table_formats.to_markdown(table)
@@ -354,7 +362,7 @@ def test_less_is_better_is_written_as_more_is_better():
     rates = {row: {"EER": rng.uniform(0.1, 0.3, 8)} for row in "ab"}
     found = []
     for values in (rates, {r: {"EER": 1 - v["EER"]} for r, v in rates.items()}):
-        metric = Metric("EER", values, scale=1, decimals=3)
+        metric = _measured("EER", values, scale=1, decimals=3)
         table = TrialTable("t", {"a": {}, "b": {}}, ["EER"], [metric])
         found.append(_cells(table_formats.to_markdown(table)))
     rates_cells, mirrored_cells = found

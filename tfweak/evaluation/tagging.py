@@ -1,4 +1,4 @@
-"""Clip-level tagging metrics: mAP, AUC, d', lwlrap and EER, class by class.
+"""Figures of clip-level tagging: AP, AUC, d', lwlrap and EER.
 
 All of them depend on the order of the scores alone, so probabilities and logits
 give the same numbers; clips of equal score share one threshold.
@@ -7,8 +7,7 @@ give the same numbers; clips of equal score share one threshold.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import norm
@@ -16,8 +15,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ..errors import InputError
 from ..typing import Array
-
-METRICS = ("mAP", "AUC", "d_prime", "lwlrap", "EER")
 
 # (clip, class) pairs compared at a time in lwlrap: bounds the memory.
 _PAIRS_AT_A_TIME = 4096
@@ -51,7 +48,7 @@ def check_scores(
             f"scores of {labels.shape[1]} classes but {len(class_names)} class names"
         )
     if len(set(class_names)) != len(class_names):
-        raise InputError("a class name stands twice; the results are keyed by name")
+        raise InputError("a class name appears twice; the results are keyed by name")
     if not labels.size:
         raise InputError(f"nothing to score: labels of shape {labels.shape}")
     if scores.dtype != np.float32:
@@ -191,108 +188,5 @@ def lwlrap(labels: Array, scores: Array) -> tuple[float, Array]:
     )
 
 
-def evaluate(
-    labels: Array, scores: Array, class_names: Sequence[str]
-) -> dict[str, Any]:
-    """All metrics of a set of clips, averaged and class by class.
-
-    Averages are unweighted means over the classes with positives, except
-
-    - `d_prime`, computed from the averaged AUC as by Gemmeke et al. 2017 and Hershey
-      et al. 2017;
-    - `lwlrap`, in which each positive label weighs the same.
-
-    What cannot be computed is None and left out of the averages: everything for a
-    class without positives; AUC, d' and EER also for a class without negatives (its
-    AP is 1); d' where the AUC is exactly 0 or 1, that is where it is infinite.
-
-    Args:
-      labels: (N, C) of 0 and 1.
-      scores: (N, C) finite numbers; probabilities or logits.
-      class_names: C unique names.
-
-    Returns:
-      A dict that JSON can hold: `mAP`, `AUC`, `d_prime`, `lwlrap`, `EER` (float or
-      None), `num_clips`, `num_classes_scored` (classes with positives) and `classes`:
-      by name, in the order given, `mAP` (the class's AP), `AUC`, `d_prime`, `lwlrap`,
-      `EER` and `num_positives`.
-
-    Raises:
-      InputError: see `check_scores`.
-    """
-    labels, scores = check_scores(labels, scores, class_names)
-    num_positives = labels.sum(axis=0)
-    overall_lwlrap, class_lwlrap = lwlrap(labels, scores)
-    table = np.full((len(class_names), len(METRICS)), np.nan)
-    for i in np.flatnonzero(num_positives):
-        area = auc(labels[:, i], scores[:, i])
-        table[i] = (
-            average_precision(labels[:, i], scores[:, i]),
-            area,
-            d_prime(area),
-            class_lwlrap[i],
-            equal_error_rate(labels[:, i], scores[:, i]),
-        )
-    averaged = [(k, name) for k, name in enumerate(METRICS) if name != "d_prime"]
-    means = {name: _mean(table[:, k]) for k, name in averaged}
-    means["d_prime"] = d_prime(means["AUC"])
-    means["lwlrap"] = overall_lwlrap
-    return {
-        **{name: _finite(means[name]) for name in METRICS},
-        "num_clips": len(labels),
-        "num_classes_scored": int(np.count_nonzero(num_positives)),
-        "classes": {
-            name: {
-                **{m: _finite(v) for m, v in zip(METRICS, row)},
-                "num_positives": int(count),
-            }
-            for name, row, count in zip(class_names, table, num_positives)
-        },
-    }
-
-
-def format_table(result: Mapping[str, Any]) -> str:
-    """The result of `evaluate` as text: the averages, then a line per class.
-
-    What could not be computed is shown as `-`.
-    """
-    classes = result["classes"]
-    width = max(map(len, [*classes, "all classes"]))
-    total = sum(row["num_positives"] for row in classes.values())
-    header = (
-        "class".ljust(width)
-        + f"{'positives':>11}"
-        + "".join(f"{name:>9}" for name in ("AP", "AUC", "d'", "lwlrap", "EER"))
-    )
-
-    def line(name: str, row: Mapping[str, Any], positives: int) -> str:
-        values = "".join(
-            f"{'-':>9}" if row[m] is None else f"{row[m]:9.4f}" for m in METRICS
-        )
-        return f"{name.ljust(width)}{positives:11d}{values}"
-
-    return "\n".join(
-        [
-            f"{result['num_clips']} clips; {result['num_classes_scored']} of"
-            f" {len(classes)} classes have positives and are averaged",
-            "",
-            header,
-            "-" * len(header),
-            line("all classes", result, total),
-            "-" * len(header),
-            *(line(name, row, row["num_positives"]) for name, row in classes.items()),
-        ]
-    )
-
-
 def _ratio(numerator: float, denominator: float) -> float:
     return float(numerator / denominator) if denominator else math.nan
-
-
-def _mean(values: Array) -> float:
-    known = values[~np.isnan(values)]
-    return _ratio(known.sum(), len(known))
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import InputError
-from ..evaluation import tagging
+from ..evaluation import metrics, tagging
 from ..typing import Array
 from . import losses
 
@@ -90,16 +90,20 @@ class ClipScores(keras.callbacks.Callback):
         weak, scores = clip_scores(self.model, self._dataset)
         if self._average:
             self._average.swap()
-        result = tagging.evaluate(weak, scores, [str(i) for i in range(weak.shape[1])])
+        names = [str(i) for i in range(weak.shape[1])]
+        clips = metrics.TaggedClips(weak, scores, names)
+        precision = metrics.mean_score(clips.by_class(tagging.average_precision))
         loss = float(np.mean(losses.prediction_loss(weak, scores)))
-        if result["mAP"] is None:
+        if precision.overall is None:
             raise InputError(
                 "no validation clip has a label, so no epoch can be called the best;"
                 " validate on other clips"
             )
         if logs is not None:
             logs.update(
-                val_mAP=result["mAP"], val_AUC=result["AUC"], val_loss_pred=loss
+                val_mAP=precision.overall,
+                val_AUC=metrics.mean_score(clips.areas).overall,
+                val_loss_pred=loss,
             )
 
 

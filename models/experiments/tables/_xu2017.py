@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from . import Row
+from ..table import Column, ResultTable, System
 
 # c m f v p b o of the paper's tables
 CLASS_NAMES = (
@@ -17,51 +16,67 @@ CLASS_NAMES = (
     "Broadband noise",
     "Other identifiable sounds",
 )
-METRICS = (
-    "EER",
-    "mAP",
-    "segment F1, micro",
-    "segment F1, macro",
-    "segment F1 of Z_loc, micro",
-    "segment F1 of Z_loc, macro",
-    "segment F1, micro, thresholds from tags",
-    "segment F1, macro, thresholds from tags",
-    "segment F1 of Z_loc, micro, thresholds from tags",
-    "segment F1 of Z_loc, macro, thresholds from tags",
-    "validation mAP",
-)
-# Adam, batches of 100; neither rate nor epochs are printed.
-_TRAINING = {"epochs": 50, "learning_rate": 1e-3, "batch_size": 100, "mixup": 0.0}
-# none of these systems reads embeddings: such data is refused by the models
-TRAINING = {"log_mel": _TRAINING, "audio_embedding": _TRAINING}
 
 
-def row(
-    architecture: str,
-    description: str,
-    column: str,
-    printed: Sequence[str] = (),
-    **model: Any,
-) -> Row:
-    """A system with its printed EER, by class and the average last."""
-    return Row(
-        {"answers by": description},
-        {},
-        model,
-        {column: printed[-1]} if printed else {},
-        architecture,
-        dict(zip((*CLASS_NAMES, "average"), printed)),
+def table(
+    name: str, title: str, column: str, rows: Mapping[str, tuple[str, str]]
+) -> ResultTable:
+    """A table with the paper's training.
+
+    Args:
+      name, title: of the table.
+      column: the only one.
+      rows: architecture -> what it answers by, and its printed EER, by class and the
+        average last.
+    """
+    systems = {
+        architecture: System(
+            {"answers by": answers_by},
+            reference={column: printed.split()[-1]},
+            architecture=architecture,
+            class_references=dict(zip((*CLASS_NAMES, "average"), printed.split())),
+        )
+        for architecture, (answers_by, printed) in rows.items()
+    }
+    return ResultTable(
+        name=name,
+        title=f"Xu et al. 2017, {title}",
+        rows=systems,
+        columns={column: Column()},
+        more_rows={
+            # one of its two parts alone
+            "attention": _att_loc("attention, mean over frames", localization=False),
+            "localization": _att_loc("localisation", attention=False),
+            "background": _att_loc(
+                "attention and localisation, background", background=True
+            ),
+        },
+        # Adam, batches of 100; neither rate nor epochs are printed
+        training={
+            "log_mel": {
+                "epochs": 50,
+                "learning_rate": 1e-3,
+                "batch_size": 100,
+                "mixup": 0.0,
+            }
+        },
+        metrics=(
+            "EER",
+            "mAP",
+            "segment F1, micro",
+            "segment F1, macro",
+            "segment F1 of Z_loc, micro",
+            "segment F1 of Z_loc, macro",
+            "segment F1, micro, thresholds from tags",
+            "segment F1, macro, thresholds from tags",
+            "segment F1 of Z_loc, micro, thresholds from tags",
+            "segment F1 of Z_loc, macro, thresholds from tags",
+            "validation mAP",
+        ),
+        by_class="EER",
+        compared=("cgrnn", "att_loc"),
     )
 
 
-def parts(column: str) -> dict[str, Row]:
-    """`att_loc` with one of its two parts alone, and with a background."""
-    return {
-        "attention": row(
-            "att_loc", "attention, mean over frames", column, localization=False
-        ),
-        "localization": row("att_loc", "localisation", column, attention=False),
-        "background": row(
-            "att_loc", "attention and localisation, background", column, background=True
-        ),
-    }
+def _att_loc(answers_by: str, **model: bool) -> System:
+    return System({"answers by": answers_by}, model=model, architecture="att_loc")

@@ -10,11 +10,10 @@ labels (row 2), or these and the averaged clip prediction against the tags (row 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from .. import tables
-from . import Column, Row, kim2019_table2
+from ..table import Column, ResultTable, Settings, System
+from . import _kim2019, kim2019_table2
 
 
 def _row(
@@ -22,74 +21,86 @@ def _row(
     labels: str,
     one: str,
     two: str,
-    training: Mapping[str, Any],
+    training: Settings,
     **model: Any,
-) -> Row:
+) -> System:
     reference = {"one-step": one, "two-step": two} if one else {}
-    return Row({"attention": attention, "labels": labels}, training, model, reference)
+    return System(
+        {"attention": attention, "labels": labels}, training, model, reference
+    )
 
 
-TITLE = "Kim & Ghaffarzadegan 2019, Table I: strong and weak labels, six systems"
-COLUMNS = {"one-step": Column(), "two-step": Column(pretrained=True)}
-ROWS = {
-    "average": _row("none", "weak", "50.0±0.33", "51.4±0.17", {}, pooling="average"),
-    "average_strong": _row(
-        "none",
-        "strong",
-        "49.7±0.42",
-        "50.8±0.44",
-        {"clip_weight": 0.0, "segment_weight": 1.0},
-        pooling="average",
-    ),
-    "average_both": _row(
-        "none",
-        "strong and weak",
-        "49.0±0.44",
-        "51.1±0.31",
-        {"segment_weight": 1.0},
-        pooling="average",
-    ),
-    "unsupervised": _row("unsupervised", "weak", "53.8±0.44", "53.9±0.47", {}),
-    "strong": _row(
-        "strongly supervised",
-        "strong and weak",
-        "54.7±0.4",
-        "56.3±0.26",
-        {"supervision": "strong"},
-    ),
-    "self": _row(
-        "self-supervised", "weak", "54.4±0.12", "55.9±0.30", {"supervision": "self"}
-    ),
-}
-MORE_ROWS = {
-    "strong_self": _row(
-        "strongly and self-supervised",
-        "strong and weak",
-        "",
-        "",
-        {"supervision": "strong+self"},
-    ),
-    "self_soft": _row("self-supervised, soft", "weak", "", "", tables.SELF_SOFT),
-    "self_activation": _row(
-        "self-supervised, on the activation", "weak", "", "", tables.SELF_ACTIVATION
-    ),
-}
-# Adam with 1e-4, the best of the first 50 epochs; the batch size is not printed. A head
-# on embeddings starts from random weights and takes the usual 1e-3.
-TRAINING = {
-    "log_mel": {
-        "init": "hub",
-        "epochs": 50,
-        "learning_rate": 1e-4,
-        "batch_size": 32,
-        "mixup": 0.0,
+TABLE = ResultTable(
+    name="kim2019_table1",
+    title="Kim & Ghaffarzadegan 2019, Table I: strong and weak labels, six systems",
+    columns={"one-step": Column(), "two-step": Column(pretrained=True)},
+    rows={
+        "average": _row(
+            "none", "weak", "50.0±0.33", "51.4±0.17", {}, pooling="average"
+        ),
+        "average_strong": _row(
+            "none",
+            "strong",
+            "49.7±0.42",
+            "50.8±0.44",
+            {"clip_weight": 0.0, "segment_weight": 1.0},
+            pooling="average",
+        ),
+        "average_both": _row(
+            "none",
+            "strong and weak",
+            "49.0±0.44",
+            "51.1±0.31",
+            {"segment_weight": 1.0},
+            pooling="average",
+        ),
+        "unsupervised": _row("unsupervised", "weak", "53.8±0.44", "53.9±0.47", {}),
+        "strong": _row(
+            "strongly supervised",
+            "strong and weak",
+            "54.7±0.4",
+            "56.3±0.26",
+            {"supervision": "strong"},
+        ),
+        "self": _row(
+            "self-supervised", "weak", "54.4±0.12", "55.9±0.30", {"supervision": "self"}
+        ),
     },
-    "audio_embedding": {
-        "epochs": 50,
-        "learning_rate": 1e-3,
-        "batch_size": 100,
-        "mixup": 0.0,
+    more_rows={
+        "strong_self": _row(
+            "strongly and self-supervised",
+            "strong and weak",
+            "",
+            "",
+            {"supervision": "strong+self"},
+        ),
+        "self_soft": _row("self-supervised, soft", "weak", "", "", _kim2019.SELF_SOFT),
+        "self_activation": _row(
+            "self-supervised, on the activation",
+            "weak",
+            "",
+            "",
+            _kim2019.SELF_ACTIVATION,
+        ),
     },
-}
-PRETRAINING = kim2019_table2.TRAINING
-PRETRAINING_MODEL = {"pooling": "average"}
+    # Adam with 1e-4, the best of the first 50 epochs; the batch size is not printed. A
+    # head on embeddings starts from random weights and takes the usual 1e-3.
+    training={
+        "log_mel": {
+            "init": "hub",
+            "epochs": 50,
+            "learning_rate": 1e-4,
+            "batch_size": 32,
+            "mixup": 0.0,
+        },
+        "audio_embedding": {
+            "epochs": 50,
+            "learning_rate": 1e-3,
+            "batch_size": 100,
+            "mixup": 0.0,
+        },
+    },
+    pretraining=kim2019_table2.TABLE.training,
+    pretraining_model={"pooling": "average"},
+    compared=("unsupervised", "self"),
+)

@@ -9,12 +9,12 @@ there are no published weights of theirs, so they start from random ones.
 
 from __future__ import annotations
 
-from .. import tables
-from . import Column, Row
+from ..table import Column, ResultTable, System
+from . import _kim2019
 
 
-def _other(architecture: str, attention: str, printed: str) -> Row:
-    return Row(
+def _other(architecture: str, attention: str, printed: str) -> System:
+    return System(
         {"attention": attention},
         {"init": "random", "freeze": ""},
         {},
@@ -23,42 +23,48 @@ def _other(architecture: str, attention: str, printed: str) -> Row:
     )
 
 
-TITLE = "Kim & Ghaffarzadegan 2019, Table II: balanced AudioSet from tags"
-COLUMNS = {"mAP": Column()}
-ROWS = {
-    "average": Row(
-        {"attention": "none"}, {}, {"pooling": "average"}, {"mAP": "26.4±0.01"}
-    ),
-    "unsupervised": Row({"attention": "unsupervised"}, {}, {}, {"mAP": "23.1±0.06"}),
-    "self": Row(
-        {"attention": "self-supervised"},
-        {"supervision": "self"},
-        {},
-        {"mAP": "27.4±0.02"},
-    ),
-}
-MORE_ROWS = {
-    "tlweak": _other("tlweak", "none", "21.3"),
-    "resnet_att": _other("resnet_att", "unsupervised", "22.0"),
-    "mmnet_ms": _other("mmnet_ms", "unsupervised", "23.3"),
-    # named in the text; its released model reached 53 on the test clips of Table I
-    "gated_crnn": _other("gated_crnn", "unsupervised", ""),
-    "self_soft": Row({"attention": "self-supervised, soft"}, tables.SELF_SOFT),
-}
-# Adam with 1e-3, the best of the first 50 epochs; the batch size is not printed.
-TRAINING = {
-    "log_mel": {
-        "init": "hub",
-        "freeze": "3",
-        "epochs": 50,
-        "learning_rate": 1e-3,
-        "batch_size": 32,
-        "mixup": 0.0,
+TABLE = ResultTable(
+    name="kim2019_table2",
+    title="Kim & Ghaffarzadegan 2019, Table II: balanced AudioSet from tags",
+    columns={"mAP": Column()},
+    rows={
+        "average": System(
+            {"attention": "none"}, {}, {"pooling": "average"}, {"mAP": "26.4±0.01"}
+        ),
+        "unsupervised": System(
+            {"attention": "unsupervised"}, {}, {}, {"mAP": "23.1±0.06"}
+        ),
+        "self": System(
+            {"attention": "self-supervised"},
+            {"supervision": "self"},
+            {},
+            {"mAP": "27.4±0.02"},
+        ),
     },
-    "audio_embedding": {
-        "epochs": 30,
-        "learning_rate": 1e-3,
-        "batch_size": 500,
-        "mixup": 0.0,
+    more_rows={
+        "tlweak": _other("tlweak", "none", "21.3"),
+        "resnet_att": _other("resnet_att", "unsupervised", "22.0"),
+        "mmnet_ms": _other("mmnet_ms", "unsupervised", "23.3"),
+        # named in the text; its released model reached 53 on the test clips of Table I
+        "gated_crnn": _other("gated_crnn", "unsupervised", ""),
+        "self_soft": System({"attention": "self-supervised, soft"}, _kim2019.SELF_SOFT),
     },
-}
+    # Adam with 1e-3, the best of the first 50 epochs; the batch size is not printed.
+    training={
+        "log_mel": {
+            "init": "hub",
+            "freeze": "3",
+            "epochs": 50,
+            "learning_rate": 1e-3,
+            "batch_size": 32,
+            "mixup": 0.0,
+        },
+        "audio_embedding": {
+            "epochs": 30,
+            "learning_rate": 1e-3,
+            "batch_size": 500,
+            "mixup": 0.0,
+        },
+    },
+    compared=("unsupervised", "self"),
+)

@@ -7,46 +7,20 @@ frames, so the data must hold waveforms where both are compared.
 
 from __future__ import annotations
 
-from . import Column, _xu2017
+from . import _xu2017
 
-_COLUMN = "evaluation"
-
-TITLE = "Xu et al. 2017, Table 3: evaluation set"
-COLUMNS = {_COLUMN: Column()}
-ROWS = {
-    "cakir_cnn": _xu2017.row(
-        "cakir_cnn",
-        "mean over windows",
-        _COLUMN,
-        ("0.25", "0.16", "0.25", "0.03", "0.21", "0.02", "0.26", "0.17"),
-    ),
-    "lidy_cnn": _xu2017.row(
-        "lidy_cnn",
-        "mean over slots",
-        _COLUMN,
-        ("0.21", "0.18", "0.21", "0.04", "0.17", "0.03", "0.32", "0.17"),
-    ),
-    "dae_dnn": _xu2017.row(
-        "dae_dnn",
-        "mean over windows",
-        _COLUMN,
-        ("0.21", "0.15", "0.21", "0.02", "0.18", "0.01", "0.26", "0.15"),
-    ),
-    "cgrnn": _xu2017.row(
-        "cgrnn",
-        "mean over frames",
-        _COLUMN,
-        ("0.17", "0.16", "0.18", "0.03", "0.15", "0.00", "0.24", "0.13"),
-    ),
-    "att_loc": _xu2017.row(
-        "att_loc",
-        "attention and localisation",
-        _COLUMN,
-        ("0.09", "0.14", "0.17", "0.03", "0.12", "0.01", "0.24", "0.11"),
-    ),
-}
-MORE_ROWS = _xu2017.parts(_COLUMN)
-TRAINING = _xu2017.TRAINING
-METRICS = _xu2017.METRICS
-BY_CLASS = "EER"
-COMPARED = ("cgrnn", "att_loc")
+TABLE = _xu2017.table(
+    "xu2017_table3",
+    "Table 3: evaluation set",
+    "evaluation",
+    {
+        "cakir_cnn": ("mean over windows", "0.25 0.16 0.25 0.03 0.21 0.02 0.26 0.17"),
+        "lidy_cnn": ("mean over slots", "0.21 0.18 0.21 0.04 0.17 0.03 0.32 0.17"),
+        "dae_dnn": ("mean over windows", "0.21 0.15 0.21 0.02 0.18 0.01 0.26 0.15"),
+        "cgrnn": ("mean over frames", "0.17 0.16 0.18 0.03 0.15 0.00 0.24 0.13"),
+        "att_loc": (
+            "attention and localisation",
+            "0.09 0.14 0.17 0.03 0.12 0.01 0.24 0.11",
+        ),
+    },
+)

@@ -1,4 +1,4 @@
-"""Tables of repeated trials: what stands in them, and the tests between their cells.
+"""Tables of repeated trials: what is in them, and the tests between their cells.
 
 `table_formats` writes them.
 """
@@ -7,35 +7,36 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from tfweak.errors import InputError
 from tfweak.evaluation import statistics
+from tfweak.evaluation.metrics import Metric
 from tfweak.evaluation.statistics import Comparison, Summary
+
+from .table import check_known
 
 # A trial that is not done is None; trial i of every cell has the same seed and data.
 Trials = Sequence["float | None"]
+# By column, or by row: the two that are compared -> how.
+Comparisons = dict[str, dict[tuple[str, str], Comparison]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Metric:
+class Measured:
     """The values of one metric in all cells of a table.
 
     Attributes:
-      name: such as `mAP`.
+      metric: says how it is called and printed.
       values: trials by row and column; cells that are not run may be missing. Cells
         hold equally many entries, paired by index.
       reference: the paper's value by row and column, as it is printed there; cells may
         be missing.
-      scale: what Markdown and LaTeX multiply the values by; 100 for mAP in percent.
-      decimals: digits after the point there.
     """
 
-    name: str
+    metric: Metric
     values: Mapping[str, Mapping[str, Trials]]
     reference: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
-    scale: float = 100.0
-    decimals: int = 2
 
     def trials(self, row: str, column: str) -> Trials:
         """The trials of a cell; empty where it is not run."""
@@ -48,8 +49,10 @@ class Metric:
 
     @property
     def heading(self) -> str:
-        """The name, with the scale where there is one."""
-        return self.name if self.scale == 1 else f"{self.name} × {self.scale:g}"
+        """What the metric is called, with its scale where there is one."""
+        metric = self.metric
+        scaled = metric.scale != 1
+        return f"{metric.heading} × {metric.scale:g}" if scaled else metric.heading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +71,7 @@ class TrialTable:
         false for columns such as classes.
 
     Raises:
-      InputError: names that stand twice, values or references of unknown rows or
+      InputError: names that appear twice, values or references of unknown rows or
         columns, row descriptions of different keys, cells of different numbers of
         trials, values that are NaN or infinite.
     """
@@ -76,7 +79,7 @@ class TrialTable:
     title: str
     rows: Mapping[str, Mapping[str, str]]
     columns: Sequence[str]
-    metrics: Sequence[Metric]
+    metrics: Sequence[Measured]
     notes: Sequence[str] = ()
     row_header: str = "model"
     compare_columns: bool = True
@@ -85,30 +88,30 @@ class TrialTable:
         where = f"table {self.title!r}"
         if not self.rows or not self.columns or not self.metrics:
             raise InputError(f"{where}: needs at least one row, column and metric")
-        names = [metric.name for metric in self.metrics]
+        names = [measured.metric.name for measured in self.metrics]
         for what, given in (("column", list(self.columns)), ("metric", names)):
             if len(set(given)) != len(given):
-                raise InputError(f"{where}: a {what} stands twice in {given}")
+                raise InputError(f"{where}: a {what} appears twice in {given}")
         for row, described in self.rows.items():
             if list(described) != self.descriptions:
                 raise InputError(
                     f"{where}, row {row!r}: described by {list(described)}, the first"
                     f" row by {self.descriptions}; expected the same keys"
                 )
-        for metric in self.metrics:
-            self._check(metric, f"{where}, {metric.name}")
+        for measured in self.metrics:
+            self._check(measured, f"{where}, {measured.metric.name}")
 
-    def _check(self, metric: Metric, where: str) -> None:
-        for cells in (metric.values, metric.reference):
-            _known(cells, self.rows, where)
+    def _check(self, measured: Measured, where: str) -> None:
+        for cells in (measured.values, measured.reference):
+            check_known(cells, self.rows, where)
             for row, by_column in cells.items():
-                _known(by_column, self.columns, f"{where}, {row!r}")
+                check_known(by_column, self.columns, f"{where}, {row!r}")
         lengths = {}
         for row, column in itertools.product(self.rows, self.columns):
-            if len(metric.trials(row, column)):
-                lengths[row, column] = len(metric.trials(row, column))
+            if len(measured.trials(row, column)):
+                lengths[row, column] = len(measured.trials(row, column))
             try:
-                metric.summary(row, column)
+                measured.summary(row, column)
             except InputError as error:
                 raise InputError(f"{where}, {row!r}, {column!r}: {error}") from None
         if len(set(lengths.values())) > 1:
@@ -122,39 +125,50 @@ class TrialTable:
         """What the rows are described by."""
         return list(next(iter(self.rows.values())))
 
-    def between_rows(
-        self, metric: Metric
-    ) -> dict[str, dict[tuple[str, str], Comparison]]:
-        """By column: Wilcoxon tests between any two rows, Holm within the column."""
-        return {
+    def between_rows(self, measured: Measured) -> Comparisons:
+        """By column: Wilcoxon tests between any two rows.
+
+        Corrected by Holm within the column; over all columns where these are no ways
+        of training, such as classes, for then they are one question.
+        """
+        found = {
             column: statistics.compare_all(
-                _padded({row: metric.trials(row, column) for row in self.rows})
+                _padded({row: measured.trials(row, column) for row in self.rows})
             )
             for column in self.columns
         }
+        return found if self.compare_columns else _corrected_together(found)
 
-    def between_columns(
-        self, metric: Metric
-    ) -> dict[str, dict[tuple[str, str], Comparison]]:
+    def between_columns(self, measured: Measured) -> Comparisons:
         """By row: Wilcoxon tests between any two columns, Holm over all rows.
 
         None where the columns are not to be compared.
         """
         if not self.compare_columns:
             return {row: {} for row in self.rows}
-        found = statistics.with_holm(
+        return _corrected_together(
             {
-                (row, *pair): comparison
+                row: statistics.compare_all(
+                    _padded({c: measured.trials(row, c) for c in self.columns})
+                )
                 for row in self.rows
-                for pair, comparison in statistics.compare_all(
-                    _padded({c: metric.trials(row, c) for c in self.columns})
-                ).items()
             }
         )
-        return {
-            row: {(a, b): found[r, a, b] for r, a, b in found if r == row}
-            for row in self.rows
+
+
+def _corrected_together(found: Comparisons) -> Comparisons:
+    """The same comparisons as one family of Holm's."""
+    together = statistics.with_holm(
+        {
+            (within, pair): c
+            for within, pairs in found.items()
+            for pair, c in pairs.items()
         }
+    )
+    return {
+        within: {pair: together[within, pair] for pair in pairs}
+        for within, pairs in found.items()
+    }
 
 
 def _padded(rows: Mapping[str, Trials]) -> dict[str, Trials]:
@@ -164,9 +178,3 @@ def _padded(rows: Mapping[str, Trials]) -> dict[str, Trials]:
         name: trials if len(trials) else [None] * longest
         for name, trials in rows.items()
     }
-
-
-def _known(names: Iterable[str], known: Collection[str], where: str) -> None:
-    for name in names:
-        if name not in known:
-            raise InputError(f"{where}: {name!r} is none of {list(known)}")

@@ -6,8 +6,9 @@ import pytest
 
 from tfweak.errors import InputError
 from tfweak.evaluation import statistics
+from tfweak.evaluation.metrics import Metric
 from tfweak.models.experiments import table_formats
-from tfweak.models.experiments.result_tables import Metric, TrialTable
+from tfweak.models.experiments.trial_tables import Measured, TrialTable
 
 ROWS = {name: {"labels": "weak"} for name in ("none", "self", "strong")}
 COLUMNS = ("one-step", "two-step")
@@ -20,28 +21,33 @@ VALUES = {
 }
 
 
+def _measured(name, values, reference=(), **printed):
+    metric = Metric(name, lambda _: None, **printed)
+    return Measured(metric, values, dict(reference))
+
+
 def _table(values=VALUES, reference=(), **options):
     options = {"rows": ROWS, "columns": COLUMNS, **options}
-    return TrialTable("t", metrics=[Metric("mAP", values, dict(reference))], **options)
+    return TrialTable("t", metrics=[_measured("mAP", values, reference)], **options)
 
 
 def test_summaries_are_of_the_trials_that_are_done():
-    metric = Metric("mAP", {"a": {"x": [0.5, None, 0.7], "y": [None]}})
-    found = metric.summary("a", "x")
+    measured = _measured("mAP", {"a": {"x": [0.5, None, 0.7], "y": [None]}})
+    found = measured.summary("a", "x")
     # deviations +-0.1: sqrt(0.02 / 1) / sqrt(2) = 0.1
     assert found.mean == pytest.approx(0.6)
     assert found.standard_error == pytest.approx(0.1)
     assert found.num_trials == 2
-    assert metric.summary("a", "y") is None
-    assert metric.summary("a", "never run") is metric.summary("b", "x") is None
-    assert len(metric.trials("b", "x")) == 0
+    assert measured.summary("a", "y") is None
+    assert measured.summary("a", "never run") is measured.summary("b", "x") is None
+    assert len(measured.trials("b", "x")) == 0
 
 
 @pytest.mark.parametrize(
     "scale, heading", [(100.0, "EER × 100"), (1, "EER"), (0.5, "EER × 0.5")]
 )
 def test_headings_say_the_scale(scale, heading):
-    assert Metric("EER", {}, scale=scale).heading == heading
+    assert _measured("EER", {}, scale=scale).heading == heading
 
 
 def test_rows_are_compared_within_a_column():
@@ -81,7 +87,11 @@ def test_columns_that_are_no_settings_are_not_compared():
     table = _table(compare_columns=False)
     assert table.between_columns(table.metrics[0]) == {row: {} for row in ROWS}
     assert "Between columns" not in table_formats.to_markdown(table)
-    assert "Between rows, each column by itself" in table_formats.to_markdown(table)
+    assert "Between rows, all columns" in table_formats.to_markdown(table)
+    # One family: three comparisons in the first column and one in the second.
+    found = table.between_rows(table.metrics[0])
+    assert found["one-step"]["none", "self"].p_value == 2 / 2**6
+    assert found["one-step"]["none", "self"].p_holm == pytest.approx(4 * 2 / 2**6)
     assert "Between columns" in table_formats.to_markdown(_table())
 
 
@@ -90,7 +100,7 @@ def test_columns_that_are_no_settings_are_not_compared():
     [
         ({"rows": {}}, "at least one row, column and metric"),
         ({"columns": []}, "at least one row, column and metric"),
-        ({"columns": ["one-step"] * 2}, "a column stands twice"),
+        ({"columns": ["one-step"] * 2}, "a column appears twice"),
         ({"columns": ["one-step"]}, "'none': 'two-step' is none of .'one-step'."),
         ({"rows": {"none": {}}}, "'self' is none of"),
         (
@@ -114,5 +124,5 @@ def test_refused(change, message):
 
 
 def test_a_metric_twice_is_refused():
-    with pytest.raises(InputError, match="a metric stands twice"):
-        TrialTable("t", {"a": {}}, ["x"], [Metric("mAP", {}), Metric("mAP", {})])
+    with pytest.raises(InputError, match="a metric appears twice"):
+        TrialTable("t", {"a": {}}, ["x"], [_measured("mAP", {}), _measured("mAP", {})])

@@ -1,0 +1,318 @@
+"""Metrics by name, as metrics.json, the tables of experiments and reports have them.
+
+A new one is one entry of `METRICS`, or one of your own:
+
+    import tfweak
+    from tfweak.evaluation.metrics import Metric, Score
+
+    def top_1(clips):
+        best = clips.scores.argmax(1)
+        return Score(float(clips.labels[range(len(best)), best].mean()))
+
+    tfweak.register(Metric("top-1", top_1))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..labels import Event
+from ..registry import Registry
+from ..typing import Array
+from . import detection, tagging
+
+CLIPS = "clips"
+HISTORY = "history"
+# Thresholds that events are found by -> where metrics.json has what they lead to.
+EVENTS = {
+    "segment": ("localisation",),
+    "localization": ("localisation", "z_loc"),
+    "segment_from_tags": ("localisation", "from_tags"),
+    "localization_from_tags": ("localisation", "from_tags", "z_loc"),
+}
+_PLACES: dict[str, tuple[str, ...]] = {CLIPS: (), HISTORY: (HISTORY,), **EVENTS}
+
+
+class Score(NamedTuple):
+    """What a metric is on some data.
+
+    Attributes:
+      overall: one value; NaN, infinite or None where there is none.
+      classes: (C,), likewise; empty for a metric that has no values by class.
+    """
+
+    overall: float | None
+    classes: Sequence[float | None] | Array = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """How good answers are, as one number and perhaps by class.
+
+    Attributes:
+      name: such as `segment F1, micro`.
+      function: from what the metric needs to a `Score`.
+      needs: `CLIPS`, a `TaggedClips`; the name of thresholds in `EVENTS`, the
+        `DetectedEvents` under them; `HISTORY`, of each training of a trial a list of
+        the rows of its history.
+      scale: tables print so many times the value.
+      decimals: that they print.
+      heading: what they call it; the name where it is empty.
+      key: where metrics.json has it, in the part of what it needs; the name where it
+        is empty. By class it has the last key without `micro_` or `macro_`.
+
+    Raises:
+      InputError: a need that does not exist.
+    """
+
+    kind: ClassVar[str] = "metric"
+
+    name: str
+    function: Callable[[Any], Score]
+    needs: str = CLIPS
+    scale: float = 100.0
+    decimals: int = 2
+    heading: str = ""
+    key: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.needs not in _PLACES:
+            raise InputError(
+                f"metric {self.name!r} needs {self.needs!r}, expected one of"
+                f" {', '.join(_PLACES)}"
+            )
+        object.__setattr__(self, "heading", self.heading or self.name)
+        object.__setattr__(self, "key", self.key or (self.name,))
+
+    def overall(self, document: Mapping[str, Any]) -> float | None:
+        """Its value in what `evaluate` gave; None where that has none."""
+        return _at(document, self.path())
+
+    def of_class(self, document: Mapping[str, Any], name: str) -> float | None:
+        """The same for one class."""
+        return _at(document, self.path(name))
+
+    def path(self, class_name: str | None = None) -> tuple[str, ...]:
+        """Keys of its value in metrics.json, or of that for a class."""
+        *section, last = (*_PLACES[self.needs], *self.key)
+        if class_name is None:
+            return (*section, last)
+        last = last.removeprefix("micro_").removeprefix("macro_")
+        return (*section, "classes", class_name, last)
+
+
+class TaggedClips:
+    """Labels of clips beside the scores that a system gave them.
+
+    Args:
+      labels: (N, C) of 0 and 1.
+      scores: (N, C) finite numbers; probabilities or logits.
+      class_names: C unique names.
+
+    Raises:
+      InputError: see `tagging.check_scores`.
+    """
+
+    def __init__(
+        self, labels: Array, scores: Array, class_names: Sequence[str]
+    ) -> None:
+        self.labels, self.scores = tagging.check_scores(labels, scores, class_names)
+        self.class_names = class_names
+
+    def by_class(self, function: Callable[[Array, Array], float]) -> Array:
+        """(C,) float64: a function of one class's labels and scores, (N,) each."""
+        columns = map(np.ascontiguousarray, (self.labels.T, self.scores.T))
+        return np.array([function(*of_class) for of_class in zip(*columns)])
+
+    @functools.cached_property
+    def areas(self) -> Array:
+        """(C,) AUC."""
+        return self.by_class(tagging.auc)
+
+    def counts(self) -> Iterator[tuple[tuple[str, ...], int]]:
+        """What metrics.json says of how many there are, with its keys."""
+        positives = self.labels.sum(axis=0).tolist()
+        yield ("num_clips",), len(self.labels)
+        yield ("num_classes_scored",), sum(count > 0 for count in positives)
+        for name, count in zip(self.class_names, positives):
+            yield ("classes", name, "num_positives"), count
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectedEvents:
+    """True events beside those that a system found.
+
+    Attributes:
+      reference: clip id -> true events.
+      estimated: clip id -> events found, of the same clips.
+      durations: clip id -> seconds.
+      class_names: C names.
+    """
+
+    reference: Mapping[str, Sequence[Event]]
+    estimated: Mapping[str, Sequence[Event]]
+    durations: Mapping[str, float]
+    class_names: Sequence[str]
+
+    @functools.cached_property
+    def segment_based(self) -> dict[str, Any]:
+        """`detection.segment_f1` in segments of one second."""
+        return detection.segment_f1(
+            self.reference, self.estimated, self.durations, len(self.class_names)
+        )
+
+    @functools.cached_property
+    def event_based(self) -> dict[str, Any]:
+        """`detection.event_f1` with collars of 200 ms."""
+        return detection.event_f1(self.reference, self.estimated, len(self.class_names))
+
+    def counts(self) -> Iterator[tuple[tuple[str, ...], int]]:
+        """As of `TaggedClips`."""
+        yield ("num_clips",), len(self.reference)
+        for kind in ("segment_based", "event_based"):
+            for name, row in zip(self.class_names, getattr(self, kind)["classes"]):
+                for key in ("num_reference", "num_estimated"):
+                    yield (kind, "classes", name, key), row[key]
+
+
+def evaluate(
+    answers: Mapping[str, TaggedClips | DetectedEvents],
+) -> dict[str, Any]:
+    """All metrics of what a system answered.
+
+    Args:
+      answers: by what metrics need: `CLIPS`, names of `EVENTS`.
+
+    Returns:
+      A dict that JSON can hold. Of clips: `mAP`, `AUC`, `d_prime`, `lwlrap`, `EER`,
+      `num_clips`, `num_classes_scored` (classes with positives) and `classes`: the
+      same by name, with `num_positives`. Of events, where there are some:
+      `localisation` with `num_clips`, `segment_based` and `event_based`, each of
+      `micro_f1`, `micro_precision`, `micro_recall`, `macro_f1` and `classes`; of a
+      localisation map the same in `z_loc`; and all that once more in `from_tags`, for
+      thresholds that no strong label had a part in. What cannot be computed is None.
+
+    Raises:
+      InputError: a metric with values of another number of classes.
+    """
+    document: dict[str, Any] = {}
+    scores = {
+        metric: metric.function(answers[metric.needs])
+        for metric in map(METRICS.get, METRICS.names())
+        if metric.needs in answers
+    }
+    for metric, score in scores.items():
+        _put(document, metric.path(), score.overall)
+    for needs, given in answers.items():
+        for path, count in given.counts():
+            _put(document, (*_PLACES[needs], *path), count)
+    for metric, score in scores.items():
+        names = answers[metric.needs].class_names
+        if len(score.classes) not in (0, len(names)):
+            raise InputError(
+                f"metric {metric.name!r}: {len(score.classes)} values by class, there"
+                f" are {len(names)} classes"
+            )
+        for name, value in zip(names, score.classes):
+            _put(document, metric.path(name), value)
+    return document
+
+
+def mean_score(values: Array) -> Score:
+    """Values by class and their unweighted mean, NaN left out."""
+    known = values[~np.isnan(values)]
+    return Score(known.sum() / len(known) if len(known) else None, values)
+
+
+def _of_events() -> Iterator[Metric]:
+    """Segment- and event-based figures, of each map and under both thresholds."""
+    for needs in EVENTS:
+        of = " of Z_loc" if needs.startswith("localization") else ""
+        thresholds = ", thresholds from tags" if needs.endswith("from_tags") else ""
+        for kind in ("segment", "event"):
+            for average, figure in (
+                ("micro", "F1"),
+                ("macro", "F1"),
+                ("micro", "precision"),
+                ("micro", "recall"),
+            ):
+                key = (f"{kind}_based", f"{average}_{figure.lower()}")
+                yield Metric(
+                    f"{kind} {figure}{of}, {average}{thresholds}",
+                    functools.partial(_figure, *key),
+                    needs,
+                    key=key,
+                )
+
+
+def _figure(kind: str, figure: str, events: DetectedEvents) -> Score:
+    summary = getattr(events, kind)
+    of_class = figure.split("_")[1]
+    return Score(summary[figure], [row[of_class] for row in summary["classes"]])
+
+
+def _d_prime(clips: TaggedClips) -> Score:
+    """Of the averaged AUC, as by Gemmeke et al. 2017 and Hershey et al. 2017."""
+    area = mean_score(clips.areas).overall
+    overall = None if area is None else tagging.d_prime(area)
+    return Score(overall, list(map(tagging.d_prime, clips.areas)))
+
+
+def _of_classes(function: Callable[[Array, Array], float]) -> Callable[..., Score]:
+    return lambda clips: mean_score(clips.by_class(function))
+
+
+def _of_epochs(choose: Callable[[list[float]], float]) -> Callable[..., Score]:
+    """The mean over a trial's trainings of an epoch's validation mAP."""
+
+    def function(histories: Sequence[Sequence[Mapping[str, float]]]) -> Score:
+        values = [choose([row["val_mAP"] for row in rows]) for rows in histories]
+        return Score(sum(values) / len(values))
+
+    return function
+
+
+# Averages over classes are unweighted means of those with positives, but for d', and
+# lwlrap, in which each positive label weighs the same. AUC, d' and EER need negatives
+# of a class, too.
+METRICS: Registry[Metric] = Registry(
+    Metric,
+    entries=[
+        Metric("mAP", _of_classes(tagging.average_precision)),
+        Metric("AUC", lambda clips: mean_score(clips.areas)),
+        Metric("d_prime", _d_prime, scale=1, heading="d'"),
+        Metric(
+            "lwlrap", lambda clips: Score(*tagging.lwlrap(clips.labels, clips.scores))
+        ),
+        Metric("EER", _of_classes(tagging.equal_error_rate), scale=1, decimals=3),
+        *_of_events(),
+        Metric("validation mAP", _of_epochs(max), HISTORY),
+        # below the best where the training overfitted
+        Metric("validation mAP, last epoch", _of_epochs(lambda e: e[-1]), HISTORY),
+    ],
+)
+
+
+def _at(document: Any, path: Sequence[str]) -> float | None:
+    for key in path:
+        document = document.get(key)
+        if document is None:
+            return None
+    return document
+
+
+def _put(document: dict[str, Any], path: Sequence[str], value: float | None) -> None:
+    *section, last = path
+    for key in section:
+        document = document.setdefault(key, {})
+    if value is None or not math.isfinite(value):
+        document[last] = None
+    else:
+        document[last] = value if isinstance(value, int) else float(value)

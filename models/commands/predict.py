@@ -11,129 +11,97 @@ that. A file that cannot be read is listed in events.bad.tsv and the exit status
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from typing import Any
 
-from absl import flags
+from absl import flags as absl_flags
 
-from tfweak.cli import console
+from tfweak.cli import console, flags
+from tfweak.cli.flags import REQUIRED, option
 from tfweak.errors import InputError
+from tfweak.learning.precision import CHOICES
 
-_FLAGS = flags.FlagValues()
+_FLAGS = absl_flags.FlagValues()
+_SHOWN = 20
 
-_RUN = flags.DEFINE_string(
-    "run", None, "folder that tfweak-train wrote", required=True, flag_values=_FLAGS
-)
-_OUT = flags.DEFINE_string(
-    "out", None, "table of events to write (TSV)", required=True, flag_values=_FLAGS
-)
-_TAGS = flags.DEFINE_integer(
-    "tags",
-    5,
-    "tags a file to list at most; those under their threshold are marked",
-    lower_bound=1,
-    flag_values=_FLAGS,
-)
-_BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 16, "files a step", lower_bound=1, flag_values=_FLAGS
-)
-_VGGISH = flags.DEFINE_string(
-    "vggish",
-    None,
-    "for a model on embeddings, to read audio: where VGGish is from: hub,"
-    " hub:HANDLE_OR_PATH (a local SavedModel) or checkpoint:PATH (vggish_model.ckpt)",
-    flag_values=_FLAGS,
-)
-_PCA = flags.DEFINE_string(
-    "pca",
-    None,
-    "with --vggish: vggish_pca_params.npz, where the training data had it",
-    flag_values=_FLAGS,
-)
-_MIX_EXTRACTORS = flags.DEFINE_boolean(
-    "mix_extractors",
-    False,
-    "with --vggish and --pca: use a model that was trained on AudioSet's released"
-    " embeddings; those computed today do not exactly reproduce them",
-    flag_values=_FLAGS,
-)
-_PRECISION = flags.DEFINE_enum(
-    "precision",
-    "auto",
-    ["auto", "float32", "bfloat16", "float16"],
-    "that the network computes in; auto is the fastest of this machine",
-    flag_values=_FLAGS,
-)
+
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    run: str = option(REQUIRED, "folder that tfweak-train wrote")
+    out: str = option(REQUIRED, "table of events to write (TSV)")
+    tags: int = option(
+        5,
+        "tags a file to list at most; those under their threshold are marked",
+        lower=1,
+    )
+    batch_size: int = option(16, "files a step", lower=1)
+    vggish: str | None = option(
+        None,
+        "for a model on embeddings, to read audio: where VGGish is from: hub,"
+        " hub:HANDLE_OR_PATH (a local SavedModel) or checkpoint:PATH"
+        " (vggish_model.ckpt)",
+    )
+    pca: str | None = option(
+        None, "with --vggish: vggish_pca_params.npz, where the training data had it"
+    )
+    mix_extractors: bool = option(
+        False,
+        "with --vggish and --pca: use a model that was trained on AudioSet's released"
+        " embeddings; those computed today do not exactly reproduce them",
+    )
+    precision: str = option(
+        "auto",
+        "that the network computes in; auto is the fastest of this machine",
+        choices=CHOICES,
+    )
+
+
+flags.define(_FLAGS, _Options)
 
 
 def main(argv: list[str] | None = None) -> int:
-    return console.run(
-        _FLAGS,
-        __doc__,
-        _main,
-        argv,
-        program="tfweak-predict",
-        positional="FILE|FOLDER ...",
-    )
+    """Runs the command; returns its exit status."""
+    program, files = "tfweak-predict", "FILE|FOLDER ..."
+    return console.run(_FLAGS, __doc__, _main, argv, program=program, positional=files)
 
 
 def _main(paths: list[str]) -> int:
     if not paths:
         raise InputError("no file or folder given")
-    out = console.output_file("out", _OUT.value)
-    _refuse_contradictions()
-    from ..runs import predictions, run_folder
+    given = _Options(**flags.given(_FLAGS, _Options))
+    out = console.output_file("out", given.out)
+    for name in ("pca", "mix_extractors"):
+        if getattr(given, name) and given.vggish is None:
+            raise InputError(f"--{name} has no effect without --vggish; add that")
 
-    run = run_folder.load(_RUN.value, _PRECISION.value)
-    found, bad = predictions.predict_files(
-        run, paths, _BATCH_SIZE.value, _extractor(run)
-    )
-    written = predictions.write_tables(out, run.classes, found, bad, _TAGS.value)
-    for answer in found[:20]:
-        tags = predictions.top_tags(answer, run.classes, _TAGS.value)
-        print(
-            f"{answer.filename}: "
-            + ", ".join(f"{name} {prob:.2f}" for name, prob, sure in tags if sure)
+    from ..runs import predictions, run_folder  # loads TensorFlow
+
+    run = run_folder.load(given.run, given.precision)
+    extractor = None
+    if given.vggish is not None:
+        extractor = predictions.load_vggish(
+            run, given.vggish, given.pca, given.mix_extractors
         )
-    if len(found) > 20:
-        print(f"... and {len(found) - 20} more")
+    found, bad = predictions.predict_files(run, paths, given.batch_size, extractor)
+    written = predictions.write_tables(out, run.classes, found, bad, given.tags)
+    for answer in found[:_SHOWN]:
+        tags = predictions.top_tags(answer, run.classes, given.tags)
+        heard = ", ".join(f"{name} {prob:.2f}" for name, prob, sure in tags if sure)
+        print(f"{answer.filename}: {heard}")
+    if len(found) > _SHOWN:
+        print(f"... and {len(found) - _SHOWN} more")
     events = sum(len(answer.events) for answer in found)
-    names = ", ".join(map(str, written))
-    print(f"{len(found)} clips, {events} events; written to {names}")
+    print(
+        f"{len(found)} clips, {events} events; written to"
+        f" {', '.join(map(str, written))}"
+    )
     if bad:
         print(f"{len(bad)} files could not be used:", file=sys.stderr)
-        for path, reason in bad[:20]:
+        for path, reason in bad[:_SHOWN]:
             print(f"  {path}: {reason}", file=sys.stderr)
     if not found:
         raise InputError("none of the files could be used")
     return console.SOME_FILES_UNUSABLE if bad else 0
-
-
-def _refuse_contradictions() -> None:
-    for name in ("pca", "mix_extractors"):
-        if _FLAGS[name].value and _VGGISH.value is None:
-            raise InputError(f"--{name} has no effect without --vggish; add that")
-
-
-def _extractor(run: Any) -> Any:
-    """What makes embeddings for the run, checked; None without --vggish."""
-    if _VGGISH.value is None:
-        return None
-    if not run.architecture.input.are_embeddings:
-        raise InputError(
-            f"--vggish={_VGGISH.value}: is for a model on embeddings; that of"
-            f" {_RUN.value} reads {run.architecture.input.payload_kind}, leave it out"
-        )
-    from tfweak.extractor import EXTRACTORS
-
-    from ..runs.predictions import check_extractor
-
-    try:
-        extractor = EXTRACTORS.get("vggish").load(_VGGISH.value, _PCA.value)
-    except InputError as error:
-        raise InputError(f"--vggish, --pca: {error}") from error
-    check_extractor(run.payload, extractor.payload, _MIX_EXTRACTORS.value)
-    return extractor
 
 
 if __name__ == "__main__":

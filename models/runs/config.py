@@ -9,7 +9,7 @@ from typing import Any
 
 from tfweak.cli.flags import REQUIRED, check, option
 from tfweak.errors import InputError
-from tfweak.learning.precision import POLICIES
+from tfweak.learning.precision import CHOICES
 from tfweak.learning.supervision import ATTENTION_TARGETS, SUPERVISIONS
 from tfweak.settings import from_text
 
@@ -133,7 +133,7 @@ class TrainConfig:
         "auto",
         "auto takes bfloat16 where the CPU computes in it, float16 on a GPU, else"
         " float32",
-        choices=("auto", *POLICIES),
+        choices=CHOICES,
     )
     init: str = option(
         "random",

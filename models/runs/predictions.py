@@ -19,7 +19,7 @@ from tfweak.data import records
 from tfweak.data.input_spec import NOT_THE_SAME
 from tfweak.errors import InputError
 from tfweak.evaluation import events
-from tfweak.extractor import Extractor
+from tfweak.extractor import EXTRACTORS, Extractor
 from tfweak.labels import ClassList, Event
 from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload, difference
 from tfweak.typing import Array, StrPath
@@ -126,6 +126,32 @@ def predict_features(
             )
         )
     return answers
+
+
+def load_vggish(
+    run: run_folder.Run, source: str, pca: str | None, mix_extractors: bool
+) -> Extractor:
+    """VGGish for a run on its embeddings.
+
+    Args:
+      run: a trained model.
+      source, pca: see `Extractor.load`.
+      mix_extractors: as for `check_extractor`.
+
+    Raises:
+      InputError: it cannot be loaded, or the run was not trained on its embeddings.
+    """
+    if not run.architecture.input.are_embeddings:
+        raise InputError(
+            f"vggish={source}: is for a model on embeddings; that of {run.folder} reads"
+            f" {run.architecture.input.payload_kind}, leave it out"
+        )
+    try:
+        extractor = EXTRACTORS.get("vggish").load(source, pca)
+    except InputError as error:
+        raise InputError(f"vggish={source}, pca={pca}: {error}") from error
+    check_extractor(run.payload, extractor.payload, mix_extractors)
+    return extractor
 
 
 def check_extractor(

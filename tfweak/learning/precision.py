@@ -12,6 +12,10 @@ POLICIES = {
 }
 
 
+# what a user may ask for
+CHOICES = ("auto", *POLICIES)
+
+
 def resolve_precision(precision: str) -> str:
     """What `auto` stands for on this machine.
 

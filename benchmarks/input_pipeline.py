@@ -15,31 +15,29 @@ import time
 
 import tensorflow as tf
 
-from tfweak.data import parsing, records
+from tfweak.data import parsing, pipelines, sources, targets
 from tfweak.data_prep.commands import prepare
-from tfweak.payload import OFFICIAL_EMBEDDINGS
 
 BATCH_SIZE = 500
 ROUNDS = 3
 
 
-def by_clip(files: list[str], parse: parsing.Parser) -> tf.data.Dataset:
+def by_clip(data: sources.ClipData) -> tf.data.Dataset:
     """The usual way: parse each clip, then batch."""
+    make = targets.Targets(data)
 
-    def one(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        x, y = parse(serialized[tf.newaxis])
-        features = x["features"][0]
-        return tf.pad(features, [[0, 10 - tf.shape(features)[0]], [0, 0]]), y["weak"][0]
+    def one(clip: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        x = parsing.features(serialized[tf.newaxis], data.payload, num_frames=10)
+        return x["features"][0], make(clip[tf.newaxis], 10)["weak"][0]
 
-    dataset = tf.data.TFRecordDataset(files)
-    dataset = dataset.map(one, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = data.open_numbered().map(one, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(BATCH_SIZE).prefetch(2)
 
 
-def by_batch(files: list[str], parse: parsing.Parser) -> tf.data.Dataset:
+def by_batch(data: sources.ClipData) -> tf.data.Dataset:
     """The library's way: batch, then parse the batch."""
-    dataset = tf.data.TFRecordDataset(files).batch(BATCH_SIZE)
-    return dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    config = pipelines.InputConfig(BATCH_SIZE, cache_bytes=0)
+    return pipelines.evaluation_batches(data, config)
 
 
 def main() -> None:
@@ -51,12 +49,11 @@ def main() -> None:
         )
         if status not in (0, 3):
             sys.exit(status)
-        parse = parsing.Parser(OFFICIAL_EMBEDDINGS, 527)
-        tiny, large = records.shards(source), records.shards(out)
+        tiny, large = sources.open_data([source]), sources.open_data([out])
         ways = {
-            "a parse a clip, tiny shards": lambda: by_clip(tiny, parse),
-            "a parse a batch, tiny shards": lambda: by_batch(tiny, parse),
-            "a parse a batch, large shards": lambda: by_batch(large, parse),
+            "a parse a clip, tiny shards": lambda: by_clip(tiny),
+            "a parse a batch, tiny shards": lambda: by_batch(tiny),
+            "a parse a batch, large shards": lambda: by_batch(large),
         }
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(ROUNDS):
@@ -67,7 +64,10 @@ def main() -> None:
                 seconds[name].append(time.perf_counter() - began)
         medians = {name: statistics.median(found) for name, found in seconds.items()}
         slowest = medians["a parse a clip, tiny shards"]
-        print(f"{len(tiny)} tiny and {len(large)} large shards, {ROUNDS} rounds")
+        print(
+            f"{len(tiny.files)} tiny and {len(large.files)} large shards,"
+            f" {ROUNDS} rounds"
+        )
         for name, median in medians.items():
             print(f"{name:32} {median:6.2f} s  {slowest / median:5.1f} x")
 

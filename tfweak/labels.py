@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -156,34 +156,34 @@ class SegmentGrid:
         return self.offset_seconds + self.hop_seconds * np.arange(num_segments)
 
     def labels(
-        self,
-        events: Iterable[Event],
-        num_segments: int,
-        num_classes: int,
-        min_overlap: float = 0.5,
+        self, events: Iterable[Event], num_segments: int, num_classes: int
     ) -> Array:
-        """Segment labels of one clip's events.
-
-        A segment is positive for a class where some event of it covers at least
-        `min_overlap` of the shorter of the two, slot or event, so that an event
-        shorter than a slot still marks one. Worked example with hop 1 s, offset 0:
-        an event from 0.6 s to 2.3 s covers 0.4, 1.0 and 0.3 s of the slots 0, 1
-        and 2; half a slot is needed, so only segment 1 is positive.
-
-        Returns:
-          (T, C) uint8 in {0, 1}.
-        """
+        """Segment labels of one clip's events by `marks`, (T, C) uint8 in {0, 1}."""
         out = np.zeros((num_segments, num_classes), np.uint8)
         starts = self.onsets(num_segments)
         for event in events:
-            overlap = np.minimum(
-                event.offset_seconds, starts + self.hop_seconds
-            ) - np.maximum(event.onset_seconds, starts)
-            length = event.offset_seconds - event.onset_seconds
-            needed = min_overlap * min(self.hop_seconds, length)
-            # the tolerance keeps an exact half a half after rounding
-            out[(overlap > 0) & (overlap >= needed - 1e-6), event.label] = 1
+            out[self.marks(starts, *event[1:]), event.label] = 1
         return out
+
+    def marks(self, starts: Any, onsets: Any, offsets: Any, xp: Any = np) -> Any:
+        """Which segments events mark, bool; arrays of seconds, which broadcast.
+
+        A segment is positive for a class where some event of it covers at least half
+        of the shorter of the two, slot or event, so that an event shorter than a slot
+        still marks one. Worked example with hop 1 s, offset 0: an event from 0.6 s to
+        2.3 s covers 0.4, 1.0 and 0.3 s of the slots 0, 1 and 2; half a slot is needed,
+        so only segment 1 is positive.
+
+        Args:
+          starts: of the segments, as `onsets` gives them.
+          onsets, offsets: of the events.
+          xp: the module of the arrays, NumPy or TensorFlow.
+        """
+        hop = self.hop_seconds
+        overlap = xp.minimum(offsets, starts + hop) - xp.maximum(onsets, starts)
+        needed = 0.5 * xp.minimum(hop, offsets - onsets)
+        # the tolerance keeps an exact half a half after rounding
+        return (overlap > 0) & (overlap >= needed - 1e-6)
 
 
 def multi_hot(labels: Sequence[int], num_classes: int) -> Array:

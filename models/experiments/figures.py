@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from tfweak.data import parsing, sources
+from tfweak.data import pipelines, sources
 from tfweak.evaluation.metrics import METRICS
 from tfweak.labels import ClassList, Event
 from tfweak.plots import comparison, curves, kit, localization
@@ -151,13 +150,12 @@ def _measured_clips(trial: Trial) -> sources.ClipData:
 
 def _mean_durations(data: sources.ClipData) -> dict[str, float]:
     """Class name -> mean seconds of its events in the clips with strong labels."""
-    lengths: dict[int, list[float]] = {}
-    for batch in data.open_serialized().batch(256):
-        for events in parsing.strong_events(batch)["events"]:
-            for event in events:
-                length = event.offset_seconds - event.onset_seconds
-                lengths.setdefault(event.label, []).append(length)
-    return {data.classes.names[c]: float(np.mean(v)) for c, v in lengths.items()}
+    events = data.events.values
+    seconds = events["offset_seconds"].astype(float) - events["onset_seconds"]
+    return {
+        data.classes.names[label]: float(seconds[events["label"] == label].mean())
+        for label in np.unique(events["label"])
+    }
 
 
 def _unseen(data: sources.ClipData, trial: Trial) -> sources.ClipData | None:
@@ -168,29 +166,22 @@ def _unseen(data: sources.ClipData, trial: Trial) -> sources.ClipData | None:
 
 def _examples(data: sources.ClipData, run: run_folder.Run) -> list[Example]:
     """The clips with the most classes among the first ones, as a model reads them."""
-    first = next(iter(data.open_serialized().batch(256)))
-    _, labels = parsing.clip_labels(first)
-    counts = labels.row_lengths().numpy()
-    has_strong = parsing.strong_events(first)["has_strong"].numpy()
+    counts = data.labels.lengths[:256]
     # clips with strong labels first, then those with more classes
-    order = np.lexsort((np.arange(len(counts)), -counts, ~has_strong))
-    chosen = tf.gather(first, order[:PICTURES])
-    parse = parsing.Parser(
-        data.payload, len(data.classes), front_end=run.architecture.input.front_end
-    )
-    strong = parsing.strong_events(chosen)
-    examples = []
-    for i, record in enumerate(chosen):
-        x, y = parse(record[tf.newaxis])
-        examples.append(
-            Example(
-                y["clip_id"][0].numpy().decode(errors="replace"),
-                {name: value.numpy() for name, value in x.items()},
-                strong["events"][i] if strong["has_strong"][i] else None,
-                np.flatnonzero(y["weak"][0]).tolist(),
-            )
+    order = np.lexsort((np.arange(len(counts)), -counts, ~data.has_strong[:256]))
+    chosen = order[:PICTURES]
+    shown = data.take(np.isin(np.arange(len(data)), chosen))
+    config = pipelines.InputConfig(1, front_end=run.architecture.input.front_end)
+    examples = [
+        Example(
+            shown.clip_ids[clip].decode(errors="replace"),
+            {name: value.numpy() for name, value in x.items()},
+            shown.events_of(clip) if shown.has_strong[clip] else None,
+            shown.labels[clip].tolist(),
         )
-    return examples
+        for clip, (x, _) in enumerate(pipelines.evaluation_batches(shown, config))
+    ]
+    return [examples[rank] for rank in np.argsort(np.argsort(chosen))]
 
 
 def _has(run: run_folder.Run, output: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfweak import progress
-from tfweak.data import parsing, pipelines, sources
+from tfweak.data import pipelines, sources
 from tfweak.evaluation import detection, events, metrics
 from tfweak.labels import Event
 from tfweak.typing import Array, StrPath, Tensors
@@ -98,9 +98,7 @@ def collect(
     for x, y, outputs in answers(run, data, batch_size):
         weak.append(y["weak"].numpy())
         scores.append(outputs["clip_probs"])
-        if not data.num_strong:
-            continue
-        for i in np.flatnonzero(y["has_strong"].numpy()):
+        for i in np.flatnonzero(y["has_strong"]):
             name = y["clip_id"][i].numpy().decode(errors="replace")
             count = int(outputs["mask"][i].sum())
             found.reference[name] = y["events"][i]
@@ -125,21 +123,17 @@ def answers(
 ) -> Iterator[tuple[Tensors, Tensors, dict[str, Array]]]:
     """x, y and the network's outputs, batch by batch, with progress on a terminal.
 
-    Where the data has strong labels, y has `has_strong` and `events`, a list of each
-    clip's events.
+    y has `has_strong`, an array, and `events`, a list of each clip's events, too.
     """
     config = pipelines.InputConfig(
         batch_size=batch_size, front_end=run.architecture.input.front_end
     )
     batches = pipelines.evaluation_batches(data, config)
-    serialized = data.open_serialized().batch(batch_size).prefetch(2)
     steps = -(-len(data) // batch_size)
-    pairs = (
-        zip(batches, serialized) if data.num_strong else ((b, None) for b in batches)
-    )
-    for (x, y), raw in progress.bar(pairs, total=steps, unit="batch"):
-        if raw is not None:
-            y = {**y, **parsing.strong_events(raw)}
+    for x, y in progress.bar(batches, total=steps, unit="batch"):
+        clips = y["clip"].numpy()
+        y["has_strong"] = data.has_strong[clips]
+        y["events"] = [data.events_of(clip) for clip in clips]
         outputs = run.network.predict_on_batch(
             {name: x[name] for name in ("features", "num_frames")}
         )
@@ -200,13 +194,12 @@ def tune_thresholds(
     for _, y, outputs in answers(run, data, 64):
         weak.append(y["weak"].numpy())
         scores.append(outputs["clip_probs"])
-        if data.num_strong:
-            for i in np.flatnonzero(y["has_strong"].numpy()):
-                count = int(outputs["mask"][i].sum())
-                strong.append(grid.labels(y["events"][i], count, classes))
-                segments.append(outputs["segment_probs"][i][:count])
-                if has_map:
-                    maps.append(outputs[LOCALIZATION][i][:count])
+        for i in np.flatnonzero(y["has_strong"]):
+            count = int(outputs["mask"][i].sum())
+            strong.append(grid.labels(y["events"][i], count, classes))
+            segments.append(outputs["segment_probs"][i][:count])
+            if has_map:
+                maps.append(outputs[LOCALIZATION][i][:count])
     clip = detection.best_thresholds(np.concatenate(weak), np.concatenate(scores))
     found = {"clip": clip, f"segment{FROM_TAGS}": clip}
     if has_map:

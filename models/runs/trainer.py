@@ -217,12 +217,13 @@ class Training:
             mixup=self._chosen.mixup,
             seed=config.seed,
         )
-        weak_inputs = dataclasses.replace(inputs, grid=None)
-        valid_batches = pipelines.evaluation_batches(valid_data, weak_inputs)
+        valid_batches = pipelines.evaluation_batches(
+            valid_data, dataclasses.replace(inputs, grid=None)
+        )
+        batches = pipelines.TrainingInput(train_data, inputs)
         if state is None and source is None:
-            whole_clips = pipelines.evaluation_batches(train_data, weak_inputs)
-            layers.fit_standardisation(network, whole_clips)
-            architecture.pretrain(network, whole_clips, config.seed)
+            layers.fit_standardisation(network, batches.whole_clips())
+            architecture.pretrain(network, batches.whole_clips(), config.seed)
         average = (
             WeightAverage(config.average_weights) if config.average_weights else None
         )
@@ -246,7 +247,6 @@ class Training:
         callbacks: list[Any] = [checkpoints.Divergence()]
         callbacks += [] if average is None else [average]
         callbacks += [ClipScores(valid_batches, average), keeper]
-        batches = pipelines.TrainingInput(train_data, inputs)
         for epoch in range(start, epochs):
             model.fit(
                 batches.epoch(epoch),

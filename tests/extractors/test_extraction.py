@@ -155,13 +155,13 @@ def test_bytes_have_the_form_of_the_official_records(prepared):
     )
 
 
-def test_the_parser_gives_raw_rows_as_they_are(prepared):
+def test_raw_rows_are_parsed_as_they_are(prepared):
     data = sources.open_data([prepared / "raw"])
     stored = clips(prepared / "raw")
-    parse = parsing.Parser(data.payload, len(data.classes))
-    x, y = parse(next(iter(data.open_serialized().batch(12))))
+    serialized = next(iter(data.open_serialized().batch(12)))
+    x = parsing.features(serialized, data.payload)
     assert x["features"].shape == (12, 3, 128)
-    for i, name in enumerate(y["clip_id"].numpy()):
+    for i, name in enumerate(data.clip_ids):
         payload = stored[name.decode()].payload
         assert x["num_frames"][i] == len(payload)
         np.testing.assert_array_equal(x["features"][i, : len(payload)], payload)
@@ -179,7 +179,7 @@ def test_raw_rows_that_are_not_whole(tmp_path):
     with pytest.raises(InputError, match="row 1 has 128 bytes, expected 512"):
         records.parse_clip(broken.SerializeToString(), RAW)
     serialized = tf.constant([record, broken.SerializeToString()])
-    assert parsing.check(serialized, RAW)[3].numpy().tolist() == [2, 0]
+    assert parsing.outline(serialized, RAW)["num_rows"].numpy().tolist() == [2, 0]
     with pytest.raises(InputError, match="NaN"):
         records.encode(records.Clip("odd", [0], values * np.nan), RAW)
 

@@ -5,15 +5,15 @@
     batches = training_batches(train, InputConfig(batch_size=32), epoch=0)
 
 Every element is `(x, y)`: x has `features` (B, T_in, F) float32 and `num_frames` (B,)
-int32; y has `weak` (B, C), in evaluation `clip_id` (B,), and where asked for `strong`
-(B, T, C) and `has_strong` (B,). An epoch's order follows from the seed and the epoch's
+int32; y has `weak` (B, C), and where asked for `strong` (B, T, C) and `has_strong`
+(B,); in evaluation `clip_id` (B,) and `clip` (B,), its number in the data, by which
+the data tells more of it. An epoch's order follows from the seed and the epoch's
 number alone, so that a run can resume at any epoch.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,13 +24,10 @@ from ..audio import front_ends, reading
 from ..audio.front_end_layer import FrontEndLayer
 from ..errors import InputError
 from ..labels import SegmentGrid
-from ..payload import Payload
 from ..typing import Array, StrPath, Tensors
 from . import parsing
-from .sources import ClipData, keep_parts, uniform_hash
-
-# Clips whose features are computed in one go.
-_CONVERTED_TOGETHER = 16
+from .sources import ClipData, uniform_hash
+from .targets import Targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,51 +76,48 @@ class TrainingInput:
     def __init__(self, data: ClipData, config: InputConfig) -> None:
         self._data = data
         self._config = config
-        size = sum(os.path.getsize(path) for path in data.files)
-        self._in_memory = size <= config.cache_bytes
-        self._payload = data.payload
-        if self._in_memory:
-            clips = data.open_serialized()
-            if data.payload.kind == "waveform":  # once, not in every epoch
-                convert, self._payload = parsing.stored_features(
-                    data.payload, config.front_end
-                )
-                clips = clips.batch(_CONVERTED_TOGETHER).map(
-                    convert, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-                )
-                clips = clips.unbatch()
-            self._cached = clips.cache()
+        self._in_memory = data.num_bytes <= config.cache_bytes
+        # (N,) records or, of waveforms, (N, None, F) features
+        self._clips: tf.Tensor | tf.RaggedTensor | None = None
+
+    def whole_clips(self) -> tf.data.Dataset:
+        """Every clip once, whole, in file order, with its `weak` labels.
+
+        What is in memory for the epochs is not read, nor computed, a second time. Take
+        them before the first epoch: features of waveforms are then not rounded yet.
+        """
+        if not self._in_memory:
+            return evaluation_batches(self._data, self._config)
+        clips = tf.data.Dataset.range(len(self._data))
+        return _batches(clips, self._data, self._config, held=self._load(tf.float32))
 
     def epoch(self, number: int) -> tf.data.Dataset:
         """The batches of one epoch, in the order that seed and epoch give."""
         config, data = self._config, self._data
         rng = np.random.default_rng([config.seed, number])
+        times = _repeats(data, config, number)
         if self._in_memory:
-            dataset = self._cached
-            buffer = len(data)
+            numbers = np.repeat(np.arange(len(data)), times)
+            clips = tf.data.Dataset.from_tensor_slices(numbers)
+            held, buffer = self._load(tf.float16), len(data)
         else:
-            files = rng.permutation(np.array(data.files))
-            dataset = tf.data.Dataset.from_tensor_slices(files).interleave(
-                tf.data.TFRecordDataset,
+            order = rng.permutation(len(data.files))
+            shards = np.array(data.files)[order], data.starts[order]
+            clips = tf.data.Dataset.from_tensor_slices(shards).interleave(
+                lambda path, start: tf.data.TFRecordDataset(path).enumerate(start),
                 cycle_length=16,
                 block_length=4,
                 num_parallel_calls=tf.data.AUTOTUNE,
                 deterministic=True,
             )
-            dataset = keep_parts(dataset, data.parts)
-            buffer = config.shuffle_clips
-        if config.balance:
-            dataset = _repeat_rare(dataset, data, config.seed, number)
-        dataset = dataset.shuffle(
+            clips = data.select(clips, times)
+            held, buffer = None, config.shuffle_clips
+        clips = clips.shuffle(
             buffer, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False
         )
-        dataset = _batches(
-            dataset, self._payload, len(data.classes), config, config.num_frames
-        )
-        dataset = dataset.map(_without_ids)
-        if not config.balance:
-            steps = -(-len(data) // config.batch_size)
-            dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+        dataset = _batches(clips, data, config, config.num_frames, held)
+        steps = -(-int(times.sum()) // config.batch_size)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
         if config.mixup:
             number = int(rng.integers(1 << 31))
             seeds = tf.data.Dataset.counter().map(
@@ -136,6 +130,26 @@ class TrainingInput:
             )
         return _to_device(dataset)
 
+    def _load(self, dtype: tf.DType) -> tf.Tensor | tf.RaggedTensor:
+        """All clips in memory; features in a precision, at most what they were in."""
+        data = self._data
+        with tf.device("CPU"):
+            if self._clips is None and data.payload.kind == "waveform":
+                once = dataclasses.replace(self._config, grid=None, cache_bytes=0)
+                parts = [
+                    tf.RaggedTensor.from_tensor(
+                        tf.cast(x["features"], dtype), x["num_frames"]
+                    )
+                    for x, _ in evaluation_batches(data, once)
+                ]
+                self._clips = tf.concat(parts, axis=0)
+            elif self._clips is None:
+                whole = data.open_numbered().batch(len(data))
+                self._clips = whole.get_single_element()[1]
+            if isinstance(self._clips, tf.RaggedTensor):
+                self._clips = tf.cast(self._clips, dtype)
+        return self._clips
+
 
 def training_batches(
     data: ClipData, config: InputConfig, epoch: int = 0
@@ -146,12 +160,12 @@ def training_batches(
 
 def evaluation_batches(data: ClipData, config: InputConfig) -> tf.data.Dataset:
     """Every clip once, whole, in file order, padded to the longest of its batch."""
-    dataset = data.open_serialized()
-    small = sum(os.path.getsize(path) for path in data.files) <= config.cache_bytes
+    dataset = data.open_numbered()
+    small = data.num_bytes <= config.cache_bytes
     waveforms = data.payload.kind == "waveform"
     if small and not waveforms:
         dataset = dataset.cache()
-    dataset = _batches(dataset, data.payload, len(data.classes), config, None)
+    dataset = _batches(dataset, data, config, ids=tf.constant(data.clip_ids))
     if small and waveforms:  # their features are costly, and no larger
         dataset = dataset.cache()
     # stays on the host, for clip ids are strings
@@ -241,27 +255,35 @@ def mix(
 
 
 def _batches(
-    dataset: tf.data.Dataset,
-    payload: Payload,
-    num_classes: int,
+    clips: tf.data.Dataset,
+    data: ClipData,
     config: InputConfig,
-    num_frames: int | None,
+    num_frames: int | None = None,
+    held: tf.Tensor | tf.RaggedTensor | None = None,
+    ids: tf.Tensor | None = None,
 ) -> tf.data.Dataset:
-    parse = parsing.Parser(
-        payload,
-        num_classes,
-        num_frames,
-        config.grid,
-        config.num_segments,
-        config.front_end,
-    )
-    return dataset.batch(config.batch_size).map(
-        parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    )
+    """Of numbers of clips that are held, or of pairs of a number and a record."""
+    targets = Targets(data, config.grid, config.num_segments)
 
+    def example(
+        clips: tf.Tensor, found: tf.Tensor | tf.RaggedTensor | None = None
+    ) -> tuple[Tensors, Tensors]:
+        if held is not None:
+            found = tf.gather(held, clips)
+        if isinstance(found, tf.RaggedTensor):
+            rows = tf.cast(found.row_lengths(), tf.int32)
+            frames = tf.cast(found.to_tensor(), tf.float32)
+            x = parsing.fit_frames(frames, rows, num_frames)
+        else:
+            x = parsing.features(found, data.payload, config.front_end, num_frames)
+        y = targets(clips, tf.shape(x["features"])[1])
+        if ids is not None:
+            y |= {"clip": clips, "clip_id": tf.gather(ids, clips)}
+        return x, y
 
-def _without_ids(x: dict[str, Any], y: dict[str, Any]) -> tuple[Tensors, Tensors]:
-    return x, {name: value for name, value in y.items() if name != "clip_id"}
+    return clips.batch(config.batch_size).map(
+        example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
 
 
 def _to_device(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -270,20 +292,12 @@ def _to_device(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def _repeat_rare(
-    dataset: tf.data.Dataset, data: ClipData, seed: int, epoch: int
-) -> tf.data.Dataset:
-    counts = np.maximum(data.label_counts, 1)
-    factors = tf.constant(np.sqrt(np.maximum(counts.mean() / counts, 1.0)), tf.float64)
-
-    def repeat(serialized: tf.Tensor) -> tf.Tensor:
-        ids, labels = parsing.clip_labels(serialized)
-        wanted = tf.maximum(tf.reduce_max(tf.gather(factors, labels), axis=1), 1.0)
-        times = tf.floor(wanted + tf.cast(uniform_hash(ids, seed, epoch), tf.float64))
-        return tf.repeat(serialized, tf.cast(times, tf.int32))
-
-    return (
-        dataset.batch(256)
-        .map(repeat, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .unbatch()
-    )
+def _repeats(data: ClipData, config: InputConfig, epoch: int) -> Array:
+    """(N,) how often each clip comes in an epoch."""
+    wanted = np.ones(len(data))
+    if config.balance:
+        counts = np.maximum(data.label_counts, 1)
+        factors = np.sqrt(np.maximum(counts.mean() / counts, 1.0))
+        np.maximum.at(wanted, data.labels.row_ids, factors[data.labels.values])
+        wanted += uniform_hash(data.clip_ids, config.seed, epoch)
+    return np.floor(wanted).astype(np.int64)

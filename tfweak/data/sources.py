@@ -1,83 +1,128 @@
-"""Folders of shards opened as one data set: checked, counted, split by clip id."""
+"""Folders of shards opened as one data set: read once, checked, split by clip id."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import os
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from ..errors import InputError
-from ..labels import ClassList
+from ..labels import ClassList, Event
 from ..payload import Payload, difference
 from ..typing import Array, StrPath
 from . import parsing, records
 
 OFFICIAL_NUM_CLASSES = 527
-
-
-class Part(Protocol):
-    """A part of the clips, chosen by id, whatever the order of files and clips."""
-
-    def keep(self, clip_ids: Any) -> Any:
-        """(B,) bool for (B,) string clip ids."""
-
-
-@dataclasses.dataclass(frozen=True)
-class HashRange:
-    """The clips whose hash lies in [start, stop) of the unit interval, or the rest."""
-
-    start: float
-    stop: float
-    inside: bool
-    seed: int
-
-    def keep(self, clip_ids: Any) -> Any:
-        share = uniform_hash(clip_ids, self.seed, -1)
-        return ((share >= self.start) & (share < self.stop)) == self.inside
+# A strong label as the shards hold it.
+_EVENT = [("label", "i8"), ("onset_seconds", "f4"), ("offset_seconds", "f4")]
+# Records that are looked at in one go; of those that are kept, few at a time, for they
+# may be long.
+_READ_TOGETHER = 512
+_KEPT_TOGETHER = 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Without:
-    """The clips whose ids (by their hashes, sorted) are not in a list."""
+class Ragged:
+    """Rows of different lengths: row i is `values[splits[i]:splits[i + 1]]`.
 
-    hashes: Array
+    Attributes:
+      values: (V,) those of all rows, one row after the other.
+      splits: (N + 1,) int64.
+    """
 
-    def keep(self, clip_ids: Any) -> Any:
-        if not len(self.hashes):
-            return tf.ones_like(clip_ids, tf.bool)
-        found = _hash_int(clip_ids)
-        table = tf.constant(self.hashes)
-        place = tf.minimum(tf.searchsorted(table, found), len(self.hashes) - 1)
-        return tf.gather(table, place) != found
+    values: Array
+    splits: Array
+
+    @classmethod
+    def of_lengths(cls, values: Array, lengths: Array) -> Ragged:
+        return cls(values, np.append(0, np.cumsum(lengths)))
+
+    @property
+    def lengths(self) -> Array:
+        return np.diff(self.splits)
+
+    @property
+    def row_ids(self) -> Array:
+        """(V,) the row of each value."""
+        return np.repeat(np.arange(len(self.splits) - 1), self.lengths)
+
+    def __getitem__(self, row: int) -> Array:
+        return self.values[self.splits[row] : self.splits[row + 1]]
+
+    def take(self, chosen: Array) -> Ragged:
+        """The rows that an (N,) bool mask chooses."""
+        kept = self.values[np.repeat(chosen, self.lengths)]
+        return Ragged.of_lengths(kept, self.lengths[chosen])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ClipData:
-    """Shards that belong together, and what one pass over them told.
+    """Shards that belong together, and what the one pass over them told.
+
+    A part of the clips is these arrays under a mask; the shards are not read for it.
 
     Attributes:
       files: the shards.
+      num_bytes: the size of all shards together.
+      starts: (S + 1,) how many records lie before each shard, and in all.
       payload: what they hold.
       classes: the vocabulary.
-      clip_ids: (N,) the ids of the clips (of this part).
-      label_counts: (C,) clips a class.
-      num_strong: clips with strong labels.
-      parts: what chose these clips; a clip is in all of them.
+      positions: (N,) which records these clips are, in file order.
+      clip_ids: (N,) bytes.
+      labels: N rows of class indices, each class once.
+      has_strong: (N,) bool, whether a clip has strong labels.
+      events: N rows of strong labels; `events_of` gives them as `Event`s.
     """
 
     files: tuple[str, ...]
+    num_bytes: int
+    starts: Array
     payload: Payload
     classes: ClassList
+    positions: Array
     clip_ids: Array
-    label_counts: Array
-    num_strong: int
-    parts: tuple[Part, ...] = ()
+    labels: Ragged
+    has_strong: Array
+    events: Ragged
 
     def __len__(self) -> int:
         return len(self.clip_ids)
+
+    @functools.cached_property
+    def num_strong(self) -> int:
+        """Clips with strong labels."""
+        return int(self.has_strong.sum())
+
+    @functools.cached_property
+    def label_counts(self) -> Array:
+        """(C,) clips of each class."""
+        return np.bincount(self.labels.values, minlength=len(self.classes))
+
+    def events_of(self, clip: int) -> list[Event]:
+        """The strong labels of a clip, by its number here."""
+        return [Event(*event) for event in self.events[clip].tolist()]
+
+    def take(self, chosen: Array, why_empty: str = "no clip is chosen") -> ClipData:
+        """The clips that an (N,) bool mask chooses.
+
+        Raises:
+          InputError: when there are none, saying why.
+        """
+        if not chosen.any():
+            raise InputError(why_empty)
+        return dataclasses.replace(
+            self,
+            positions=self.positions[chosen],
+            clip_ids=self.clip_ids[chosen],
+            labels=self.labels.take(chosen),
+            has_strong=self.has_strong[chosen],
+            events=self.events.take(chosen),
+        )
 
     def split(self, valid_fraction: float, seed: int = 0) -> tuple[ClipData, ClipData]:
         """Training and validation parts, disjoint by clip id.
@@ -90,12 +135,11 @@ class ClipData:
                 f"validation fraction {valid_fraction}: a number between 0"
                 " and 1 is needed"
             )
-        training = HashRange(0.0, valid_fraction, False, seed)
-        validation = HashRange(0.0, valid_fraction, True, seed)
+        valid = uniform_hash(self.clip_ids, seed, -1) < valid_fraction
         why = f"a validation fraction of {valid_fraction} of {len(self)} clips"
         return (
-            self._take(training, f"{why} leaves none for training"),
-            self._take(validation, f"{why} leaves none for validation"),
+            self.take(~valid, f"{why} leaves none for training"),
+            self.take(valid, f"{why} leaves none for validation"),
         )
 
     def folds(self, count: int, seed: int = 0) -> list[tuple[ClipData, ClipData]]:
@@ -110,15 +154,11 @@ class ClipData:
         if count < 2:
             raise InputError(f"{count} folds: 2 at least are needed")
         why = f"{count} folds of {len(self)} clips: one stays empty; take fewer"
+        share = uniform_hash(self.clip_ids, seed, -1)
         out = []
         for i in range(count):
-            limits = i / count, (i + 1) / count
-            out.append(
-                (
-                    self._take(HashRange(*limits, False, seed), why),
-                    self._take(HashRange(*limits, True, seed), why),
-                )
-            )
+            inside = (share >= i / count) & (share < (i + 1) / count)
+            out.append((self.take(~inside, why), self.take(inside, why)))
         return out
 
     def without(self, clip_ids: Sequence[bytes] | Array) -> ClipData:
@@ -127,34 +167,60 @@ class ClipData:
         Raises:
           InputError: when none is left.
         """
-        ids = tf.constant(np.asarray(clip_ids, object), tf.string)
-        return self._take(
-            Without(np.unique(_hash_int(ids).numpy())),
+        listed = set(clip_ids)
+        return self.take(
+            np.array([clip_id not in listed for clip_id in self.clip_ids]),
             f"all {len(self)} clips are excluded; none is left to train on",
         )
 
-    def _take(self, part: Part, why_empty: str) -> ClipData:
-        parts = (*self.parts, part)
-        taken = _scan(self.files, self.payload, self.classes, parts)
-        if not len(taken):
-            raise InputError(why_empty)
-        return taken
-
     def fingerprint(self) -> dict[str, Any]:
         """What a run notes of its data: counts, payload, vocabulary, clip ids."""
-        digest = np.bitwise_xor.reduce(_hash_int(tf.constant(self.clip_ids)).numpy())
         return {
             "num_clips": len(self),
             "num_strong": self.num_strong,
-            "clip_ids": f"{int(digest):016x}",
+            "clip_ids": f"{np.bitwise_xor.reduce(_hash_int(self.clip_ids)):016x}",
             "classes": self.classes.digest,
             "payload": dataclasses.asdict(self.payload),
         }
 
     def open_serialized(self) -> tf.data.Dataset:
         """The serialised records, file after file."""
-        dataset = tf.data.TFRecordDataset(list(self.files))
-        return keep_parts(dataset, self.parts)
+        return self.open_numbered().map(lambda clip, serialized: serialized)
+
+    def open_numbered(self) -> tf.data.Dataset:
+        """Pairs of a clip's number here and its serialised record, file after file."""
+        return self.select(tf.data.TFRecordDataset(list(self.files)).enumerate())
+
+    def select(
+        self, dataset: tf.data.Dataset, times: Array | int = 1
+    ) -> tf.data.Dataset:
+        """Of all records, in any order, those of these clips.
+
+        Args:
+          dataset: pairs of a record's position and the record.
+          times: (N,) how often each clip is to come.
+
+        Returns:
+          Pairs of a clip's number here and its record.
+        """
+        total = int(self.starts[-1])
+        number, count = np.zeros(total, np.int64), np.zeros(total, np.int32)
+        number[self.positions] = np.arange(len(self))
+        count[self.positions] = times
+        if (count == 1).all():
+            return dataset
+        numbers, counts = tf.constant(number), tf.constant(count)
+
+        def repeat(positions: tf.Tensor, serialized: tf.Tensor) -> Any:
+            wanted = tf.gather(counts, positions)
+            clips = tf.gather(numbers, positions)
+            return tf.repeat(clips, wanted), tf.repeat(serialized, wanted)
+
+        return (
+            dataset.batch(_KEPT_TOGETHER)
+            .map(repeat, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .unbatch()
+        )
 
 
 def open_data(folders: Sequence[StrPath], classes: ClassList | None = None) -> ClipData:
@@ -192,8 +258,8 @@ def open_data(folders: Sequence[StrPath], classes: ClassList | None = None) -> C
     if classes is None:
         classes = ClassList.indices(OFFICIAL_NUM_CLASSES)
     files = tuple(path for folder in folders for path in records.shards(folder))
-    data = _scan(files, infos[0].payload, classes)
-    if not len(data):
+    data = _read(files, infos[0].payload, classes)
+    if data is None:
         raise InputError(f"{', '.join(map(str, folders))}: the shards hold no clips")
     unique, counts = np.unique(data.clip_ids, return_counts=True)
     if len(unique) < len(data):
@@ -205,87 +271,81 @@ def open_data(folders: Sequence[StrPath], classes: ClassList | None = None) -> C
     return data
 
 
-def keep_parts(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dataset:
-    """The serialised clips that are in every part."""
-    if not parts:
-        return dataset
-
-    def keep(serialized: tf.Tensor) -> tf.Tensor:
-        return tf.boolean_mask(serialized, _keep(parsing.clip_ids(serialized), parts))
-
-    return (
-        dataset.batch(256)
-        .map(keep, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .unbatch()
-    )
+def uniform_hash(clip_ids: Array, seed: int, epoch: int) -> Array:
+    """Uniform numbers in [0, 1) that follow from id, seed and epoch, (N,) float64."""
+    return _hash_int(clip_ids, seed, epoch).astype(np.float64) / float(1 << 62)
 
 
-def _keep(clip_ids: Any, parts: Sequence[Part]) -> Any:
-    kept = tf.ones_like(clip_ids, tf.bool)
-    for part in parts:
-        kept &= part.keep(clip_ids)
-    return kept
-
-
-def _hash_int(clip_ids: Any, seed: int = 0, epoch: int = 0) -> Any:
+def _hash_int(clip_ids: Array, seed: int = 0, epoch: int = 0) -> Array:
     key = [seed & 0x7FFFFFFF, epoch & 0x7FFFFFFF]
-    return tf.strings.to_hash_bucket_strong(clip_ids, (1 << 62), key)
+    ids = tf.constant(clip_ids, tf.string)
+    return tf.strings.to_hash_bucket_strong(ids, 1 << 62, key).numpy()
 
 
-def uniform_hash(clip_ids: Any, seed: int, epoch: int) -> Any:
-    """Uniform numbers in [0, 1) that follow from id, seed and epoch."""
-    return tf.cast(_hash_int(clip_ids, seed, epoch), tf.float64) / float(1 << 62)
-
-
-def _scan(
-    files: Sequence[str],
-    payload: Payload,
-    classes: ClassList,
-    parts: tuple[Part, ...] = (),
-) -> ClipData:
-    """One pass: ids, label counts, and whether every record can be used."""
-    counts = np.zeros(len(classes), np.int64)
-    ids, num_strong = [], 0
-    dataset = tf.data.TFRecordDataset(list(files)).batch(512)
+def _read(
+    files: tuple[str, ...], payload: Payload, classes: ClassList
+) -> ClipData | None:
+    """One pass: what `ClipData` holds, and whether every record can be used."""
+    dataset = tf.data.TFRecordDataset(list(files)).batch(_READ_TOGETHER)
     dataset = dataset.map(
-        lambda batch: parsing.check(batch, payload),
+        lambda batch: parsing.outline(batch, payload),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
     try:
-        for clip_ids, labels, has_strong, num_frames in dataset.prefetch(2):
-            if np.any(num_frames < 1):
-                name = clip_ids[int(np.argmin(num_frames))].numpy().decode()
-                raise InputError(
-                    f"clip {name!r} in {_shard_of(files, name)}: no rows of"
-                    f" {payload.kind}"
-                )
-            values = labels.flat_values.numpy()
-            rows = labels.value_rowids().numpy()
-            outside = np.flatnonzero((values < 0) | (values >= len(classes)))
-            if len(outside):
-                name = clip_ids[rows[outside[0]]].numpy().decode()
-                raise InputError(
-                    f"clip {name!r} in {_shard_of(files, name)}: label"
-                    f" {values[outside[0]]}, but there are {len(classes)} classes, 0 to"
-                    f" {len(classes) - 1}; give the class list that the data was made"
-                    " with"
-                )
-            keep = _keep(clip_ids, parts).numpy()
-            pairs = np.unique(np.stack([rows, values])[:, keep[rows]], axis=1)
-            counts += np.bincount(pairs[1], minlength=len(classes))
-            ids.append(clip_ids.numpy()[keep])
-            num_strong += int(has_strong.numpy()[keep].sum())
+        batches = list(dataset.prefetch(2).as_numpy_iterator())
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         raise InputError(_blame(files, payload, error)) from error
+    if not batches:
+        return None
+    found = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
+    # a shard is its records' bytes and nothing else
+    sizes = [os.path.getsize(path) for path in files]
+    starts = np.searchsorted(
+        np.cumsum(found["num_bytes"], dtype=np.int64),
+        np.append(0, np.cumsum(sizes)),
+        side="right",
+    )
+    labels, strong = (
+        Ragged.of_lengths(found[name], found[f"{name}_lengths"])
+        for name in ("labels", "strong_labels")
+    )
+
+    def refuse(broken: Array, why: str) -> None:
+        """Names the first of some records that cannot be used."""
+        for i in broken[:1]:
+            name = found["video_id"][i].decode(errors="replace")
+            shard = files[np.searchsorted(starts, i, side="right") - 1]
+            raise InputError(f"clip {name!r} in {shard}: {why}")
+
+    refuse(np.flatnonzero(found["num_rows"] < 1), f"no rows of {payload.kind}")
+    size = len(classes)
+    for rows in (labels, strong):
+        outside = (rows.values < 0) | (rows.values >= size)
+        refuse(
+            rows.row_ids[outside],
+            f"label {next(iter(rows.values[outside]), None)}, but there are {size}"
+            f" classes, 0 to {size - 1}; give the class list that the data was made"
+            " with",
+        )
+    columns = [found[f"{name}_lengths"] for name in parsing.STRONG]
+    uneven = (columns[0] != columns[1]) | (columns[0] != columns[2])
+    refuse(np.flatnonzero(uneven), "not as many strong labels as onsets and as offsets")
+    # a label that a record lists twice still counts once
+    pairs = np.unique(labels.row_ids * size + labels.values)
+    count = len(found["video_id"])
+    events = np.rec.fromarrays([found[name] for name in parsing.STRONG], dtype=_EVENT)
     return ClipData(
-        tuple(files),
+        files,
+        sum(sizes),
+        starts,
         payload,
         classes,
-        np.concatenate(ids) if ids else np.array([], object),
-        counts,
-        num_strong,
-        parts,
+        np.arange(count),
+        found["video_id"],
+        Ragged.of_lengths(pairs % size, np.bincount(pairs // size, minlength=count)),
+        found["has_strong"],
+        Ragged(events, strong.splits),
     )
 
 
@@ -302,11 +362,3 @@ def _blame(files: Sequence[str], payload: Payload, error: Exception) -> str:
         except tf.errors.DataLossError as cause:
             return f"{path}: broken or truncated ({cause.message}){advice}"
     return f"{error}"
-
-
-def _shard_of(files: Sequence[str], clip_id: str) -> str:
-    for path in files:
-        for item in tf.data.TFRecordDataset(path).batch(512):
-            if clip_id.encode() in parsing.clip_ids(item).numpy():
-                return path
-    return "the data"

@@ -26,6 +26,7 @@ if not (_HERE / "models").is_dir():
 _PUBLIC = {
     "ClassList": "labels",
     "ClipScores": "learning.callbacks",
+    "Dataset": "data_prep.dataset",
     "DatasetInfo": "data.records",
     "Event": "labels",
     "InputConfig": "data.pipelines",

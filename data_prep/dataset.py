@@ -1,70 +1,20 @@
-"""What a dataset is told and what it answers: the options, the plan, its items."""
+"""What a dataset is: it makes a plan of its items, and loads them one by one."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
-import os
-import pathlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.payload import Payload
 
+from .options import Options
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What the command line can say about a dataset; each module reads some of it.
-
-    Attributes:
-      source: the folder of source files.
-      seed: decides the order of the clips, and every random draw.
-      features: what is stored of a clip: `log_mel`, `waveform` or `embeddings`.
-      payload_dtype: how log-mel values are stored, `float16` or `uint8`; a waveform is
-        always int16.
-      front_end: of `front_ends.FRONT_ENDS`, what makes `log_mel`; None is `vggish`.
-      vggish, pca: what extracts embeddings, see `vggish.Extractor.load`; without `pca`
-        they are stored raw.
-      tags, events: tables of weak and of strong labels.
-      classes: `index,mid,display_name` CSV; None takes the classes that occur.
-      folds: the folds to use; empty for all.
-      profile: which built-in world scenes are from, see `profiles`; None is `street`.
-      num_clips, clip_seconds: how many scenes to mix, and of which length; None is the
-        length of the profile's.
-      weak_only_fraction: the share of scenes that are stored without strong labels.
-      labels: a label list by clip id.
-      label_kind: `weak` or `strong`, for lists that do not tell by themselves.
-      inaudible: what a class that a strong list gives to a clip only with the times
-        0 0 (labelled in AudioSet, but not audible) leads to. `tag`: the clip keeps it
-        as tag, and its strong labels say that it sounds nowhere. `weak`: it keeps the
-        tag and counts as having no strong labels at all. `drop`: the tag goes away; a
-        clip may be left without any, and then holds none of the classes. `exclude`: the
-        clip is left out, in the manifest as `inaudible`. None is `tag`.
-      other_segment: `keep` or `exclude` clips whose source is of another part of the
-        video than the list means; they are in the manifest as `kept other segment` or
-        `other segment`. None is `keep`.
-    """
-
-    source: pathlib.Path | None = None
-    seed: int = 0
-    features: str = "log_mel"
-    payload_dtype: str | None = None
-    front_end: str | None = None
-    vggish: str = "hub"
-    pca: pathlib.Path | None = None
-    tags: pathlib.Path | None = None
-    events: pathlib.Path | None = None
-    classes: pathlib.Path | None = None
-    folds: tuple[int, ...] = ()
-    profile: str | None = None
-    num_clips: int = 1000
-    clip_seconds: float | None = None
-    weak_only_fraction: float = 0.0
-    labels: pathlib.Path | None = None
-    label_kind: str | None = None
-    inaudible: str | None = None
-    other_segment: str | None = None
+if TYPE_CHECKING:
+    from tfweak.data import records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +60,7 @@ class Split:
     A split without items gets a manifest only.
 
     Attributes:
-      items: a clip each.
+      items: the work, in order.
       bad: what was left out.
       is_test: whether its publishers keep it for testing alone.
     """
@@ -121,8 +71,8 @@ class Split:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """All that has to be done.
+class Preparation:
+    """All that has to be done for a dataset.
 
     Attributes:
       classes: the vocabulary, or None where the data has no class names.
@@ -144,28 +94,56 @@ class Plan:
     shuffle_seed: int | None = None
 
 
-def source_folder(options: Options, what: str) -> pathlib.Path:
-    """The source folder, which must be there.
+class Dataset(abc.ABC):
+    """A dataset that can be prepared; a subclass needs no constructor.
 
-    Raises:
-      InputError: not given, or no such folder.
+    It is one file in `datasets/`, or anywhere with `@tfweak.register`.
+
+    Attributes:
+      name: what `--dataset` takes; the name of its file in `datasets/`.
+      help: one line for `--help`.
+      options: the fields of `Options` that it reads; others are refused.
     """
-    if options.source is None:
-        raise InputError(f"--source is needed: {what}")
-    if not options.source.is_dir():
-        raise InputError(f"--source={options.source}: no such folder; expected {what}")
-    return options.source
 
+    kind: ClassVar[str] = "dataset"
+    name: ClassVar[str]
+    help: ClassVar[str] = ""
+    options: ClassVar[frozenset[str]] = frozenset()
 
-def walk(source: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The files below a folder, at any depth and through links; hidden ones are not."""
-    seen: set[str] = set()  # a link may lead to a folder above
-    for folder, folders, files in os.walk(source, followlinks=True):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        if os.path.realpath(folder) in seen:
-            folders.clear()
-            continue
-        seen.add(os.path.realpath(folder))
-        for file in sorted(files):
-            if not file.startswith("."):
-                yield pathlib.Path(folder, file)
+    def __init_subclass__(cls) -> None:
+        unknown = cls.options - {field.name for field in dataclasses.fields(Options)}
+        if unknown:
+            raise TypeError(f"{cls.__name__}: Options has no field {min(unknown)}")
+
+    @abc.abstractmethod
+    def plan(self, options: Options) -> Preparation:
+        """Lists the work, quickly and in a fixed order.
+
+        Raises:
+          InputError: options or a source that cannot be used.
+        """
+
+    @abc.abstractmethod
+    def load(self, item: Item, context: Any) -> Iterator[records.Clip | bytes]:
+        """The examples of one item, or records that are serialised already.
+
+        Runs in a worker process. An exception other than `InputError` is a bug and
+        ends the run.
+
+        Raises:
+          InputError: the item cannot be used (`BadFile` to say of which kind); it is
+            then listed in the manifest, and the run goes on.
+        """
+
+    def require_options(self, names: Iterable[str]) -> None:
+        """Refuses options that this dataset does not read.
+
+        Raises:
+          InputError: there is one.
+        """
+        for name in names:
+            if name not in self.options:
+                raise InputError(
+                    f"{name} does not apply to dataset={self.name}, which takes"
+                    f" {', '.join(sorted(self.options))}"
+                )

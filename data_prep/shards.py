@@ -17,8 +17,8 @@ from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.payload import Payload
 
-from . import datasets
 from .dataset import Bad, Item
+from .datasets import DATASETS
 
 
 class Stopped(Exception):
@@ -30,12 +30,12 @@ class Shard:
     """A file to write and all that a worker needs for it; a task of the pool.
 
     Attributes:
-      dataset: the name of the dataset module.
+      dataset: the name of the dataset.
       folder: where the shard goes.
       index: the shard's number.
       items: its items in order.
       payload: what is stored.
-      context: passed to the module's `load`.
+      context: passed to the dataset's `load`.
       shuffle_seed: shuffles the clips of items that hold many; None keeps the order.
     """
 
@@ -118,7 +118,7 @@ class Shard:
         done: Callable[[int], None],
         stopped: Callable[[], bool],
     ) -> Iterator[bytes]:
-        load = datasets.find(self.dataset).load
+        load = DATASETS.get(self.dataset)().load
         for item in self.items:
             if stopped():
                 raise Stopped

@@ -30,42 +30,18 @@ from tfweak.errors import InputError
 from tfweak.progress import Progress
 from tfweak.typing import StrPath
 
-from . import datasets
-from .dataset import Bad, Item, Options, Plan, Split
+from .dataset import Bad, Item, Preparation, Split
+from .datasets import DATASETS
+from .options import Options
+from .prepared import MANIFEST_NAME, Prepared
 from .shards import Shard, unwritable
 
-MANIFEST_NAME = "manifest.csv"
-PLAN_NAME = "plan.json"
+_PLAN_NAME = "plan.json"
 
 # Payload kind -> clips a shard: 2 to 20 MB, small enough to share out among many
 # workers and to lose little in a kill, large enough to be read quickly.
-CLIPS_PER_SHARD = {
-    "audio_embedding": 1024,
-    "log_mel": 64,
-    "constant_q": 64,
-    "waveform": 64,
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What one output folder holds.
-
-    Attributes:
-      folder: the folder.
-      num_clips: clips in its shards.
-      num_shards: its `*.tfrecord` files.
-      left_out: how many entries of each kind its manifest has.
-      already_complete: whether there was nothing to do.
-      is_test: whether it is for testing alone.
-    """
-
-    folder: pathlib.Path
-    num_clips: int
-    num_shards: int
-    left_out: dict[str, int]
-    already_complete: bool
-    is_test: bool
+_CLIPS_PER_SHARD = {"audio_embedding": 1024}
+_AUDIO_CLIPS_PER_SHARD = 64
 
 
 def prepare(
@@ -75,7 +51,7 @@ def prepare(
     *,
     workers: int | None = None,
     clips_per_shard: int | None = None,
-) -> list[Result]:
+) -> list[Prepared]:
     """Writes a dataset as TFRecords, or goes on where an earlier call stopped.
 
     The files are the same whether or not the run was interrupted, and for any number
@@ -84,7 +60,7 @@ def prepare(
     sums and with it the last digits.
 
     Args:
-      name: the dataset: a file name in `datasets/`.
+      name: of a dataset.
       out: the folder to write.
       options: what the dataset needs to know.
       workers: processes; None for one a CPU; 1 works in this process.
@@ -99,8 +75,10 @@ def prepare(
         holds something else; no valid clip.
     """
     out = pathlib.Path(out)
-    plan: Plan = datasets.find(name).plan(options)
-    per_shard = clips_per_shard or CLIPS_PER_SHARD[plan.payload.kind]
+    plan = DATASETS.get(name)().plan(options)
+    per_shard = clips_per_shard or _CLIPS_PER_SHARD.get(
+        plan.payload.kind, _AUDIO_CLIPS_PER_SHARD
+    )
     parts = [
         _Part(
             out / key, "/".join(filter(None, (name, key))), name, plan, split, per_shard
@@ -116,7 +94,7 @@ def prepare(
 
 def _prepare(
     parts: list[_Part], out: pathlib.Path, workers: int | None
-) -> list[Result]:
+) -> list[Prepared]:
     shards = [shard for part in parts if not part.complete for shard in part.shards]
     left = [shard for shard in shards if shard.report() is None]
     total = sum(shard.num_clips for shard in shards)
@@ -152,7 +130,7 @@ class _Part:
         folder: pathlib.Path,
         title: str,
         name: str,
-        plan: Plan,
+        plan: Preparation,
         split: Split,
         per_shard: int,
     ) -> None:
@@ -195,7 +173,7 @@ class _Part:
             raise unwritable(self.folder, error) from error
 
     def _start_or_resume(self) -> None:
-        plan_path = self._progress / PLAN_NAME
+        plan_path = self._progress / _PLAN_NAME
         if plan_path.exists():
             self._require_same(json.loads(plan_path.read_text(encoding="utf-8")))
         elif any(p.name.endswith(records.SHARD_SUFFIX) for p in self.folder.iterdir()):
@@ -218,7 +196,7 @@ class _Part:
                 " folder, or remove this one"
             )
 
-    def finish(self) -> Result:
+    def finish(self) -> Prepared:
         """Writes the manifest and the description, then drops `_progress`."""
         try:
             if not self.complete:
@@ -251,7 +229,7 @@ class _Part:
             self._fingerprint,
         )
 
-    def _result(self) -> Result:
+    def _result(self) -> Prepared:
         kinds: collections.Counter[str] = collections.Counter()
         manifest = self.folder / MANIFEST_NAME
         if manifest.exists():
@@ -261,7 +239,7 @@ class _Part:
         if (self.folder / records.INFO_NAME).exists():
             clips = records.DatasetInfo.read(self.folder).num_clips or 0
             shards = len(records.shards(self.folder))
-        return Result(
+        return Prepared(
             self.folder,
             clips,
             shards,
@@ -288,7 +266,9 @@ def _deal(
     return [tuple(groups[key]) for key in sorted(groups)]
 
 
-def _fingerprint(name: str, plan: Plan, split: Split, per_shard: int) -> dict[str, Any]:
+def _fingerprint(
+    name: str, plan: Preparation, split: Split, per_shard: int
+) -> dict[str, Any]:
     """All that decides the files of a split; two equal ones give equal files."""
     items = json.dumps([[i.name, i.spec, i.num_clips] for i in split.items])
     left_out = json.dumps([dataclasses.astuple(b) for b in split.bad])

@@ -27,10 +27,12 @@ tfweak.extractors
 tfweak.data
 tfweak.evaluation tfweak.plots tfweak.serving tfweak.cli
 tfweak.learning
-tfweak.data_prep tfweak.data_prep.dataset
+tfweak.data_prep tfweak.data_prep.options
+tfweak.data_prep.dataset
 tfweak.data_prep.inputs tfweak.data_prep.scenes
 tfweak.data_prep.datasets
 tfweak.data_prep.shards
+tfweak.data_prep.prepared
 tfweak.data_prep.writer
 tfweak.data_prep.commands
 tfweak.models tfweak.models.architecture
@@ -219,3 +221,18 @@ def test_a_wrong_call_across_the_packages_is_seen(tmp_path):
     )
     assert '"load" has incompatible type "int"' in done.stdout
     assert 'Unexpected keyword argument "nonsense"' in done.stdout
+
+
+def test_no_two_public_things_of_the_packages_share_a_name():
+    """As far as `data_prep` goes; one thing may well be imported in many places."""
+    places: dict[str, set[str]] = {}
+    for name, path in modules().items():
+        if name.split(".")[1:2] not in (["data_prep"], ["models"]):
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+                if not node.name.startswith("_") and node.name != "main":
+                    places.setdefault(node.name, set()).add(name)
+    for name, found in places.items():
+        ours = any(module.startswith("tfweak.data_prep") for module in found)
+        assert not ours or len(found) == 1, (name, found)

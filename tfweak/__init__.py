@@ -27,6 +27,7 @@ _PUBLIC = {
     "Architecture": "models.architecture",
     "ClassList": "labels",
     "ClipScores": "learning.callbacks",
+    "Dataset": "data_prep.dataset",
     "DatasetInfo": "data.records",
     "Event": "labels",
     "InputConfig": "data.pipelines",

@@ -200,6 +200,10 @@ def _import(path: str) -> None:
             raise ImportError("not a Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]  # so that the next who asks is told, too
+            raise
     except (ImportError, OSError, SyntaxError) as error:
         raise InputError(f"plugin {path}: cannot be imported ({error})") from error

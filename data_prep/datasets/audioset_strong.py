@@ -1,12 +1,12 @@
 """AudioSet's strong labels: every sound of a clip with its onset and offset.
 
-`--labels` names a TSV with the header `segment_id start_time_seconds end_time_seconds
+`labels` names a TSV with the header `segment_id start_time_seconds end_time_seconds
 label`; a segment id is the video's id, an underscore, and the clip's start in the video
 in milliseconds; times count from the clip's start. The ids of the records are those of
-the videos; how they are found, `_join` says.
+the videos; how they are found, `join` says.
 
-The classes are those of `--classes`, else the labels that occur, by mid. Of the 456
-labels some are not among the 527 of the weak lists: with these as `--classes` they are
+The classes are those of `classes`, else the labels that occur, by mid. Of the 456
+labels some are not among the 527 of the weak lists: with these as `classes` they are
 dropped and reported once each in the manifest, as `unused label`. They follow from the
 class list that was asked for, so they do not count as files that could not be used. A
 clip that keeps no label is written all the same: it is known that none of the classes
@@ -20,43 +20,39 @@ from collections.abc import Iterator
 
 from tfweak.errors import InputError
 
-from ..dataset import Options, Plan
-from ..inputs import join, label_rows
-from ..inputs.join import load
-
-__all__ = ["OPTIONS", "load", "plan"]
-
-OPTIONS = join.OPTIONS | {"inaudible"}
+from ..inputs import label_rows
+from ..inputs.join import LabelListDataset
+from ..options import Options
 
 _COLUMNS = ["segment_id", "start_time_seconds", "end_time_seconds", "label"]
 _MILLISECONDS_PER_SECOND = 1000
 
 
-def plan(options: Options) -> Plan:
-    """Reads the list and finds its clips in the source.
+class AudiosetStrong(LabelListDataset):
+    """The classes are any that occur."""
 
-    Raises:
-      InputError: no such list or source, or one that cannot be used.
-    """
-    path = label_rows.label_file(options, "a TSV of AudioSet strong labels")
-    return join.plan(options, read(path), None, {"inaudible": options.inaudible})
+    name = "audioset_strong"
+    help = "AudioSet's strong labels, by clip id"
+    options = LabelListDataset.options | {"inaudible"}
+    what = "a TSV of AudioSet strong labels"
+
+    def rows(
+        self, path: pathlib.Path, options: Options
+    ) -> Iterator[label_rows.LabelRow]:
+        """The rows of a TSV of strong labels.
+
+        Raises:
+          InputError: when the header is another one.
+        """
+        lines = label_rows.lines(path)
+        header = next(lines, label_rows.Line("", "")).text
+        if [name.strip() for name in header.split("\t")] != _COLUMNS:
+            expected = "\t".join(_COLUMNS)
+            raise label_rows.wrong_format(path, f"the header {expected!r}", header)
+        return label_rows.parsed(lines, _row)
 
 
-def read(path: pathlib.Path) -> Iterator[label_rows.Row]:
-    """The rows of a TSV of strong labels.
-
-    Raises:
-      InputError: when the header is another one.
-    """
-    lines = label_rows.lines(path)
-    header = next(lines, label_rows.Line("", "")).text
-    if [name.strip() for name in header.split("\t")] != _COLUMNS:
-        expected = "\t".join(_COLUMNS)
-        raise label_rows.wrong_format(path, f"the header {expected!r}", header)
-    return label_rows.read(lines, _row)
-
-
-def _row(line: label_rows.Line) -> label_rows.Row:
+def _row(line: label_rows.Line) -> label_rows.LabelRow:
     segment, onset, offset, label = label_rows.fields(line, "\t", _COLUMNS)
     name, _, start = segment.rpartition("_")  # the id may hold underscores
     if not (start.isascii() and start.isdigit()):
@@ -66,4 +62,4 @@ def _row(line: label_rows.Line) -> label_rows.Row:
     times = [
         label_rows.event(label_rows.seconds(onset), label_rows.seconds(offset), place)
     ]
-    return label_rows.Row(line.where, clip_id, place, [label], times)
+    return label_rows.LabelRow(line.where, clip_id, place, [label], times)

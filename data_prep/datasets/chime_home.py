@@ -21,22 +21,21 @@ the one above. Lists that contradict themselves are refused: they would mix the 
 from __future__ import annotations
 
 import csv
-import dataclasses
 import pathlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from tfweak.data import records
 from tfweak.errors import InputError
 
-from ..dataset import Bad, BadFile, Item, Options, Plan, Split, source_folder
-from ..inputs import audio_clips
+from ..dataset import Bad, BadFile, Dataset, Item, Preparation, Split
+from ..inputs import audio_clips, source_files
+from ..options import Options
 from ..scenes.domestic_sounds import CHIME_HOME_CLASSES
 
-OPTIONS = audio_clips.OPTIONS | {"folds"}
+if TYPE_CHECKING:
+    from tfweak.data import records
 
-# In the order and the words of Xu et al. 2017, Tables 1 and 2.
-NUM_FOLDS = 5
-
+_NUM_FOLDS = 5
 _NO_CLASS = frozenset("SU")
 _DEVELOPMENT = "development_chunks_refined.csv"
 _FOLDS = "development_chunks_refined_crossval_dcase2016.csv"
@@ -44,78 +43,76 @@ _EVALUATION = "evaluation_chunks_refined.csv"
 _WHAT = f"the unpacked chime_home folder, with {_DEVELOPMENT} and chunks/"
 
 
-@dataclasses.dataclass(frozen=True)
-class Context:
-    """Where the chunks are and what to make of them."""
+class ChimeHome(Dataset):
+    """A split per fold, and one of the evaluation chunks."""
 
-    chunks: str
-    encoder: audio_clips.Encoder
+    name = "chime_home"
+    help = "CHiME-Home as in DCASE 2016 task 4; one output per fold"
+    options = audio_clips.OPTIONS | {"folds"}
 
+    def plan(self, options: Options) -> Preparation:
+        """Reads all lists and annotations.
 
-def plan(options: Options) -> Plan:
-    """One split a fold, and one of the evaluation chunks; reads all annotations.
+        Raises:
+          InputError: no such folder, list or fold; or lists that contradict
+            themselves: a fold outside 0 to 4, a chunk in two folds, or in development
+            and evaluation.
+        """
+        root = _root(options.source_folder(_WHAT))
+        top: list[Bad] = []
+        lists = [_DEVELOPMENT, _FOLDS]
+        development = _names(root / _DEVELOPMENT, top)
+        folds = _read_folds(root / _FOLDS, top)
+        present = {folds[n] for n in development if n in folds}
+        parts: dict[str, list[str]] = {
+            f"fold{fold + 1}": [n for n in development if folds.get(n) == fold]
+            for fold in _chosen(options, present)
+        }
+        if (root / _EVALUATION).is_file():
+            lists.append(_EVALUATION)
+            parts["evaluation"] = _names(root / _EVALUATION, top)
+            both = sorted(set(parts["evaluation"]) & {*development, *folds})
+            if both:
+                raise InputError(
+                    f"{root}: chunk {both[0]!r} is in {_EVALUATION} and in a"
+                    " development list; evaluation chunks must not be trained on: get"
+                    " the lists anew"
+                )
+        else:
+            reason = "no such list, so no evaluation set"
+            top.append(Bad(_EVALUATION, "missing", reason))
+        top += [
+            Bad(name, "fold", f"{_FOLDS} does not list this development chunk")
+            for name in development
+            if name not in folds
+        ]
+        top += [
+            Bad(name, "not listed", f"has a fold, but {_DEVELOPMENT} does not list it")
+            for name in sorted(set(folds) - set(development))
+        ]
+        chunks = root / "chunks"
+        splits = {
+            key: _split(chunks, names, key == "evaluation")
+            for key, names in parts.items()
+        }
+        if top:
+            splits[""] = Split((), tuple(top))
+        context = audio_clips.AudioFolder(str(chunks), audio_clips.encoder(options))
+        sums = {name: source_files.checksum(root / name) for name in lists}
+        return Preparation(
+            CHIME_HOME_CLASSES,
+            context.encoder.payload,
+            splits,
+            {"seed": options.seed, "lists": sums},
+            context,
+            options.seed,
+        )
 
-    Raises:
-      InputError: no such folder, list or fold; or lists that contradict themselves: a
-        fold outside 0 to 4, a chunk in two folds or in development and evaluation.
-    """
-    root = _root(source_folder(options, _WHAT))
-    top: list[Bad] = []
-    development = _names(root / _DEVELOPMENT, top)
-    folds = _read_folds(root / _FOLDS, top)
-    parts: dict[str, list[str]] = {
-        f"fold{fold + 1}": [n for n in development if folds.get(n) == fold]
-        for fold in _chosen(options, {folds[n] for n in development if n in folds})
-    }
-    lists = [_DEVELOPMENT, _FOLDS]
-    if (root / _EVALUATION).is_file():
-        lists.append(_EVALUATION)
-        parts["evaluation"] = _names(root / _EVALUATION, top)
-        both = sorted(set(parts["evaluation"]) & {*development, *folds})
-        if both:
-            raise InputError(
-                f"{root}: chunk {both[0]!r} is in {_EVALUATION} and in a development"
-                " list; evaluation chunks must not be trained on: get the lists anew"
-            )
-    else:
-        top.append(Bad(_EVALUATION, "missing", "no such list, so no evaluation set"))
-    top += [
-        Bad(name, "fold", f"{_FOLDS} does not list this development chunk")
-        for name in development
-        if name not in folds
-    ]
-    top += [
-        Bad(name, "not listed", f"has a fold, but {_DEVELOPMENT} does not list it")
-        for name in sorted(set(folds) - set(development))
-    ]
-    splits = {
-        key: _split(root / "chunks", names, key == "evaluation")
-        for key, names in parts.items()
-    }
-    if top:
-        splits[""] = Split((), tuple(top))
-    encoder = audio_clips.encoder(options)
-    sums = {name: audio_clips.checksum(root / name) for name in lists}
-    return Plan(
-        CHIME_HOME_CLASSES,
-        encoder.payload,
-        splits,
-        {"seed": options.seed, "lists": sums},
-        Context(str(root / "chunks"), encoder),
-        options.seed,
-    )
-
-
-def load(item: Item, context: Context) -> Iterator[records.Clip]:
-    """The clip of one chunk; its id is the chunk's name."""
-    rate = context.encoder.sample_rate_hz
-    waveform = audio_clips.read(context.chunks, _audio_name(item.name), rate)
-    yield records.Clip(
-        item.name,
-        item.spec[0],
-        context.encoder(waveform, rate),
-        end_seconds=len(waveform) / rate,
-    )
+    def load(
+        self, item: Item, context: audio_clips.AudioFolder
+    ) -> Iterator[records.Clip]:
+        """The clip of one chunk; its id is the chunk's name."""
+        yield context.clip(_audio_name(item.name), item.spec[0], clip_id=item.name)
 
 
 def _audio_name(chunk: str) -> str:
@@ -130,7 +127,7 @@ def _root(source: pathlib.Path) -> pathlib.Path:
     if len(below) != 1:
         found = ", ".join(p.name for p in below) or "none"
         raise InputError(
-            f"--source={source}: expected {_WHAT}, there or in one folder below; found"
+            f"source={source}: expected {_WHAT}, there or in one folder below; found"
             f" {found}"
         )
     return below[0]
@@ -142,7 +139,7 @@ def _chosen(options: Options, present: set[int]) -> list[int]:
     if wanted - present:
         there = ", ".join(str(fold + 1) for fold in sorted(present)) or "none"
         raise InputError(
-            f"--folds: no fold {min(wanted - present) + 1} in {_FOLDS}; it has {there},"
+            f"folds: no fold {min(wanted - present) + 1} in {_FOLDS}; it has {there},"
             " counted from 1"
         )
     return sorted(wanted or present)
@@ -186,10 +183,10 @@ def _read_folds(path: pathlib.Path, bad: list[Bad]) -> dict[str, int]:
     folds: dict[str, int] = {}
     first: dict[str, str] = {}
     for number, name, text in _rows(path, ("name", "fold")):
-        if text not in map(str, range(NUM_FOLDS)):
+        if text not in map(str, range(_NUM_FOLDS)):
             raise InputError(
                 f"list {path}, line {number}: fold {text!r} of {name!r}; expected 0 to"
-                f" {NUM_FOLDS - 1}"
+                f" {_NUM_FOLDS - 1}"
             )
         if name not in folds:
             folds[name], first[name] = int(text), number
@@ -213,7 +210,7 @@ def _split(chunks: pathlib.Path, names: list[str], is_test: bool) -> Split:
     for name in names:
         try:
             labels = _labels(chunks, name)
-            size = audio_clips.size(chunks / _audio_name(name))
+            size = source_files.size(chunks / _audio_name(name))
             if size < 0:
                 raise BadFile("missing", f"no file chunks/{_audio_name(name)}")
             items.append(Item(name, [labels, size]))

@@ -1,6 +1,6 @@
 """A folder of audio, any format and rate, with tables of tags and of events.
 
-A row of `--tags` names a file and its labels; a row of `--events` a file, one label,
+A row of `tags` names a file and its labels; a row of `events` a file, one label,
 and its onset and offset. Either table may be of either kind, one is enough, and a file
 may stand in both; where no table is named, those in the source folder are taken.
 
@@ -15,25 +15,91 @@ from __future__ import annotations
 import collections
 import dataclasses
 import pathlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
 
-from ..dataset import Bad, BadFile, Item, Options, Plan, Split, source_folder
-from ..inputs import audio_clips, label_tables
+from ..dataset import Bad, Dataset, Item, Preparation, Split
+from ..inputs import audio_clips, label_tables, source_files
+from ..options import Options
 
-OPTIONS = audio_clips.OPTIONS | {"tags", "events", "classes"}
+if TYPE_CHECKING:
+    from tfweak.data import records
 
 
-@dataclasses.dataclass(frozen=True)
-class Context:
-    """Where the files are and what to make of them."""
+class Folder(Dataset):
+    """Reads the tables and pairs them with the files."""
 
-    source: str
-    encoder: audio_clips.Encoder
+    name = "folder"
+    help = "a folder of audio, with tables of tags and of events"
+    options = audio_clips.OPTIONS | {"tags", "events", "classes"}
+
+    def plan(self, options: Options) -> Preparation:
+        """One item per file that a table names.
+
+        Raises:
+          InputError: no source, no table, a table without a fitting header, or no
+            labels.
+        """
+        source = options.source_folder("a folder of audio files")
+        named = {"tags": options.tags, "events": options.events}
+        tables = {name: path for name, path in named.items() if path is not None}
+        tables = tables or _tables_in(source)
+        rows = [
+            row for path in tables.values() for row in label_tables.read_table(path)
+        ]
+        classes = options.class_list()
+        # labels that hold commas are known from the class list or from the event rows
+        known = {row.label for row in rows if row.is_strong}
+        if classes is not None:
+            known = {*classes.names, *classes.mids}
+        found, bad = source_files.audio_files(source)
+        files, absent = _pair(rows, _Paths(source, found), known)
+        if classes is None:
+            classes = _occurring(rows, known)
+        items = []
+        for name, file in sorted(files.items()):
+            file.problems += [
+                f"unknown class {label!r}"
+                for label in sorted(file.labels)
+                if label not in classes
+            ]
+            if file.problems:
+                bad.append(Bad(name, "label", "; ".join(dict.fromkeys(file.problems))))
+            else:
+                size = source_files.size(source / name)
+                items.append(Item(name, _spec(file, classes, size)))
+        bad += absent
+        bad += [
+            Bad(name, "not listed", "no label table names this file")
+            for name in found
+            if name not in files
+        ]
+        context = audio_clips.AudioFolder(str(source), audio_clips.encoder(options))
+        sums = {
+            name: {"file": path.name, "sha256": source_files.checksum(path)}
+            for name, path in tables.items()
+        }
+        return Preparation(
+            classes,
+            context.encoder.payload,
+            {"": Split(tuple(items), tuple(bad))},
+            {"seed": options.seed, "tables": sums},
+            context,
+            options.seed,
+        )
+
+    def load(
+        self, item: Item, context: audio_clips.AudioFolder
+    ) -> Iterator[records.Clip]:
+        """The clip of one file; events that end after it are cut at its end."""
+        _, labels, times = item.spec
+        events = None
+        if times is not None:
+            events = [Event(label, onset, offset) for onset, offset, label in times]
+        yield context.clip(item.name, labels, events)
 
 
 @dataclasses.dataclass
@@ -45,101 +111,22 @@ class _File:
     has_strong: bool = False
     problems: list[str] = dataclasses.field(default_factory=list)
 
-
-def plan(options: Options) -> Plan:
-    """Reads the tables and pairs them with the files.
-
-    Raises:
-      InputError: no source, no table, a table without a fitting header, or no labels.
-    """
-    source = source_folder(options, "a folder of audio files")
-    tables = {
-        name: path
-        for name, path in (("tags", options.tags), ("events", options.events))
-        if path is not None
-    }
-    if not tables:
-        tables = _tables_in(source)
-    rows = [row for path in tables.values() for row in label_tables.read(path)]
-    classes = None if options.classes is None else ClassList.read_csv(options.classes)
-    # labels that hold commas are known from the class list or from the event rows
-    known = classes or {row.label for row in rows if row.is_strong}
-    found, bad = audio_clips.find(source)
-    files: dict[str, _File] = {}
-    absent: dict[str, Bad] = {}
-    paths = _Paths(source, found)
-    for row in rows:
-        name = paths.resolve(row.filename)
-        if isinstance(name, Bad):
-            absent.setdefault(
-                row.filename,
-                dataclasses.replace(name, reason=f"{row.where}: {name.reason}"),
-            )
+    def add(self, row: label_tables.TableRow, known: set[str]) -> None:
+        """Adds what a row says."""
+        if row.problem:
+            self.problems.append(row.problem)
+        elif not row.is_strong:
+            self.labels.update(label_tables.split_labels(row.label, known))
         else:
-            _add(files.setdefault(name, _File()), row, known)
-    if classes is None:
-        classes = _occurring(rows, known)
-    items = []
-    for name, file in sorted(files.items()):
-        file.problems += [
-            f"unknown class {label!r}"
-            for label in sorted(file.labels)
-            if label not in classes
-        ]
-        if file.problems:
-            bad.append(Bad(name, "label", "; ".join(dict.fromkeys(file.problems))))
-        else:
-            items.append(
-                Item(name, _spec(file, classes, audio_clips.size(source / name)))
-            )
-    bad += absent.values()
-    bad += [
-        Bad(name, "not listed", "no label table names this file")
-        for name in found
-        if name not in files
-    ]
-    encoder = audio_clips.encoder(options)
-    sums = {
-        name: {"file": path.name, "sha256": audio_clips.checksum(path)}
-        for name, path in tables.items()
-    }
-    return Plan(
-        classes,
-        encoder.payload,
-        {"": Split(tuple(items), tuple(bad))},
-        {"seed": options.seed, "tables": sums},
-        Context(str(source), encoder),
-        options.seed,
-    )
-
-
-def load(item: Item, context: Context) -> Iterator[records.Clip]:
-    """The clip of one file; events that end after it are cut at its end."""
-    _, labels, times = item.spec
-    rate = context.encoder.sample_rate_hz
-    waveform = audio_clips.read(context.source, item.name, rate)
-    seconds = len(waveform) / rate
-    events = (
-        None
-        if times is None
-        else [
-            Event(label, onset, min(offset, seconds)) for onset, offset, label in times
-        ]
-    )
-    for event in events or ():
-        if event.onset_seconds >= seconds:
-            raise BadFile(
-                "label",
-                f"an event begins at {event.onset_seconds:g} s, the"
-                f" clip ends at {seconds:g} s",
-            )
-    yield records.Clip(
-        item.name,
-        labels,
-        context.encoder(waveform, rate),
-        events,
-        end_seconds=seconds,
-    )
+            self.has_strong = True
+            try:
+                times = row.times()
+            except InputError as error:
+                self.problems.append(str(error))
+                return
+            if times:
+                self.labels.add(row.label)
+                self.events.add((*times, row.label))
 
 
 def _tables_in(source: pathlib.Path) -> dict[str, pathlib.Path]:
@@ -151,37 +138,36 @@ def _tables_in(source: pathlib.Path) -> dict[str, pathlib.Path]:
     }
     if not found:
         raise InputError(
-            f"no label table: give --tags (columns filename and labels) or --events"
-            f" (filename, onset, offset, event_label), or put such a CSV or TSV into"
+            "tags is needed (columns filename and labels), or events (filename, onset,"
+            " offset, event_label); or put such a CSV or TSV into"
             f" {source}"
         )
     return found
 
 
-def _add(file: _File, row: label_tables.Row, known: Any) -> None:
-    if row.problem:
-        file.problems.append(row.problem)
-    elif not row.is_strong:
-        file.labels.update(label_tables.split_labels(row.label, known))
-    else:
-        file.has_strong = True
-        try:
-            times = row.times()
-        except InputError as error:
-            file.problems.append(str(error))
-            return
-        if times:
-            file.labels.add(row.label)
-            file.events.add((*times, row.label))
+def _pair(
+    rows: list[label_tables.TableRow], paths: _Paths, known: set[str]
+) -> tuple[dict[str, _File], Iterable[Bad]]:
+    """What the rows say of each file, and the files that are not there."""
+    files: dict[str, _File] = {}
+    absent: dict[str, Bad] = {}
+    for row in rows:
+        name = paths.resolve(row.filename)
+        if isinstance(name, Bad):
+            reason = f"{row.where}: {name.reason}"
+            absent.setdefault(row.filename, dataclasses.replace(name, reason=reason))
+        else:
+            files.setdefault(name, _File()).add(row, known)
+    return files, absent.values()
 
 
-def _occurring(rows: list[label_tables.Row], known: Any) -> ClassList:
+def _occurring(rows: list[label_tables.TableRow], known: set[str]) -> ClassList:
     labels = {row.label for row in rows if row.is_strong and row.label}
     for row in rows:
         if not row.is_strong:
             labels.update(label_tables.split_labels(row.label, known))
     if not labels:
-        raise InputError("the tables hold no label; give the classes with --classes")
+        raise InputError("the tables hold no label; classes can name them")
     return ClassList(tuple(sorted(labels)))
 
 
@@ -214,10 +200,7 @@ class _Paths:
         if len(same) == 1:
             return same[0]
         if same:
-            return Bad(
-                filename,
-                "missing",
-                f"{len(same)} files have this name, write"
-                f" the path: {', '.join(same[:3])}",
-            )
+            names = ", ".join(same[:3])
+            reason = f"{len(same)} files have this name, write the path: {names}"
+            return Bad(filename, "missing", reason)
         return Bad(filename, "missing", "no such file below the source folder")

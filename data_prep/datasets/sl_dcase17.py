@@ -1,6 +1,6 @@
 """SL-DCASE-17: the lists that Kim & Ghaffarzadegan released in 2019.
 
-`--labels` names one of
+`labels` names one of
 
     train_strong_labels.csv             DCASE17-filename, label_id, time: strong labels,
                                         one row a clip and class
@@ -8,9 +8,9 @@
                                         positive_labels: weak labels
 
 all with tabs and with an index in front; the header tells which it is. The ids of the
-records are those of the videos; how they are found, `_join` says. The classes are the
-17 of DCASE 2017 task 4, unless `--classes` names a list of others. What the time
-[[0.0, 0.0]] means is for `--inaudible` to say, see `Options`; where a class also has an
+records are those of the videos; how they are found, `join` says. The classes are the
+17 of DCASE 2017 task 4, unless `classes` names a list of others. What the time
+[[0.0, 0.0]] means is for `inaudible` to say, see `Options`; where a class also has an
 audible event in the clip, that one counts.
 """
 
@@ -23,57 +23,51 @@ from typing import Any
 
 from tfweak.errors import InputError
 
-from ..dataset import Options, Plan
-from ..inputs import dcase17, join, label_rows
-from ..inputs.join import load
-
-__all__ = ["OPTIONS", "load", "plan"]
-
-OPTIONS = join.OPTIONS | {"inaudible"}
+from ..inputs import dcase17, label_rows
+from ..inputs.join import LabelListDataset
+from ..options import Options
 
 _STRONG = ["", "DCASE17-filename", "label_id", "time"]
 _WEAK = ["", "# YTID", "start_seconds", "end_seconds", "positive_labels"]
 
 
-def plan(options: Options) -> Plan:
-    """Reads the list and finds its clips in the source.
+class SlDcase17(LabelListDataset):
+    """The lists of all three sets."""
 
-    Raises:
-      InputError: no such list or source, or one that cannot be used.
-    """
-    path = label_rows.label_file(
-        options, "train_strong_labels.csv, or a list of weak labels"
-    )
-    settings = {"inaudible": options.inaudible}
-    return join.plan(options, read(path), dcase17.CLASSES, settings)
+    name = "sl_dcase17"
+    help = "SL-DCASE-17's lists: strong (training), weak (validation, test), by clip id"
+    options = LabelListDataset.options | {"inaudible"}
+    what = "train_strong_labels.csv, or a list of weak labels"
+    known = dcase17.CLASSES
 
+    def rows(
+        self, path: pathlib.Path, options: Options
+    ) -> Iterator[label_rows.LabelRow]:
+        """The rows of one of the lists.
 
-def read(path: pathlib.Path) -> Iterator[label_rows.Row]:
-    """The rows of one of the lists.
-
-    Raises:
-      InputError: when the header is of neither kind.
-    """
-    lines = label_rows.lines(path)
-    header = next(lines, label_rows.Line("", "")).text
-    names = [name.strip() for name in header.split("\t")]
-    if names not in (_STRONG, _WEAK):
-        expected = " or ".join(f"the header {_shown(n)}" for n in (_STRONG, _WEAK))
-        raise label_rows.wrong_format(path, expected, header)
-    return label_rows.read(lines, _strong if names == _STRONG else _weak)
+        Raises:
+          InputError: when the header is of neither kind.
+        """
+        lines = label_rows.lines(path)
+        header = next(lines, label_rows.Line("", "")).text
+        names = [name.strip() for name in header.split("\t")]
+        if names not in (_STRONG, _WEAK):
+            expected = " or ".join(f"the header {_shown(n)}" for n in (_STRONG, _WEAK))
+            raise label_rows.wrong_format(path, expected, header)
+        return label_rows.parsed(lines, _strong if names == _STRONG else _weak)
 
 
-def _strong(line: label_rows.Line) -> label_rows.Row:
+def _strong(line: label_rows.Line) -> label_rows.LabelRow:
     _, name, label, time = label_rows.fields(line, "\t", _STRONG)
     clip_id, place = label_rows.clip_name(name)
     times = [label_rows.event(*pair, place) for pair in _intervals(time)]
-    return label_rows.Row(line.where, clip_id, place, [label], times)
+    return label_rows.LabelRow(line.where, clip_id, place, [label], times)
 
 
-def _weak(line: label_rows.Line) -> label_rows.Row:
+def _weak(line: label_rows.Line) -> label_rows.LabelRow:
     _, name, start, end, labels = label_rows.fields(line, "\t", _WEAK)
     clip_id, place = label_rows.clip_id(name), label_rows.place(start, end)
-    return label_rows.Row(line.where, clip_id, place, label_rows.mids(labels))
+    return label_rows.LabelRow(line.where, clip_id, place, label_rows.mids(labels))
 
 
 def _intervals(text: str) -> list[tuple[float, float]]:

@@ -14,18 +14,18 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tqdm
 
-from tfweak.data import records
+from tfweak import progress
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.typing import Array
 
-from ..dataset import Bad, BadFile, Item, Options, Plan, Split, source_folder
-from ..inputs import audio_clips
+from ..dataset import Bad, BadFile, Dataset, Item, Preparation, Split
+from ..inputs import audio_clips, source_files
+from ..options import Options
 from ..scenes import profiles
 from ..scenes.mixing import (
     ClipSources,
@@ -37,20 +37,15 @@ from ..scenes.mixing import (
 )
 from . import esc
 
-OPTIONS = audio_clips.OPTIONS | {
-    "folds",
-    "profile",
-    "num_clips",
-    "clip_seconds",
-    "weak_only_fraction",
-}
+if TYPE_CHECKING:
+    from tfweak.data import records
 
 # Decoded clips that a worker keeps: 160 MB of 5 s clips.
 _CACHED_CLIPS = 512
 
 
 @dataclasses.dataclass(frozen=True)
-class Context:
+class _Context:
     """How to make a scene.
 
     Attributes:
@@ -69,131 +64,131 @@ class Context:
     sources: Sources
 
 
-def plan(options: Options) -> Plan:
-    """One item a scene. Every source clip is decoded once, to find the unusable ones.
+class Soundscapes(Dataset):
+    """One item per scene; scenes of real clips need every source clip to be decoded."""
 
-    Raises:
-      InputError: options out of range, no such profile, or one for a folder of clips;
-        no such folder, no clips by class in it, or a class none of whose clips is
-        usable.
-    """
-    if not 0 <= options.weak_only_fraction <= 1:
-        raise InputError(
-            f"weak_only_fraction={options.weak_only_fraction}: expected 0 to 1"
-        )
-    if options.source is not None and options.profile is not None:
-        raise InputError(
-            f"--profile={options.profile} is of built-in sounds; leave it or --source"
-            " out"
-        )
-    profile_name = options.profile or profiles.DEFAULT
-    profile = profiles.find(profile_name)
-    scene = dataclasses.replace(
-        profile.scene, sample_rate_hz=audio_clips.SAMPLE_RATE_HZ
+    name = "soundscapes"
+    help = (
+        "scenes mixed from single sounds, with exact times: from a folder of clips by"
+        " class, or, without --source, from built-in sounds (--profile)"
     )
-    if options.clip_seconds is not None:
-        if not 1 <= options.clip_seconds <= 3600:
-            raise InputError(f"clip_seconds={options.clip_seconds}: expected 1 to 3600")
-        scene = dataclasses.replace(scene, duration_seconds=options.clip_seconds)
-    encoder = audio_clips.encoder(options)
-    origin: Any = "built-in"
-    class_list = profile.classes
-    bad: list[Bad] = []
-    sources: Sources
-    if options.source is None:
-        if options.folds:
-            raise InputError("--folds needs --source, a folder of clips with folds")
-        sources = GeneratedSources(audio_clips.SAMPLE_RATE_HZ, profile.kinds)
-        if profile_name != profiles.DEFAULT:
-            origin = f"built-in, {profile_name}"
-    else:
-        class_list, groups, bad = _scan(options)
-        bad += _drop_unusable(str(options.source), groups)
-        for name, group in zip(class_list.names, groups):
-            if not group:
-                raise InputError(
-                    f"--source={options.source}: class {name!r} has no"
-                    " usable clip"
-                    + (f"; {bad[0].file}: {bad[0].reason}" if bad else "")
-                )
-        sources = ClipSources(
-            dict(zip(class_list.names, map(tuple, groups))),
-            functools.partial(_events, str(options.source)),
-        )
-        listed = json.dumps([sorted(group.items()) for group in groups])
-        origin = {
-            "num_clips": sum(map(len, groups)),
-            "sha256": hashlib.sha256(listed.encode()).hexdigest(),
-        }
-    items = tuple(Item(_name(options.seed, i), [i]) for i in range(options.num_clips))
-    settings = {
-        "seed": options.seed,
-        "scene": dataclasses.asdict(scene),
-        "weak_only_fraction": options.weak_only_fraction,
-        "sources": origin,
+    options = audio_clips.OPTIONS | {
+        "folds",
+        "profile",
+        "num_clips",
+        "clip_seconds",
+        "weak_only_fraction",
     }
-    context = Context(
-        encoder,
-        options.seed,
-        options.weak_only_fraction,
-        profile_name,
-        scene,
-        sources,
-    )
-    return Plan(
-        class_list,
-        encoder.payload,
-        {"": Split(items, tuple(bad))},
-        settings,
-        context,
-    )
 
+    def plan(self, options: Options) -> Preparation:
+        """Decodes all source clips once, to find the unusable ones.
 
-def load(item: Item, context: Context) -> Iterator[records.Clip]:
-    """Mixes one scene."""
-    index = item.spec[0]
-    rng = np.random.default_rng([context.seed, index])
-    seconds, rate = context.scene.duration_seconds, context.scene.sample_rate_hz
-    background = profiles.find(context.profile).background(rng, seconds, rate)
-    scene = mix_scene(rng, context.sources, background, context.scene)
-    # the last draw, so that the fraction changes no scene
-    weak_only = rng.random() < context.weak_only_fraction
-    yield records.Clip(
-        item.name,
-        scene.labels,
-        context.encoder(scene.waveform, rate),
-        None if weak_only else scene.events,
-        end_seconds=seconds,
-    )
+        Raises:
+          InputError: no such profile, or one for a folder of clips; no such folder, no
+            clips by class in it, or a class none of whose clips is usable.
+        """
+        if options.source is not None and options.profile is not None:
+            raise InputError(
+                f"profile={options.profile} is of built-in sounds; leave it or the"
+                " source out"
+            )
+        profile_name = options.profile or profiles.DEFAULT
+        profile = profiles.profile_of(profile_name)
+        rate = audio_clips.SAMPLE_RATE_HZ
+        scene = dataclasses.replace(profile.scene, sample_rate_hz=rate)
+        if options.clip_seconds is not None:
+            scene = dataclasses.replace(scene, duration_seconds=options.clip_seconds)
+        encoder = audio_clips.encoder(options)
+        origin: Any = "built-in"
+        classes = profile.classes
+        bad: list[Bad] = []
+        sources: Sources
+        if options.source is None:
+            if options.folds:
+                raise InputError("folds: a source is needed, clips that have folds")
+            sources = GeneratedSources(rate, profile.kinds)
+            if profile_name != profiles.DEFAULT:
+                origin = f"built-in, {profile_name}"
+        else:
+            classes, groups, bad = _usable_clips(options)
+            sources = ClipSources(
+                dict(zip(classes.names, map(tuple, groups))),
+                functools.partial(_events, str(options.source)),
+            )
+            listed = json.dumps([sorted(group.items()) for group in groups])
+            origin = {
+                "num_clips": sum(map(len, groups)),
+                "sha256": hashlib.sha256(listed.encode()).hexdigest(),
+            }
+        seed, weak_only = options.seed, options.weak_only_fraction
+        names = [f"soundscape_{seed}_{i:06d}" for i in range(options.num_clips)]
+        items = tuple(Item(name, [i]) for i, name in enumerate(names))
+        return Preparation(
+            classes,
+            encoder.payload,
+            {"": Split(items, tuple(bad))},
+            {
+                "seed": seed,
+                "scene": dataclasses.asdict(scene),
+                "weak_only_fraction": weak_only,
+                "sources": origin,
+            },
+            _Context(encoder, seed, weak_only, profile_name, scene, sources),
+        )
+
+    def load(self, item: Item, context: _Context) -> Iterator[records.Clip]:
+        """Mixes one scene."""
+        rng = np.random.default_rng([context.seed, item.spec[0]])
+        seconds, rate = context.scene.duration_seconds, context.scene.sample_rate_hz
+        profile = profiles.profile_of(context.profile)
+        background = profile.background(rng, seconds, rate)
+        scene = mix_scene(rng, context.sources, background, context.scene)
+        # the last draw, so that the fraction changes no scene
+        events = None if rng.random() < context.weak_only_fraction else scene.events
+        yield context.encoder.clip(
+            item.name, scene.labels, scene.waveform, rate, events
+        )
 
 
 @functools.lru_cache(maxsize=_CACHED_CLIPS)
 def _events(source: str, name: str) -> list[Array]:
     """The events of one file, (N,) float32 each."""
-    events = event_parts(audio_clips.read(source, name), audio_clips.SAMPLE_RATE_HZ)
+    events = event_parts(
+        source_files.read_clip(source, name), audio_clips.SAMPLE_RATE_HZ
+    )
     if not events:
         raise BadFile("audio", "the clip is silent")
     return events
 
 
-def _name(seed: int, index: int) -> str:
-    return f"soundscape_{seed}_{index:06d}"
-
-
-def _scan(options: Options) -> tuple[ClassList, list[dict[str, int]], list[Bad]]:
+def _usable_clips(
+    options: Options,
+) -> tuple[ClassList, list[dict[str, int]], list[Bad]]:
     """The classes, each one's files with their sizes, and the files that have none."""
-    source = source_folder(options, "a folder of clips by class")
+    classes, groups, bad = _clips_by_class(options)
+    bad += _drop_unusable(str(options.source), groups)
+    for name, group in zip(classes.names, groups):
+        if not group:
+            why = f"; {bad[0].file}: {bad[0].reason}" if bad else ""
+            raise InputError(
+                f"source={options.source}: class {name!r} has no usable clip{why}"
+            )
+    return classes, groups, bad
+
+
+def _clips_by_class(
+    options: Options,
+) -> tuple[ClassList, list[dict[str, int]], list[Bad]]:
+    source = options.source_folder("a folder of clips by class")
     if esc.is_layout(source):
-        classes, recordings, bad = esc.scan(options)
+        classes, recordings, bad = esc.recordings(source, options.folds)
         groups: list[dict[str, int]] = [{} for _ in classes.names]
         for recording in recordings:
             groups[recording.label][recording.name] = recording.size
         return classes, groups, bad
     if options.folds:
-        raise InputError(
-            f"--folds: {source} has no folds; expected the layout of ESC-10"
-        )
-    found, bad = audio_clips.find(source)
+        raise InputError(f"folds: {source} has no folds; expected the layout of ESC-10")
+    found, bad = source_files.audio_files(source)
     by_class: dict[str, dict[str, int]] = {}
     for name, size in found.items():
         folder, slash, _ = name.partition("/")
@@ -202,14 +197,14 @@ def _scan(options: Options) -> tuple[ClassList, list[dict[str, int]], list[Bad]]
         else:
             bad.append(Bad(name, "label", "not in a folder named by its class"))
     if not by_class:
-        raise InputError(f"--source={source}: no audio in folders named by their class")
+        raise InputError(f"source={source}: no audio in folders named by their class")
     return ClassList(tuple(by_class)), list(by_class.values()), bad
 
 
 def _drop_unusable(source: str, groups: list[dict[str, int]]) -> list[Bad]:
     bad = []
     names = [(group, name) for group in groups for name in group]
-    for group, name in tqdm.tqdm(names, desc="checking", unit="file", disable=None):
+    for group, name in progress.bar(names, len(names), "file", "checking"):
         try:
             _events(source, name)
         except BadFile as error:

@@ -1,11 +1,11 @@
-"""What the audio datasets share: finding files, decoding them, making the payload."""
+"""What the audio datasets share: making the payload of a waveform, or of a file."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +13,16 @@ from tfweak.audio import front_ends, reading
 from tfweak.audio.mel_spectrum import pad_to_window, quantise
 from tfweak.errors import InputError
 from tfweak.extractor import EXTRACTORS, Extractor
+from tfweak.labels import Event
 from tfweak.payload import Payload
-from tfweak.typing import Array, StrPath
+from tfweak.typing import Array
 
-from ..dataset import Bad, BadFile, Options, walk
+from ..dataset import BadFile
+from ..options import Options
+from .source_files import read_clip
+
+if TYPE_CHECKING:
+    from tfweak.data import records
 
 SAMPLE_RATE_HZ = reading.SAMPLE_RATE_HZ
 _FRONT_END = front_ends.get(front_ends.DEFAULT)
@@ -70,6 +76,27 @@ class Encoder:
             return quantise(frames)
         return frames.astype(np.float16)
 
+    def clip(
+        self,
+        clip_id: str,
+        labels: Sequence[int],
+        waveform: Array,
+        sample_rate_hz: int,
+        events: Sequence[Event] | None = None,
+        start_seconds: float = 0.0,
+    ) -> records.Clip:
+        """The record of a waveform, see `__call__` and `records.Clip`."""
+        from tfweak.data import records  # loads TensorFlow, which --help does not need
+
+        return records.Clip(
+            clip_id,
+            labels,
+            self(waveform, sample_rate_hz),
+            events,
+            start_seconds,
+            start_seconds + len(waveform) / sample_rate_hz,
+        )
+
     def _extractor(self) -> Extractor:
         try:
             extractor = _extractor(self.vggish, self.pca)
@@ -88,27 +115,21 @@ def encoder(options: Options) -> Encoder:
       InputError: options that contradict each other, or VGGish or its PCA cannot be
         used.
     """
-    if options.features != "log_mel" and options.front_end:
-        raise InputError(
-            f"--front_end={options.front_end} is for --features=log_mel, not for"
-            f" {options.features}"
-        )
     if options.features == "embeddings":
-        pca = str(options.pca or "")
+        vggish, pca = options.vggish or "hub", str(options.pca or "")
         try:
-            made_with = _extractor(options.vggish, pca)
+            return Encoder(_extractor(vggish, pca).payload, vggish, pca)
         except InputError as error:
-            raise InputError(f"--features=embeddings: {error}") from error
-        return Encoder(made_with.payload, options.vggish, pca)
+            raise InputError(f"features=embeddings: {error}") from error
     if options.features == "waveform":
         return Encoder(Payload("waveform", "int16", {"sample_rate_hz": SAMPLE_RATE_HZ}))
     front_end = front_ends.get(options.front_end or front_ends.DEFAULT)
     dtype = options.payload_dtype or "float16"
     if dtype == "uint8" and front_end != _FRONT_END:
         raise InputError(
-            f"--payload_dtype=uint8 is for --front_end={front_ends.DEFAULT}: its 256"
-            f" steps span the values of that; --front_end={options.front_end} is stored"
-            " as float16"
+            f"payload_dtype=uint8 is for front_end={front_ends.DEFAULT}: its 256 steps"
+            f" span the values of that; front_end={options.front_end} is stored as"
+            " float16"
         )
     payload = Payload(front_end.kind, dtype, front_end.parameters(dtype))
     return Encoder(payload, front_end=front_end)
@@ -120,56 +141,52 @@ def _extractor(source: str, pca: str) -> Extractor:
     return EXTRACTORS.get("vggish").load(source, pca or None)
 
 
-def read(source: StrPath, name: str, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Array:
-    """The waveform of the file `name` below `source`, (N,) float32.
+@dataclasses.dataclass(frozen=True)
+class AudioFolder:
+    """The context of a dataset of audio files: where they are, what to make of them."""
 
-    Args:
-      source: a folder.
-      name: path below it.
-      sample_rate_hz: of the result; an `Encoder` says which it wants.
+    source: str
+    encoder: Encoder
 
-    Raises:
-      BadFile: the file is missing, empty, or not usable as audio.
-    """
-    path = pathlib.Path(source, name)
-    if not path.is_file():
-        raise BadFile("missing", "no such file")
-    if path.stat().st_size == 0:
-        raise BadFile("empty", "the file has no bytes")
-    try:
-        return reading.read_audio(path, sample_rate_hz)
-    except InputError as error:
-        reason = str(error).replace(f"{path}: ", "", 1).replace(str(path), name)
-        raise BadFile("audio", reason) from error
+    def clip(
+        self,
+        name: str,
+        labels: Sequence[int],
+        events: Sequence[Event] | None = None,
+        clip_id: str | None = None,
+        start_seconds: float = 0.0,
+    ) -> records.Clip:
+        """The clip of a file.
 
+        Args:
+          name: path below the source.
+          labels, events, start_seconds: see `records.Clip`; an event that ends after
+            the clip is cut at its end.
+          clip_id: the name if not given.
 
-def find(source: pathlib.Path) -> tuple[dict[str, int], list[Bad]]:
-    """Lists the audio files below a folder, at any depth.
-
-    Returns:
-      path below `source` -> size in bytes, sorted by path; links that lead nowhere are
-      among them (size -1), so that they are not overlooked. And the files whose names
-      are not text.
-    """
-    found: dict[str, int] = {}
-    bad: list[Bad] = []
-    for path in walk(source):
-        if path.suffix.lower() not in reading.AUDIO_SUFFIXES:
-            continue
-        name = path.relative_to(source).as_posix()
-        if name.isprintable():
-            found[name] = size(path)
-        else:
-            reason = "the file name is not printable text; rename it"
-            bad.append(Bad(repr(name), "name", reason))
-    return dict(sorted(found.items())), bad
+        Raises:
+          BadFile: the file cannot be used, or an event begins after its end.
+        """
+        rate = self.encoder.sample_rate_hz
+        waveform = read_clip(self.source, name, rate)
+        seconds = len(waveform) / rate
+        for event in events or ():
+            if event.onset_seconds >= seconds:
+                raise BadFile(
+                    "label",
+                    f"an event begins at {event.onset_seconds:g} s in a clip of"
+                    f" {seconds:g} s; times count from the clip's start",
+                )
+        if events is not None:
+            events = events_before(events, seconds)
+        clip_id = name if clip_id is None else clip_id
+        return self.encoder.clip(clip_id, labels, waveform, rate, events, start_seconds)
 
 
-def size(path: pathlib.Path) -> int:
-    """The size of a file in bytes, -1 where it is not there."""
-    return path.stat().st_size if path.is_file() else -1
-
-
-def checksum(path: StrPath) -> str:
-    """The SHA-256 of a label file."""
-    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+def events_before(events: Sequence[Event], seconds: float) -> list[Event]:
+    """The events that begin before `seconds`, cut there."""
+    return [
+        e._replace(offset_seconds=min(e.offset_seconds, seconds))
+        for e in events
+        if e.onset_seconds < seconds
+    ]

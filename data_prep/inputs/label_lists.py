@@ -17,7 +17,7 @@ from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
 
 from ..dataset import Bad
-from .label_rows import INAUDIBLE, Place, Row
+from .label_rows import INAUDIBLE, LabelRow, Place
 
 _MID = re.compile(r"/[a-z]/\w+", re.ASCII)
 
@@ -41,7 +41,7 @@ class Listed:
         self.events: dict[str, list[tuple[float, float]]] | None = None
         self.problem = ""
 
-    def add(self, row: Row, labels: list[str]) -> None:
+    def add(self, row: LabelRow, labels: list[str]) -> None:
         """Adds a row that can be used.
 
         Raises:
@@ -65,7 +65,7 @@ class Listed:
 
 
 def gather(
-    rows: Iterable[Row], known: ClassList | None, classes: ClassList | None
+    rows: Iterable[LabelRow], known: ClassList | None, classes: ClassList | None
 ) -> tuple[dict[str, Listed], list[Bad]]:
     """What the rows say of each clip.
 
@@ -103,7 +103,7 @@ def gather(
     if not usable:
         first = [b.reason for b in nameless] + [c.problem for c in listed.values()]
         raise InputError(
-            "--labels: no row of the list can be used"
+            "labels: no row of the list can be used"
             + (f"; {first[0]}" if first else ", it has none")
         )
     return listed, nameless
@@ -166,7 +166,9 @@ def targets(
         events = None
         if clip.events is None:
             if not labels:
-                bad.append(Bad(name, "no label", "none of its labels is in --classes"))
+                bad.append(
+                    Bad(name, "no label", "none of its labels is among the classes")
+                )
                 continue
         else:
             silent = [label for label in labels if label not in clip.events]
@@ -186,7 +188,7 @@ def targets(
         indices = sorted(classes.index(label) for label in labels)
         out[name] = Target(clip.place, indices, events)
     bad += [
-        Bad(label, "unused label", f"not in --classes; dropped from {count} clips")
+        Bad(label, "unused label", f"not among the classes; dropped from {count} clips")
         for label, count in sorted(unused.items())
     ]
     return out, bad
@@ -199,8 +201,13 @@ def occurring(listed: dict[str, Listed]) -> ClassList:
     )
 
 
+def other_segment(clip_id: str, where: str, keeps: bool) -> Bad:
+    """The manifest's line of a clip whose source is of another part of the video."""
+    return Bad(clip_id, "kept other segment" if keeps else "other segment", where)
+
+
 def _canonical(
-    row: Row, label: str, known: ClassList | None, classes: ClassList | None
+    row: LabelRow, label: str, known: ClassList | None, classes: ClassList | None
 ) -> str:
     """The one way to write a label: its mid in the vocabulary, else in `known`."""
     ways, may_occur = [label], known is None and bool(_MID.fullmatch(label))

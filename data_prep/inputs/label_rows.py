@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 from tfweak.errors import InputError
 
-from ..dataset import Options
-
 _ID = re.compile(r"[\w-]{11}", re.ASCII)
 _NAME = re.compile(
     r"([\w-]{11})_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)\.wav", re.ASCII | re.IGNORECASE
@@ -41,7 +39,7 @@ class Place(NamedTuple):
         return f"{self.start_seconds:g}{end} s"
 
 
-class Row(NamedTuple):
+class LabelRow(NamedTuple):
     """What one line of a list says.
 
     Attributes:
@@ -63,19 +61,6 @@ class Row(NamedTuple):
     problem: str = ""
 
 
-def label_file(options: Options, what: str) -> pathlib.Path:
-    """The file that `--labels` names.
-
-    Raises:
-      InputError: not given, or no such file.
-    """
-    if options.labels is None:
-        raise InputError(f"--labels is needed: {what}")
-    if not options.labels.is_file():
-        raise InputError(f"--labels={options.labels}: no such file; expected {what}")
-    return options.labels
-
-
 def lines(path: pathlib.Path) -> Iterator[Line]:
     """The lines of a file that are not blank; CRLF and a byte-order mark are accepted.
 
@@ -87,7 +72,9 @@ def lines(path: pathlib.Path) -> Iterator[Line]:
                 yield Line(f"{path.name}, line {number}", text.rstrip("\r\n"))
 
 
-def read(lines: Iterable[Line], parse: Callable[[Line], Row]) -> Iterator[Row]:
+def parsed(
+    lines: Iterable[Line], parse: Callable[[Line], LabelRow]
+) -> Iterator[LabelRow]:
     """`parse(line)` of each line; where it raises `InputError`, a row with a problem.
 
     The clip of such a row is known by the first id in the line: alone between tabs,
@@ -99,7 +86,7 @@ def read(lines: Iterable[Line], parse: Callable[[Line], Row]) -> Iterator[Row]:
         except InputError as error:
             words = (w.strip() for w in re.split('[\t,"]', line.text))
             ids = (w[:11] for w in words if _ID.fullmatch(w[:11]) and w[11:12] in "_")
-            yield Row(line.where, next(ids, ""), problem=f"{line.where}: {error}")
+            yield LabelRow(line.where, next(ids, ""), problem=f"{line.where}: {error}")
 
 
 def fields(line: Line, delimiter: str, names: Sequence[str]) -> list[str]:
@@ -126,7 +113,7 @@ def wrong_format(path: pathlib.Path, expected: str, found: str) -> InputError:
     """The error for a file that is not of the format."""
     return InputError(
         f"label list {path}: expected {expected}, found {found[:80]!r}; is it the list"
-        " of another --dataset?"
+        " of another dataset?"
     )
 
 

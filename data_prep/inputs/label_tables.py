@@ -15,7 +15,7 @@ _LABEL_COLUMNS = ("labels", "event_labels", "label", "event_label")
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class TableRow:
     """One line of a table.
 
     Attributes:
@@ -60,7 +60,7 @@ class Row:
         return onset, offset
 
 
-def read(path: pathlib.Path) -> list[Row]:
+def read_table(path: pathlib.Path) -> list[TableRow]:
     """Reads a table with the columns `filename` and `labels`, or `filename`, `onset`,
     `offset` and `event_label`, in any order.
 
@@ -97,9 +97,9 @@ def read(path: pathlib.Path) -> list[Row]:
 
 
 def is_label_table(path: pathlib.Path) -> bool:
-    """Whether a file has a header that `read` takes."""
+    """Whether a file has a header that `read_table` takes."""
     try:
-        read(path)
+        read_table(path)
     except InputError:
         return False
     return True
@@ -135,7 +135,7 @@ def _row(
     strong: bool,
     delimiter: str,
     fields: list[str],
-) -> Row:
+) -> TableRow:
     while len(fields) > len(header) and not fields[-1]:
         fields = fields[:-1]
     extra = fields[len(header) :]
@@ -152,7 +152,7 @@ def _row(
     values = dict(zip(header, fields))
     if not values["filename"]:
         problem = f"{where}: no file name"
-    return Row(
+    return TableRow(
         where,
         values["filename"],
         values[label].strip('"'),

@@ -71,7 +71,7 @@ PROFILES: Mapping[str, Profile] = {
 }
 
 
-def find(name: str) -> Profile:
+def profile_of(name: str) -> Profile:
     """The profile of a name.
 
     Raises:

@@ -27,8 +27,8 @@ from tfweak.data import sources as sources_lib
 from tfweak.data.input_spec import InputSpec
 from tfweak.data_prep import writer
 from tfweak.data_prep.commands import prepare
-from tfweak.data_prep.dataset import Options
 from tfweak.data_prep.inputs import audio_clips
+from tfweak.data_prep.options import Options
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.models import architectures

@@ -128,7 +128,7 @@ def test_nothing_valid_is_an_error(tmp_path, capsys):
 
 def test_help_lists_the_datasets_without_loading_tensorflow():
     code = (
-        "import sys; from tfweak.data_prep import prepare;"
+        "import sys; from tfweak.data_prep.commands import prepare;"
         "status = prepare.main(['--help']); sys.exit(status or"
         " 'tensorflow' in sys.modules)"
     )

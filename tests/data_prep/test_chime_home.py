@@ -17,8 +17,8 @@ from tfweak.audio import front_ends, mel_spectrum
 from tfweak.data import records
 from tfweak.data_prep import datasets, writer
 from tfweak.data_prep.commands import prepare
-from tfweak.data_prep.dataset import Options
 from tfweak.data_prep.datasets import chime_home
+from tfweak.data_prep.options import Options
 from tfweak.errors import InputError
 
 RATE = 16000
@@ -89,7 +89,7 @@ def run(out, **options):
 
 
 def plan(source, **options):
-    return datasets.find("chime_home").plan(Options(source=source, **options))
+    return datasets.DATASETS.get("chime_home")().plan(Options(source=source, **options))
 
 
 def clips(folder):
@@ -147,7 +147,9 @@ def test_folds_evaluation_and_letters(tree, tmp_path):
 
 def test_classes():
     assert chime_home.CHIME_HOME_CLASSES.mids == ("c", "m", "f", "v", "p", "b", "o")
-    named = dict(zip(chime_home.CHIME_HOME_CLASSES.mids, chime_home.CLASSES.names))
+    named = dict(
+        zip(chime_home.CHIME_HOME_CLASSES.mids, chime_home.CHIME_HOME_CLASSES.names)
+    )
     for letter, word in zip("cmfvpbo", "Child male female TV Perc Broad Other".split()):
         assert word in named[letter]
 
@@ -169,7 +171,7 @@ def test_both_levels_and_lists_without_numbers(tree, tmp_path, above, numbered):
         "fold5": 1,
         "evaluation": 2,
     }
-    assert made.context.chunks == str(tree / "chunks")
+    assert made.context.source == str(tree / "chunks")
 
 
 def test_folds_can_be_chosen_and_added(tree, tmp_path):
@@ -370,7 +372,7 @@ def test_without_the_evaluation_list_the_folds_are_written(tree, tmp_path):
 
 
 def test_folders_that_are_not_chime_home_are_refused(tree, tmp_path):
-    with pytest.raises(InputError, match="--source is needed"):
+    with pytest.raises(InputError, match="source is needed"):
         plan(None)
     with pytest.raises(InputError, match="no such folder"):
         plan(tmp_path / "none")

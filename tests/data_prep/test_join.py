@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tfweak.data import records
 from tfweak.data_prep import datasets, writer
 from tfweak.data_prep.commands import prepare
-from tfweak.data_prep.dataset import Options
 from tfweak.data_prep.inputs import audio_names, label_rows
+from tfweak.data_prep.options import Options
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
 from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
@@ -373,16 +373,16 @@ def test_sources_that_cannot_be_joined(tmp_path):
     def refused(message, source, name="audioset_segments", **options):
         options = {"labels": labels, **options}
         with pytest.raises(InputError, match=message):
-            datasets.find(name).plan(Options(source=source, **options))
+            datasets.DATASETS.get(name)().plan(Options(source=source, **options))
 
     both = tmp_path / "both"
     prepared(both / "a", {"extractor": "ours"}, "aaaaaaaaaaa")
     shard(both / "b" / "aa.tfrecord", official("aaaaaaaaaaa"))
     refused("of different kinds .*ours.* and .*audioset-v1", both)
-    refused("--features is for audio", both / "a", features="waveform")
-    refused("--payload_dtype is for audio", both / "b", payload_dtype="uint8")
+    refused("features is for audio", both / "a", features="waveform")
+    refused("payload_dtype is for audio", both / "b", payload_dtype="uint8")
     refused(
-        "--inaudible=drop is for strong labels",
+        "inaudible=drop is for strong labels",
         both / "a",
         inaudible="drop",
         name="sl_dcase17",
@@ -400,7 +400,7 @@ def test_sources_that_cannot_be_joined(tmp_path):
     (tmp_path / "bare").mkdir()
     refused("no audio and no shards", tmp_path / "bare")
     refused("no such folder", tmp_path / "none")
-    refused("--labels is needed", both, labels=None)
+    refused("labels is needed", both, labels=None)
     refused("no such file", both, labels=tmp_path / "none.csv")
     wave = Payload("waveform", "int16", {"sample_rate_hz": 16000})
     clip = records.Clip("aaaaaaaaaaa", [0], np.ones(9, np.int16))
@@ -412,7 +412,7 @@ def test_sources_that_cannot_be_joined(tmp_path):
 def test_a_shard_that_changes_meanwhile_is_listed(tmp_path):
     path = shard(tmp_path / "src" / "aa.tfrecord", official("aaaaaaaaaaa"))
     labels = segments(tmp_path / "s.csv", "aaaaaaaaaaa")
-    module = datasets.find("audioset_segments")
+    module = datasets.DATASETS.get("audioset_segments")()
     plan = module.plan(Options(source=tmp_path / "src", labels=labels))
     (item,) = plan.splits[""].items
     for examples in ([], [official("bbbbbbbbbbb")]):
@@ -462,7 +462,9 @@ def test_real_join_of_sl_dcase17_with_the_released_embeddings(shared_data, tmp_p
     source = shared_data / "audioset"
     labels = shared_data / "sl_dcase17" / "train_strong_labels.csv"
     out = tmp_path / "out"
-    plan = datasets.find("sl_dcase17").plan(Options(source=source, labels=labels))
+    plan = datasets.DATASETS.get("sl_dcase17")().plan(
+        Options(source=source, labels=labels)
+    )
     of = collections.Counter()
     for item in plan.splits[""].items:
         of[item.name.partition("/")[0]] += item.num_clips

@@ -9,15 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfweak.data_prep import datasets
-from tfweak.data_prep.dataset import Options
 from tfweak.data_prep.datasets import (
     audioset_segments,
     audioset_strong,
     dcase2017_task4,
     sl_dcase17,
 )
+from tfweak.data_prep.datasets.audioset_segments import AudiosetSegments
+from tfweak.data_prep.datasets.audioset_strong import AudiosetStrong
+from tfweak.data_prep.datasets.dcase2017_task4 import Dcase2017Task4
+from tfweak.data_prep.datasets.sl_dcase17 import SlDcase17
 from tfweak.data_prep.inputs import dcase17, label_lists, label_rows
+from tfweak.data_prep.options import Options
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
 
@@ -34,6 +37,10 @@ CAR, TRAIN = "/m/0k4j", "/m/07jdr"
 def write(path, text):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
+
+
+def read(cls, path, kind=None):
+    return cls().rows(path, Options(label_kind=kind))
 
 
 def gather(rows, known=dcase17.CLASSES, classes=None):
@@ -63,7 +70,7 @@ def test_sl_dcase17_training_rows(tmp_path):
         ("Y-a_b_cdefg_30.000_40.000.wav", CAR, "[[5.0, 6.0]]"),
         ("Y-a_b_cdefg_30.000_40.000.wav", TRAIN, "[[0.0, 9.716000000000001]]"),
     )
-    clip_id, clip = one(sl_dcase17.read(path))
+    clip_id, clip = one(read(SlDcase17, path))
     assert clip_id == "Y-a_b_cdefg"  # begins with Y, holds _ and -: 11 characters
     assert clip.place == (30.0, 40.0) and clip.labels == [CAR, TRAIN]
     assert clip.events == {
@@ -78,7 +85,7 @@ def test_sl_dcase17_weak_rows_with_two_pairs_of_quotes(tmp_path):
         + '0\t-9mHz0OsKKw\t0.0\t10.0\t"""/m/0k4j"""\n'
         + '1\tzxjDTJ_DA0s\t150.0\t160.0\t"""/m/0284vy3,/m/07jdr"""\n'
     )
-    listed, _ = gather(sl_dcase17.read(write(tmp_path / "t.csv", text)))
+    listed, _ = gather(read(SlDcase17, write(tmp_path / "t.csv", text)))
     assert {k: (c.place, c.labels, c.events) for k, c in listed.items()} == {
         "-9mHz0OsKKw": ((0.0, 10.0), [CAR], None),
         "zxjDTJ_DA0s": ((150.0, 160.0), ["/m/0284vy3", TRAIN], None),
@@ -88,7 +95,7 @@ def test_sl_dcase17_weak_rows_with_two_pairs_of_quotes(tmp_path):
 def test_segments_with_spaces_after_commas_and_quoted_labels(tmp_path):
     text = SEGMENTS_HEADER + '--PJHxphWEs, 30.000, 37.500, "/m/09x0r,/t/dd00088"\r\n'
     path = write(tmp_path / "s.csv", "\ufeff" + text)
-    clip_id, clip = one(audioset_segments.read(path), known=None)
+    clip_id, clip = one(read(AudiosetSegments, path), known=None)
     assert clip_id == "--PJHxphWEs"
     assert clip.place == (30.0, 37.5)
     assert (clip.labels, clip.events) == (["/m/09x0r", "/t/dd00088"], None)
@@ -97,7 +104,8 @@ def test_segments_with_spaces_after_commas_and_quoted_labels(tmp_path):
 def test_strong_segment_ids_are_split_at_the_last_underscore(tmp_path):
     text = STRONG_HEADER + "a_b_c_d_e_1_30500\t0.068\t9.9\t/m/09x0r\n"
     clip_id, clip = one(
-        audioset_strong.read(write(tmp_path / "s.tsv", text)), known=None
+        read(AudiosetStrong, write(tmp_path / "s.tsv", text)),
+        known=None,
     )
     assert (clip_id, clip.place) == ("a_b_c_d_e_1", (30.5, None))
     assert clip.events == {"/m/09x0r": [(0.068, 9.9)]}
@@ -108,36 +116,34 @@ def test_dcase_rows_with_crlf_and_bare_integers(tmp_path):
     horn = "Air horn, truck horn"  # one class, not two
     text = f"{name}\t0\t5\t{horn}\r\n{name}\t4\t6.5\tAmbulance (siren)\r\n"
     path = write(tmp_path / "g.csv", text)
-    clip_id, clip = one(dcase2017_task4.read(path, "strong"))
+    clip_id, clip = one(read(Dcase2017Task4, path, "strong"))
     assert clip_id == "-E0shPRxAbo"
     assert clip.events == {"/m/05x_td": [(0.0, 5.0)], "/m/012n7d": [(4.0, 6.5)]}
     text = f"{name}\t30\t40\t{horn}\r\n"
-    _, clip = one(dcase2017_task4.read(write(tmp_path / "w.csv", text), "weak"))
+    _, clip = one(read(Dcase2017Task4, write(tmp_path / "w.csv", text), "weak"))
     assert (clip.labels, clip.events) == (["/m/05x_td"], None)
 
 
 def test_label_kind_is_needed_and_checked(tmp_path):
     def plan(text, kind):
         path = write(tmp_path / "g.csv", text)
-        return datasets.find("dcase2017_task4").plan(
-            Options(labels=path, label_kind=kind)
-        )
+        return Dcase2017Task4().plan(Options(labels=path, label_kind=kind))
 
     weak = "-E0shPRxAbo_30.000_40.000.wav\t30.000\t40.000\tTrain\n"
     strong = "-E0shPRxAbo_30.000_40.000.wav\t0.000\t10.000\tTrain\n"
     both = "-E0shPRxAbo_0.000_10.000.wav\t0.000\t10.000\tTrain\n"
-    with pytest.raises(InputError, match="--label_kind is needed"):
+    with pytest.raises(InputError, match="label_kind is needed"):
         plan(weak, None)
     with pytest.raises(InputError, match="looks like a file of weak labels"):
         plan(weak, "strong")
     with pytest.raises(InputError, match="looks like a file of strong labels"):
         plan(strong, "weak")
     for text, kind in ((weak, "weak"), (strong, "strong"), (both, "weak")):
-        with pytest.raises(InputError, match="--source is needed"):  # the next check
+        with pytest.raises(InputError, match="source is needed"):  # the next check
             plan(text, kind)
     # a single row of the other kind is that row's fault
     path = write(tmp_path / "mixed.csv", weak * 2 + both.replace("\t10.000", "\t9.000"))
-    listed, _ = gather(dcase2017_task4.read(path, "weak"))
+    listed, _ = gather(read(Dcase2017Task4, path, "weak"))
     assert "line 3: the times 0 and 9" in listed["-E0shPRxAbo"].problem
 
 
@@ -181,7 +187,7 @@ def test_a_broken_row_leaves_out_its_clip_only(tmp_path, row, reason):
     raw = row if isinstance(row, bytes) else row.encode()
     before = b"0\tabcdefghijk_0.000_10.000.wav\t/m/07jdr\t[[0.0, 1.0]]\n"
     text = TRAIN_HEADER.encode() + before + b"1\t" + raw + b"\n" + GOOD.encode()
-    listed, nameless = gather(sl_dcase17.read(write(tmp_path / "l.csv", text)))
+    listed, nameless = gather(read(SlDcase17, write(tmp_path / "l.csv", text)))
     assert nameless == []
     problem = listed["abcdefghijk"].problem
     assert problem.startswith("l.csv, line 3: ") and reason in problem
@@ -194,36 +200,91 @@ def test_a_broken_row_leaves_out_its_clip_only(tmp_path, row, reason):
 
 def test_a_row_without_an_id_is_listed_by_its_line(tmp_path):
     text = TRAIN_HEADER + "0\tshort_0_10.wav\t/m/0k4j\t[[0, 1]]\n" + GOOD
-    listed, nameless = gather(sl_dcase17.read(write(tmp_path / "l.csv", text)))
+    listed, nameless = gather(read(SlDcase17, write(tmp_path / "l.csv", text)))
     assert list(listed) == ["goodgoodgoo"]
     assert [(b.file, b.kind) for b in nameless] == [("l.csv, line 2", "label")]
 
 
 @pytest.mark.parametrize(
-    "read, header, row, reason",
+    "cls, header, row, reason",
     [
-        (audioset_segments.read, SEGMENTS_HEADER, 'x, 0, 10, "/m/a"', "columns"),
-        (audioset_segments.read, SEGMENTS_HEADER, "x, 0, 10", "3 columns"),
-        (audioset_segments.read, SEGMENTS_HEADER, "x, 0, ten, /m/a", "'ten' is not"),
-        (audioset_segments.read, SEGMENTS_HEADER, "x, nan, 9, /m/a", "'nan' is not"),
-        (audioset_segments.read, SEGMENTS_HEADER, "x, 5, 5, /m/a", "ends at 5 s"),
-        (audioset_segments.read, SEGMENTS_HEADER, 'x, 0, 5, ""', "expected labels"),
-        (audioset_segments.read, SEGMENTS_HEADER, 'x, 0, 5, "/m/a', "cannot be read"),
-        (audioset_segments.read, SEGMENTS_HEADER, "x, 0, 5, Dog", "class 'Dog'"),
-        (audioset_strong.read, STRONG_HEADER, "x_5\t0\t1", "3 columns"),
-        (audioset_strong.read, STRONG_HEADER, "x\t0\t1\t/m/a", "not a segment id"),
-        (audioset_strong.read, STRONG_HEADER, "x_a\t0\t1\t/m/a", "not a segment id"),
         (
-            audioset_strong.read,
+            AudiosetSegments,
+            SEGMENTS_HEADER,
+            'x, 0, 10, "/m/a"',
+            "columns",
+        ),
+        (AudiosetSegments, SEGMENTS_HEADER, "x, 0, 10", "3 columns"),
+        (
+            AudiosetSegments,
+            SEGMENTS_HEADER,
+            "x, 0, ten, /m/a",
+            "'ten' is not",
+        ),
+        (
+            AudiosetSegments,
+            SEGMENTS_HEADER,
+            "x, nan, 9, /m/a",
+            "'nan' is not",
+        ),
+        (
+            AudiosetSegments,
+            SEGMENTS_HEADER,
+            "x, 5, 5, /m/a",
+            "ends at 5 s",
+        ),
+        (
+            AudiosetSegments,
+            SEGMENTS_HEADER,
+            'x, 0, 5, ""',
+            "expected labels",
+        ),
+        (
+            AudiosetSegments,
+            SEGMENTS_HEADER,
+            'x, 0, 5, "/m/a',
+            "cannot be read",
+        ),
+        (
+            AudiosetSegments,
+            SEGMENTS_HEADER,
+            "x, 0, 5, Dog",
+            "class 'Dog'",
+        ),
+        (AudiosetStrong, STRONG_HEADER, "x_5\t0\t1", "3 columns"),
+        (
+            AudiosetStrong,
+            STRONG_HEADER,
+            "x\t0\t1\t/m/a",
+            "not a segment id",
+        ),
+        (
+            AudiosetStrong,
+            STRONG_HEADER,
+            "x_a\t0\t1\t/m/a",
+            "not a segment id",
+        ),
+        (
+            AudiosetStrong,
             STRONG_HEADER,
             "x_5\t1\t1\t/m/a",
             "onset 1 and offset 1",
         ),
-        (audioset_strong.read, STRONG_HEADER, "x_5\t-1\t1\t/m/a", "'-1' is not"),
-        (audioset_strong.read, STRONG_HEADER, "x_5\t0\t1\tDog", "class 'Dog'"),
+        (
+            AudiosetStrong,
+            STRONG_HEADER,
+            "x_5\t-1\t1\t/m/a",
+            "'-1' is not",
+        ),
+        (
+            AudiosetStrong,
+            STRONG_HEADER,
+            "x_5\t0\t1\tDog",
+            "class 'Dog'",
+        ),
     ],
 )
-def test_broken_rows_of_audioset_lists(tmp_path, read, header, row, reason):
+def test_broken_rows_of_audioset_lists(tmp_path, cls, header, row, reason):
     if reason == "columns":
         row, reason = "x, 0, 10, /m/a,/m/b", "5 columns, expected 4"
     good = {
@@ -231,29 +292,29 @@ def test_broken_rows_of_audioset_lists(tmp_path, read, header, row, reason):
         STRONG_HEADER: "goodgoodgoo_0\t0\t1\t/m/a\n",
     }[header]
     text = header + good + row.replace("x", "_-Ybcdefghi", 1) + "\n" + good
-    listed, _ = gather(read(write(tmp_path / "l", text)), known=None)
+    listed, _ = gather(read(cls, write(tmp_path / "l", text)), known=None)
     line = header.count("\n") + 2
     assert listed["_-Ybcdefghi"].problem.startswith(f"l, line {line}: ")
     assert reason in listed["_-Ybcdefghi"].problem
     assert not listed["goodgoodgoo"].problem
 
 
-@pytest.mark.parametrize("read", [sl_dcase17, audioset_segments, audioset_strong])
+@pytest.mark.parametrize("cls", [SlDcase17, AudiosetSegments, AudiosetStrong])
 @pytest.mark.parametrize(
     "text",
     ["", "a,b\n1,2\n", "\x00\x01\n", "# YTID, positive_labels\n", GOOD],
 )
-def test_a_file_of_another_format_is_refused(tmp_path, read, text):
+def test_a_file_of_another_format_is_refused(tmp_path, cls, text):
     path = write(tmp_path / "other.csv", text)
     with pytest.raises(
         InputError, match=r"other.csv: expected .*header|the line '# YTID"
     ):
-        list(read.read(path))
+        list(read(cls, path))
 
 
 def test_a_list_of_which_no_row_can_be_used_is_refused(tmp_path):
     for text, reason in (("", "it has none"), ("a\tb\n", "l.csv, line 1: 2 columns")):
-        rows = dcase2017_task4.read(write(tmp_path / "l.csv", text), "weak")
+        rows = read(Dcase2017Task4, write(tmp_path / "l.csv", text), "weak")
         with pytest.raises(InputError, match=f"no row of the list .*{reason}"):
             gather(rows)
 
@@ -265,7 +326,7 @@ def test_a_clip_in_two_places_is_left_out(tmp_path):
         ("abcdefghijk_50.000_60.000.wav", TRAIN, "[[0, 1]]"),
         ("goodgoodgoo_50.000_60.000.wav", TRAIN, "[[0, 1]]"),
     )
-    listed, _ = gather(sl_dcase17.read(path))
+    listed, _ = gather(read(SlDcase17, path))
     assert listed["abcdefghijk"].problem == (
         "train.csv, line 3: the clip is at 50 to 60 s of its video, in an earlier row"
         " at 30 to 40 s"
@@ -281,7 +342,7 @@ def label_mid(name):
 
 def rows(*entries):
     return [
-        label_rows.Row(
+        label_rows.LabelRow(
             f"l, line {i}", clip_id, label_rows.Place(0.0, 10.0), [label], times
         )
         for i, (clip_id, label, times) in enumerate(entries)
@@ -339,7 +400,7 @@ def test_labels_outside_the_vocabulary():
         ("two", "no label"),
         ("/m/x", "unused label"),
     ]
-    assert bad[1].reason == "not in --classes; dropped from 2 clips"
+    assert bad[1].reason == "not among the classes; dropped from 2 clips"
     strong = rows(("one", "Dog", [(0.0, 1.0)]), ("two", "/m/x", [(0.0, 1.0)]))
     targets, bad = label_lists.targets(gather(strong, None, classes)[0], classes, "tag")
     assert {k: (t.labels, t.events) for k, t in targets.items()} == {
@@ -400,7 +461,7 @@ def test_any_line_is_read_or_refused(text):
         audioset_segments._row,
         audioset_strong._row,
     ):
-        (row,) = label_rows.read([line], parse)
+        (row,) = label_rows.parsed([line], parse)
         assert row.problem or len(row.clip_id) == 11
 
 
@@ -416,12 +477,12 @@ def test_the_17_classes(shared_data):
     for mid, name in zip(dcase17.CLASSES.mids, dcase17.CLASSES.names):
         assert audioset.names[audioset.index(mid)] == name
     path = shared_data / "sl_dcase17/train_strong_labels.csv"
-    found = {row.labels[0] for row in sl_dcase17.read(path)}
+    found = {row.labels[0] for row in read(SlDcase17, path)}
     assert found == set(dcase17.CLASSES.mids)
 
 
 def test_real_sl_dcase17_training_list(shared_data):
-    table = list(sl_dcase17.read(shared_data / "sl_dcase17/train_strong_labels.csv"))
+    table = list(read(SlDcase17, shared_data / "sl_dcase17/train_strong_labels.csv"))
     assert len(table) == 1955
     assert sum(len(row.times) for row in table) == 2390
     assert sum(list(row.times) == [label_rows.INAUDIBLE] for row in table) == 185
@@ -462,13 +523,13 @@ def test_real_sl_dcase17_weak_lists_do_not_overlap(shared_data):
     ids = {}
     for name, count in (("test_set", 626), ("validation_set", 1638)):
         listed, nameless = gather(
-            sl_dcase17.read(shared_data / f"sl_dcase17/{name}.csv")
+            read(SlDcase17, shared_data / f"sl_dcase17/{name}.csv")
         )
         assert (len(listed), nameless) == (count, [])
         assert not any(c.problem or c.events is not None for c in listed.values())
         assert all(c.labels for c in listed.values())
         ids[name] = set(listed)
-    train = sl_dcase17.read(shared_data / "sl_dcase17/train_strong_labels.csv")
+    train = read(SlDcase17, shared_data / "sl_dcase17/train_strong_labels.csv")
     ids["train"] = {row.clip_id for row in train}
     assert len(set.union(*ids.values())) == 626 + 1638 + 1591
 
@@ -480,19 +541,17 @@ def test_real_sl_dcase17_weak_lists_do_not_overlap(shared_data):
 def test_real_dcase_lists(shared_data, part, clips, silent):
     folder = shared_data / "dcase2017_task4"
     path = folder / f"groundtruth_weak_label_{part}_set.csv"
-    dcase2017_task4._check_kind(path, "weak")
-    weak, nameless = gather(dcase2017_task4.read(path, "weak"))
+    weak, nameless = gather(read(Dcase2017Task4, path, "weak"))
     assert (len(weak), nameless) == (clips, [])
     assert not any(c.problem for c in weak.values())
     with pytest.raises(InputError, match="looks like a file of weak labels"):
-        dcase2017_task4._check_kind(path, "strong")
+        read(Dcase2017Task4, path, "strong")
     if silent is None:
         return
     path = folder / f"groundtruth_strong_label_{part}_set.csv"
-    dcase2017_task4._check_kind(path, "strong")
     with pytest.raises(InputError, match="looks like a file of strong labels"):
-        dcase2017_task4._check_kind(path, "weak")
-    table = list(dcase2017_task4.read(path, "strong"))
+        read(Dcase2017Task4, path, "weak")
+    table = list(read(Dcase2017Task4, path, "strong"))
     assert sum(list(row.times) == [label_rows.INAUDIBLE] for row in table) == silent
     strong, nameless = gather(table)
     assert (len(strong), nameless) == (clips, [])
@@ -508,7 +567,7 @@ def test_real_dcase_duplicates_overlaps_and_the_contradictory_pair(shared_data):
     seen = collections.Counter()
     for part in ("testing", "evaluation"):
         path = folder / f"groundtruth_strong_label_{part}_set.csv"
-        table = list(dcase2017_task4.read(path, "strong"))
+        table = list(read(Dcase2017Task4, path, "strong"))
         exact = collections.Counter((r.clip_id, *r.labels, *r.times) for r in table)
         seen["twice"] += sum(n > 1 for n in exact.values())
         listed, _ = gather(table)
@@ -528,7 +587,7 @@ def test_real_dcase_duplicates_overlaps_and_the_contradictory_pair(shared_data):
 def test_real_balanced_segments(shared_data):
     path = shared_data / "audioset/balanced_train_segments.csv"
     classes = ClassList.read_csv(shared_data / "audioset/class_labels_indices.csv")
-    listed, nameless = gather(audioset_segments.read(path), None, classes)
+    listed, nameless = gather(read(AudiosetSegments, path), None, classes)
     assert (len(listed), nameless) == (22160, [])
     assert sum(clip_id.startswith("-") for clip_id in listed) == 459
     short = [c.place for c in listed.values() if c.place[1] - c.place[0] < 10]

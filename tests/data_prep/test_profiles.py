@@ -13,8 +13,8 @@ from tfweak.audio.mel_spectrum import log_mel
 from tfweak.data import records
 from tfweak.data_prep import datasets, writer
 from tfweak.data_prep.commands import prepare
-from tfweak.data_prep.dataset import Options
 from tfweak.data_prep.datasets import chime_home
+from tfweak.data_prep.options import Options
 from tfweak.data_prep.scenes import (
     domestic_sounds,
     domestic_voices,
@@ -38,11 +38,11 @@ KINDS = [
 
 
 def plan(**options):
-    return datasets.find("soundscapes").plan(Options(**options))
+    return datasets.DATASETS.get("soundscapes")().plan(Options(**options))
 
 
 def scene(name, seed, index):
-    profile = profiles.find(name)
+    profile = profiles.profile_of(name)
     rng = np.random.default_rng([seed, index])
     seconds = profile.scene.duration_seconds
     return mix_scene(
@@ -108,11 +108,11 @@ def test_profiles_are_found_by_name(tmp_path):
     assert profiles.DEFAULT in profiles.PROFILES
     with pytest.raises(InputError, match="no profile 'moon'; there are street, chime"):
         plan(profile="moon")
-    with pytest.raises(InputError, match="--profile=chime_like is of built-in sounds"):
+    with pytest.raises(InputError, match="profile=chime_like is of built-in sounds"):
         plan(profile="chime_like", source=tmp_path)
     kinds = dict(reversed(domestic_sounds.DOMESTIC_KINDS.items()))
     with pytest.raises(ValueError, match="kinds of"):
-        dataclasses.replace(profiles.find("chime_like"), kinds=kinds)
+        dataclasses.replace(profiles.profile_of("chime_like"), kinds=kinds)
 
 
 def test_the_length_is_the_profiles_unless_given():

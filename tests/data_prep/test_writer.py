@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tfweak.data import records
 from tfweak.data_prep import datasets, shards, writer
-from tfweak.data_prep.dataset import Bad, BadFile, Item, Options, Plan, Split
+from tfweak.data_prep.dataset import Bad, BadFile, Item, Preparation, Split
+from tfweak.data_prep.options import Options
 from tfweak.errors import InputError
 from tfweak.labels import ClassList, Event
 from tfweak.payload import Payload
@@ -32,7 +33,7 @@ def dataset(monkeypatch):
 
     def plan(options):
         items = tuple(Item(f"clip{i}", [i]) for i in range(fake.num_items))
-        return Plan(
+        return Preparation(
             ClassList(("a", "b")),
             PAYLOAD,
             {"": Split(items, fake.bad)},
@@ -53,7 +54,7 @@ def dataset(monkeypatch):
         )
 
     fake.plan, fake.load = plan, load
-    monkeypatch.setattr(datasets, "find", lambda name: fake)
+    monkeypatch.setattr(datasets.DATASETS, "get", lambda name: lambda: fake)
     return fake
 
 
@@ -270,7 +271,7 @@ def test_disk_full(dataset, tmp_path, monkeypatch, error):
 def test_clips_of_files_that_hold_many_are_shuffled_in_the_shard(dataset, tmp_path):
     def plan(options):
         items = tuple(Item(f"f{i}", [i], num_clips=4) for i in range(4))
-        return Plan(None, PAYLOAD, {"": Split(items)}, {}, shuffle_seed=1)
+        return Preparation(None, PAYLOAD, {"": Split(items)}, {}, shuffle_seed=1)
 
     def load(item, context):
         for j in range(4):
@@ -293,7 +294,7 @@ def test_splits_are_folders_of_their_own(dataset, tmp_path):
     def plan(options):
         whole = one(options)
         items = whole.splits[""].items
-        return Plan(
+        return Preparation(
             whole.classes,
             PAYLOAD,
             {

@@ -162,7 +162,8 @@ def as_flags(message: str, names: Collection[str]) -> str:
     """
     any_name = "|".join(map(re.escape, names))
     return re.sub(
-        rf"^(?:{any_name})(?=[:=]| is | are | has )|(?<![\w/.-])(?:{any_name})(?==\w)",
+        rf"^(?:{any_name})(?=[:=]| is | are | has | does )"
+        rf"|(?<![\w/.-])(?:{any_name})(?==\w)",
         lambda found: f"--{found[0]}",
         message,
     )

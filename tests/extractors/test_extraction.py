@@ -15,6 +15,7 @@ from tfweak.data_prep.commands import prepare
 from tfweak.data_prep.inputs import audio_clips
 from tfweak.errors import InputError
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
+from tfweak.extractors.vggish import network as vggish_network
 from tfweak.extractors.vggish import pca as vggish_pca
 from tfweak.models.architecture import create
 from tfweak.models.commands import predict, train

@@ -120,7 +120,8 @@ def test_a_failing_task_ends_the_run(tmp_path, how, error, text):
 def test_the_others_are_told_to_stop_and_else_killed(tmp_path, listens, grace):
     began = time.monotonic()
     path = tmp_path / "long"
-    tasks = [Long(path, listens), After(path), *(Touch(tmp_path / c) for c in "abcdef")]
+    rest = [Long(tmp_path / name, listens) for name in "abcdef"]
+    tasks = [Long(path, listens), After(path), *rest]
     with pytest.raises(InputError, match="first"):
         run(tasks, 2, grace_seconds=grace)
     assert time.monotonic() - began < 30

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from tfweak.cli import console
-from tfweak.cli.flags import as_flags, define, given, option
+from tfweak.cli.flags import define, given, option
+from tfweak.cli.listing import listing
 from tfweak.errors import InputError
 
 from ..datasets import DATASETS
@@ -35,8 +35,8 @@ PROGRAM = "tfweak-prepare"
 
 
 @dataclasses.dataclass(frozen=True)
-class _Task:
-    """What is not said about the dataset, but about the work."""
+class _Work:
+    """What is said about the work, not about the dataset."""
 
     dataset: str | None = option(None, "What to prepare.", choices=DATASETS.names)
     out: str | None = option(None, "The folder to write.")
@@ -54,35 +54,35 @@ class _Task:
 
 
 _FLAGS = flags.FlagValues()
-define(_FLAGS, _Task)
+define(_FLAGS, _Work)
 define(_FLAGS, Options)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    return console.run(_FLAGS, _doc(), _main, argv, program=PROGRAM)
+    doc = (__doc__ or "").format(datasets=listing(DATASETS))
+    return console.run(_FLAGS, doc, _main, argv, program=PROGRAM)
 
 
 def _main(_: list[str]) -> int:
-    try:
-        results = _prepare(_Task(**given(_FLAGS, _Task)), given(_FLAGS, Options))
-    except InputError as error:
-        raise InputError(as_flags(str(error), list(_FLAGS))) from error
-    for line in [*(line for r in results for line in r.summary()), _next(results)]:
-        print(line)
-    return 0 if all(r.is_whole for r in results) else console.SOME_FILES_UNUSABLE
-
-
-def _prepare(task: _Task, options: dict[str, Any]) -> list[Prepared]:
-    if not task.dataset:
+    work = _Work(**given(_FLAGS, _Work))
+    if not work.dataset:
         raise InputError(f"dataset is needed: one of {', '.join(DATASETS.names())}")
-    if not task.out:
+    if not work.out:
         raise InputError("out is needed: the folder to write")
-    DATASETS.get(task.dataset)().require_options(options)
+    options = given(_FLAGS, Options)
+    DATASETS.get(work.dataset)().require_options(options)
     from ..writer import prepare  # loads TensorFlow, which --help does not need
 
-    how = {"workers": task.workers, "clips_per_shard": task.clips_per_shard}
-    return prepare(task.dataset, task.out, Options(**options), **how)
+    results = prepare(
+        work.dataset,
+        work.out,
+        Options(**options),
+        workers=work.workers,
+        clips_per_shard=work.clips_per_shard,
+    )
+    print("\n".join([*(line for r in results for line in r.summary()), _next(results)]))
+    return 0 if all(r.is_whole for r in results) else console.SOME_FILES_UNUSABLE
 
 
 def _next(results: list[Prepared]) -> str:
@@ -92,19 +92,6 @@ def _next(results: list[Prepared]) -> str:
     )
     line = f"next: tfweak-train --data={train or 'DIR'} --out=RUN"
     return line + f", then tfweak-evaluate --run=RUN --data={test}" * bool(test)
-
-
-def _doc() -> str:
-    try:
-        known = {name: DATASETS.get(name).help for name in DATASETS.names()}
-    except InputError as error:  # a plugin that cannot be used
-        known = {"unknown": str(error)}
-    width = max(map(len, known)) + 4
-    lines = [
-        textwrap.fill(f"  {name:{width - 2}}{text}", 88, subsequent_indent=" " * width)
-        for name, text in known.items()
-    ]
-    return (__doc__ or "").format(datasets="\n".join(lines))
 
 
 if __name__ == "__main__":

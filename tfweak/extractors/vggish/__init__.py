@@ -9,31 +9,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...audio.mel_spectrum import LogMelConfig
 from ...extractor import Extractor
-from ...payload import Payload
 from ...typing import Array, StrPath
+from .spec import (
+    EMBEDDING_SIZE,
+    FRONT_END,
+    HOP_SECONDS,
+    RELEASED_EMBEDDINGS,
+    WINDOW_SECONDS,
+)
 
 if TYPE_CHECKING:
     from . import network, pca
 
-FRONT_END = LogMelConfig()
-EMBEDDING_SIZE = 128
-# A row is computed from frames that lie side by side but overlap.
-PATCH_FRAMES = 96
-HOP_SECONDS = PATCH_FRAMES * FRONT_END.hop_seconds
-WINDOW_SECONDS = (PATCH_FRAMES - 1) * FRONT_END.hop_seconds + FRONT_END.window_seconds
-# AudioSet's embeddings as released: bytes, of weights that nobody has any more.
-RELEASED_EMBEDDINGS = Payload(
-    "audio_embedding",
-    "uint8",
-    {
-        "extractor": "audioset-v1-release",
-        "embedding_size": EMBEDDING_SIZE,
-        "hop_seconds": HOP_SECONDS,
-        "window_seconds": WINDOW_SECONDS,
-    },
-)
+__all__ = [
+    "EMBEDDING_SIZE",
+    "HOP_SECONDS",
+    "RELEASED_EMBEDDINGS",
+    "WINDOW_SECONDS",
+    "VggishExtractor",
+]
 
 
 class VggishExtractor(Extractor):

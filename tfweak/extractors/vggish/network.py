@@ -19,8 +19,8 @@ import tensorflow as tf
 from ...audio import mel_spectrum
 from ...errors import InputError
 from ...typing import Array
-from . import FRONT_END, PATCH_FRAMES
 from .pca import digest
+from .spec import FRONT_END, PATCH_FRAMES
 
 HANDLE = "https://tfhub.dev/google/vggish/1"
 # The variables' names after `vggish/`, and whether 2 x 2 max pooling follows.

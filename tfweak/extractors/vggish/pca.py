@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...typing import Array, StrPath
-from . import EMBEDDING_SIZE
+from .spec import EMBEDDING_SIZE
 
 PCA_NAME = "vggish_pca_params.npz"
 QUANTISER_LIMIT = 2.0

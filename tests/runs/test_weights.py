@@ -19,7 +19,7 @@ def architecture(**settings):
 
 
 def assert_transplanted(network, stand_in):
-    for layer, name in weights.VGGISH_LAYERS.items():
+    for layer, name in architecture().vggish_layers.items():
         kernel, bias = network.get_layer(layer).get_weights()
         np.testing.assert_array_equal(kernel, stand_in.arrays(name)[0])
         np.testing.assert_array_equal(bias, stand_in.arrays(name)[1])
@@ -113,7 +113,7 @@ def test_offline_advice(tmp_path, monkeypatch):
 
 
 def test_refused_before_any_work(tmp_path):
-    with pytest.raises(InputError, match="width 0.5"):
+    with pytest.raises(InputError, match="no layers that VGGish's convolutions fit"):
         weights.check("hub", architecture(width=0.5))
     with pytest.raises(InputError, match="no checkpoint there"):
         weights.check(f"checkpoint:{tmp_path}/x.ckpt", architecture())

@@ -79,7 +79,7 @@ def pretrained_by_hand(settings, epochs):
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
-def test_a_new_run_pretrains_first(chunks, tmp_path, capsys, epochs):
+def test_a_new_run_pretrains_first(chunks, tmp_path, logged, epochs):
     # a learning rate of 0 leaves what pre-training made
     settings = config(
         chunks,
@@ -89,12 +89,11 @@ def test_a_new_run_pretrains_first(chunks, tmp_path, capsys, epochs):
         epochs=1,
     )
     expected, errors = pretrained_by_hand(settings, epochs)
-    capsys.readouterr()
+    logged.clear()
     network = trainer.train(settings).network
-    printed = capsys.readouterr().out
     for one, two in zip(encoder(network), expected):
         np.testing.assert_array_equal(one, two)
-    lines = [line for line in printed.splitlines() if line.startswith("pre-training")]
+    lines = [line for line in logged.messages if line.startswith("pre-training")]
     assert lines == [
         f"pre-training, epoch {n}/{epochs}: reconstruction error {error:.4f}"
         for n, error in enumerate(errors, 1)
@@ -103,7 +102,7 @@ def test_a_new_run_pretrains_first(chunks, tmp_path, capsys, epochs):
     assert np.array_equal(expected[0], untouched[0]) == (epochs == 0)
 
 
-def test_a_resumed_run_is_not_pretrained_again(chunks, tmp_path, capsys, monkeypatch):
+def test_a_resumed_run_is_not_pretrained_again(chunks, tmp_path, logged, monkeypatch):
     class Stop(Exception):
         pass
 
@@ -116,10 +115,10 @@ def test_a_resumed_run_is_not_pretrained_again(chunks, tmp_path, capsys, monkeyp
         patch.setattr(run_folder.ResumePoint, "save", stop)
         with pytest.raises(Stop):
             trainer.train(config(chunks, tmp_path / "stopped"))
-    assert "pre-training" in capsys.readouterr().out
+    assert "pre-training" in logged.text
+    logged.clear()
     stopped = trainer.train(config(chunks, tmp_path / "stopped"))
-    printed = capsys.readouterr().out
-    assert "epochs 2 to 2" in printed and "pre-training" not in printed
+    assert "epochs 2 to 2" in logged.text and "pre-training" not in logged.text
     whole = trainer.train(config(chunks, tmp_path / "whole"))
     for one, two in zip(stopped.network.get_weights(), whole.network.get_weights()):
         np.testing.assert_array_equal(one, two)

@@ -26,14 +26,14 @@ def assert_transplanted(network, stand_in):
 
 
 def test_from_a_saved_model_under_mixed_precision(
-    vggish_saved, vggish_stand_in, capsys
+    vggish_saved, vggish_stand_in, logged
 ):
     made = architecture()
     network = made.build("bfloat16")
     found = weights.initialise(network, made, f"hub:{vggish_saved}")
     assert found == ["L1", "L2", "L3", "L4", "L5", "L6"]
     assert_transplanted(network, vggish_stand_in)
-    assert "VGGish's" in capsys.readouterr().out
+    assert "VGGish's" in logged.text
 
 
 def test_from_a_checkpoint(vggish_checkpoint, vggish_stand_in):

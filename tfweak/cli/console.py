@@ -92,7 +92,6 @@ def show_log() -> None:
     if not any(isinstance(handler, _Printer) for handler in logger.handlers):
         logger.addHandler(_Printer())
         logger.setLevel(logging.INFO)
-        logger.propagate = False
 
 
 class _Printer(logging.Handler):

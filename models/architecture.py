@@ -102,6 +102,12 @@ class Architecture(abc.ABC):
         """Layers that can start as VGGish's convolutions: their names -> its names."""
         return {}
 
+    @classmethod
+    def settings_for(cls, payload: Payload) -> dict[str, Any]:
+        """Settings that follow from the data; what a user sets comes before them."""
+        del payload
+        return {}
+
     def check_payload(self, payload: Payload, folder: StrPath) -> None:
         """Refuses data that this model cannot read.
 

@@ -19,9 +19,9 @@ import pytest
 import tensorflow as tf
 
 from tfweak.data import records
-from tfweak.extractors import vggish
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
+from tfweak.extractors.vggish import network as vggish_network
 from tfweak.labels import ClassList, Event
-from tfweak.payload import OFFICIAL_EMBEDDINGS
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
 CLASSES = ClassList(("dog", "siren", "horn"))
@@ -66,7 +66,7 @@ def make_embeddings(
     Every third clip has strong labels; clips have 1 to 10 rows.
     """
     rng = np.random.default_rng(seed)
-    payload = OFFICIAL_EMBEDDINGS
+    payload = RELEASED_EMBEDDINGS
     clips = []
     for i in range(count):
         rows = int(rng.integers(1, 11))
@@ -115,7 +115,7 @@ class VggishStandIn(tf.Module):
         super().__init__()
         rng = np.random.default_rng(0)
         self._variables, self._layers = [], {}
-        for name, shape in vggish.SHAPES.items():
+        for name, shape in vggish_network.SHAPES.items():
             if like is None:
                 fan_in = float(np.prod(shape[:-1]))
                 kernel = rng.standard_normal(shape, np.float32) * np.sqrt(2 / fan_in)

@@ -8,8 +8,6 @@ from typing import Any
 
 from .errors import InputError
 
-EMBEDDING_SIZE = 128
-
 # Payload kind -> the dtypes it may be stored in.
 PAYLOAD_DTYPES = {
     "audio_embedding": ("uint8", "float32"),
@@ -17,8 +15,12 @@ PAYLOAD_DTYPES = {
     "constant_q": ("float16",),
     "waveform": ("int16",),
 }
-# Of the kinds made of frames: the parameter that says how many values a frame has.
-_FRAME_SIZES = {"log_mel": "num_mel_bins", "constant_q": "num_bins"}
+# Of the kinds made of rows: the parameter that says how many values a row has.
+_ROW_SIZES = {
+    "audio_embedding": "embedding_size",
+    "log_mel": "num_mel_bins",
+    "constant_q": "num_bins",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,25 +47,17 @@ class Payload:
 
     @property
     def row_size(self) -> int:
-        """Values a row: 128 of an embedding, the bins of a frame, 1 of a waveform.
+        """Values a row: those of an embedding or a frame, 1 of a waveform.
 
         Raises:
           InputError: when the parameters do not tell.
         """
-        if self.kind == "audio_embedding":
-            return EMBEDDING_SIZE
         if self.kind == "waveform":
             return 1
-        name = _FRAME_SIZES[self.kind]
+        name = _ROW_SIZES[self.kind]
         if name not in self.parameters:
             raise InputError(f"{self.kind} data whose parameters do not give {name}")
         return self.parameters[name]
-
-
-# The official shards: VGGish embeddings, PCA'd and quantised by AudioSet's authors.
-OFFICIAL_EMBEDDINGS = Payload(
-    "audio_embedding", "uint8", {"extractor": "audioset-v1-release"}
-)
 
 
 def difference(one: Payload, other: Payload) -> str:

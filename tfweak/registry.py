@@ -136,7 +136,7 @@ class Registry(Generic[T]):
         return sorted(
             module.name
             for module in pkgutil.iter_modules(folder)
-            if not module.ispkg and not module.name.startswith("_")
+            if not module.name.startswith("_")
         )
 
     def _from_file(self, name: str) -> T:

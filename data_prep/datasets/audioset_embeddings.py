@@ -17,8 +17,8 @@ import pathlib
 from collections.abc import Iterator
 
 from tfweak.errors import InputError
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList
-from tfweak.payload import OFFICIAL_EMBEDDINGS
 
 from ..dataset import Dataset, Item, Preparation, Split
 from ..options import Options
@@ -57,7 +57,7 @@ class AudiosetEmbeddings(Dataset):
         ]
         return Preparation(
             classes=classes,
-            payload=OFFICIAL_EMBEDDINGS,
+            payload=RELEASED_EMBEDDINGS,
             splits={"": Split(tuple(items), tuple(bad))},
             settings={"seed": options.seed},
             context=str(source),
@@ -86,7 +86,7 @@ def _check(record: bytes, classes: ClassList | None, seen: set[str]) -> str:
     """
     from tfweak.data import records
 
-    clip = records.parse_clip(record, OFFICIAL_EMBEDDINGS)
+    clip = records.parse_clip(record, RELEASED_EMBEDDINGS)
     where = f"clip {clip.clip_id!r}"
     if len(clip.payload) == 0:
         raise InputError(f"{where}: no embedding rows")

@@ -11,8 +11,9 @@ from google.protobuf import message as protobuf_message
 
 from tfweak.data import records
 from tfweak.errors import InputError
+from tfweak.extractors.vggish import HOP_SECONDS, RELEASED_EMBEDDINGS
 from tfweak.labels import Event
-from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
+from tfweak.payload import Payload
 
 from ..dataset import Bad, Item
 from . import embedding_shards
@@ -21,7 +22,6 @@ from .label_lists import Target, other_segment
 from .label_rows import Place
 
 # Each row of AudioSet's embeddings stands for this long.
-_ROW_SECONDS = 0.96
 # Two places of a video further apart than this are not the same clip.
 _SAME_PLACE_SECONDS = 0.5
 
@@ -104,7 +104,7 @@ def find_records(
             target = targets[clip.clip_id]
             start, end = target.place
             # what was prepared from a folder of files does not know its place
-            knows_place = payload == OFFICIAL_EMBEDDINGS or clip.start_seconds > 0
+            knows_place = payload == RELEASED_EMBEDDINGS or clip.start_seconds > 0
             if knows_place and abs(clip.start_seconds - start) > _SAME_PLACE_SECONDS:
                 there = Place(clip.start_seconds, clip.end_seconds)
                 where = f"the record is of {there}, the list means {target.place}"
@@ -112,7 +112,7 @@ def find_records(
                 if not keeps_others:
                     continue
                 start, end = there
-            seconds = clip.num_rows * _ROW_SECONDS
+            seconds = clip.num_rows * HOP_SECONDS
             if end is None:
                 end = start + (clip.end_seconds - clip.start_seconds or seconds)
             events = target.events and events_before(target.events, seconds)

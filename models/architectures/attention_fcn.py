@@ -34,7 +34,7 @@ import keras
 
 from tfweak.data.input_spec import InputSpec
 from tfweak.errors import InputError
-from tfweak.extractors import vggish
+from tfweak.extractors.vggish import network as vggish
 from tfweak.labels import SegmentGrid
 from tfweak.learning.pooling import POOLINGS
 

@@ -9,6 +9,7 @@ Kong et al. 2018, "Audio Set classification with attention model".
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import keras
 
@@ -106,6 +107,13 @@ class EmbeddingAttention(Architecture):
         Windows of an extractor begin with their hop.
         """
         return SegmentGrid(self.hop_seconds, self.window_seconds)
+
+    @classmethod
+    def settings_for(cls, payload: Payload) -> dict[str, Any]:
+        """Size and times of the rows, where the data tells them."""
+        names = ("embedding_size", "hop_seconds", "window_seconds")
+        found = payload.parameters
+        return {name: found[name] for name in names if name in found}
 
     def check_payload(self, payload: Payload, folder: StrPath) -> None:
         """Refuses rows of another size, and bytes for raw values or the reverse."""

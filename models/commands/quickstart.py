@@ -52,8 +52,8 @@ def _main(_: list[str]) -> None:
     _title("1 of 5: soundscapes, with tags for training and exact times for measuring")
     sizes = {"train": given.clips, "valid": given.clips // 8, "test": given.clips // 4}
     for i, (part, clips) in enumerate(sizes.items()):
-        tour.prepare(out / part, clips, 10 * given.seed + i)
-    tour.prepare(out / "audio", 4, 10 * given.seed + 2, "--features=waveform")
+        tour.make_scenes(out / part, clips, 10 * given.seed + i)
+    tour.make_scenes(out / "audio", 4, 10 * given.seed + 2, "--features=waveform")
 
     _title("2 of 5: three models, trained from the tags alone")
     for name in tour.SYSTEMS:

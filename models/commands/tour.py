@@ -45,7 +45,7 @@ def _call(program: str, binary: Any, arguments: list[str]) -> None:
         raise InputError(f"{program} failed; its message stands above")
 
 
-def prepare(out: pathlib.Path, clips: int, seed: int, *more: str) -> None:
+def make_scenes(out: pathlib.Path, clips: int, seed: int, *more: str) -> None:
     """Makes soundscapes, in a process of its own: models do not import data_prep."""
     arguments = [
         "--dataset=soundscapes",

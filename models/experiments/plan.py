@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.learning.precision import resolve_precision
 
@@ -36,7 +37,8 @@ class Plan:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self.defaults = trainer.defaults_for(experiment.data[0])
+        self._payload = records.DatasetInfo.read(experiment.data[0]).payload
+        self.defaults = trainer.defaults_for(self._payload)
         self._kind = "log_mel"
         if self.defaults is trainer.EMBEDDING_DEFAULTS:
             self._kind = "audio_embedding"
@@ -71,7 +73,8 @@ class Plan:
         fields = self._fields(row)
         given = self.experiment.model_settings
         taken = {name: value for name, value in given.items() if name in fields}
-        return {**taken, **self.rows[row].model}
+        follows = ARCHITECTURES.get(self._model(row)).settings_for(self._payload)
+        return {**follows, **taken, **self.rows[row].model}
 
     @property
     def _pretrained_folder(self) -> pathlib.Path:

@@ -18,7 +18,7 @@ from tfweak.evaluation import statistics
 from tfweak.evaluation.metrics import Metric
 from tfweak.evaluation.statistics import Comparison, Summary
 
-from .trial_tables import Comparisons, Measured, TrialTable
+from .trial_tables import Comparisons, Measured, TrialTable, together
 
 _SIGNIFICANCE = 0.05
 _NOTHING = "-"
@@ -80,8 +80,7 @@ def to_markdown(table: TrialTable) -> str:
         blocks.append(_counted(table, measured))
         header, lines = _main_table(table, measured)
         blocks.append(_pipes(header, lines, 1 + len(table.descriptions)))
-        blocks.extend(_markdown_of_rows(table, measured))
-        blocks.extend(_markdown_of_columns(table, measured))
+        blocks.extend(_markdown_of_p(table, measured))
     if table.notes:
         blocks.append("\n".join(f"- {note}" for note in table.notes))
     return "\n\n".join(blocks) + "\n"
@@ -94,23 +93,20 @@ def to_latex(table: TrialTable) -> str:
         header, lines = _main_table(table, measured)
         num_texts = 1 + len(table.descriptions)
         alignment = "l" * num_texts + "r" * (len(header) - num_texts)
+        body = "\n".join(map(_latex_row, lines))
         caption = f"{table.title}: {measured.heading}. {_counted(table, measured)}"
         parts.append(
-            "\n".join(
-                [
-                    r"\begin{table}",
-                    r"\centering",
-                    rf"\caption{{{_latex(caption)}}}",
-                    rf"\begin{{tabular}}{{{alignment}}}",
-                    r"\toprule",
-                    _latex_row(header),
-                    r"\midrule",
-                    *map(_latex_row, lines),
-                    r"\bottomrule",
-                    r"\end{tabular}",
-                    r"\end{table}",
-                ]
-            )
+            rf"""\begin{{table}}
+\centering
+\caption{{{_latex(caption)}}}
+\begin{{tabular}}{{{alignment}}}
+\toprule
+{_latex_row(header)}
+\midrule
+{body}
+\bottomrule
+\end{{tabular}}
+\end{{table}}"""
         )
     return "% needs \\usepackage{booktabs}\n" + "\n\n".join(parts) + "\n"
 
@@ -164,67 +160,51 @@ def _span(counts: Collection[int]) -> str:
     return text if len(set(counts)) == 1 else f"{text}, or n where n is given"
 
 
-def _markdown_of_rows(table: TrialTable, measured: Measured) -> Iterator[str]:
-    """A matrix of p values per column: above the diagonal, as p is symmetric.
+def _markdown_of_p(table: TrialTable, measured: Measured) -> Iterator[str]:
+    """Matrices of p values between rows, and a line per row of those between columns.
 
-    Where the columns are no settings, such as classes, one table: a line per pair.
+    Above the diagonal, as p is symmetric. Where the columns are not settings, such as
+    classes, one table with a line per pair of rows instead.
     """
-    rows = list(table.rows)
-    if not table.compare_columns:
-        yield from _markdown_of_pairs(table, measured)
-        return
-    for column, found in table.between_rows(measured).items():
-        if not found:
-            continue
-        most = max(comparison.num_pairs for comparison in found.values())
-        lines = []
-        for i, one in enumerate(rows[:-1]):
-            cells = [_p(found.get((one, other)), most) for other in rows[i + 1 :]]
-            lines.append([one, *[""] * i, *cells])
-        yield _test_account(f"rows, {column}", list(found.values()))
-        header = ["p (Holm)", *rows[1:]]
-        yield _pipes(header, lines)
-
-
-def _markdown_of_pairs(table: TrialTable, measured: Measured) -> Iterator[str]:
-    """A line of p values per pair of rows, one for each column."""
-    by_column = table.between_rows(measured)
-    by_pair = {
-        " / ".join(pair): {
-            column: found.get(pair) for column, found in by_column.items()
+    rows, columns = list(table.rows), list(table.columns)
+    by_column, by_row = table.between_rows(measured), table.between_columns(measured)
+    lines: Mapping[str, list[Comparison | str | None]]
+    if table.compare_columns:
+        for column, found in by_column.items():
+            lines = {
+                one: [""] * i + [found.get((one, other)) for other in rows[i + 1 :]]
+                for i, one in enumerate(rows[:-1])
+            }
+            yield from _block_of_p(f"rows, {column}", found.values(), rows[1:], lines)
+    else:
+        lines = {
+            " / ".join(pair): [by_column[column].get(pair) for column in columns]
+            for pair in itertools.combinations(rows, 2)
         }
-        for pair in itertools.combinations(table.rows, 2)
-        if any(pair in found for found in by_column.values())
-    }
-    yield from _lines_of_p("rows, all columns", by_column, by_pair)
+        every = together(by_column).values()
+        yield from _block_of_p("rows, all columns", every, columns, lines)
+    pairs = list(itertools.combinations(columns, 2))
+    lines = {row: [by_row[row].get(pair) for pair in pairs] for row in rows}
+    every = together(by_row).values()
+    yield from _block_of_p("columns", every, list(map(" / ".join, pairs)), lines)
 
 
-def _markdown_of_columns(table: TrialTable, measured: Measured) -> Iterator[str]:
-    """A line of p values per row, one for each pair of columns."""
-    by_row = table.between_columns(measured)
-    pairs = list(itertools.combinations(table.columns, 2))
-    lines = {
-        row: {" / ".join(pair): found.get(pair) for pair in pairs}
-        for row, found in by_row.items()
-    }
-    yield from _lines_of_p("columns", by_row, lines)
-
-
-def _lines_of_p(
+def _block_of_p(
     between: str,
-    found: Comparisons,
-    lines: Mapping[str, Mapping[str, Comparison | None]],
+    every: Collection[Comparison],
+    header: Sequence[str],
+    lines: Mapping[str, Sequence[Comparison | str | None]],
 ) -> Iterator[str]:
-    every = [comparison for pairs in found.values() for comparison in pairs.values()]
+    """Account and table of one family of tests; nothing where there is none."""
     if not every:
         return
     most = max(comparison.num_pairs for comparison in every)
     yield _test_account(between, every)
-    header = ["p (Holm)", *next(iter(lines.values()))]
-    texts = [
-        [name, *(_p(c, most) for c in line.values())] for name, line in lines.items()
-    ]
-    yield _pipes(header, texts)
+    texts = (
+        [name, *(cell if isinstance(cell, str) else _p(cell, most) for cell in cells)]
+        for name, cells in lines.items()
+    )
+    yield _pipes(["p (Holm)", *header], texts)
 
 
 def _test_account(between: str, comparisons: Collection[Comparison]) -> str:

@@ -72,8 +72,7 @@ class TrialTable:
 
     Raises:
       InputError: names that appear twice, values or references of unknown rows or
-        columns, row descriptions of different keys, cells of different numbers of
-        trials, values that are NaN or infinite.
+        columns, cells of different numbers of trials, values that are NaN or infinite.
     """
 
     title: str
@@ -92,12 +91,6 @@ class TrialTable:
         for what, given in (("column", list(self.columns)), ("metric", names)):
             if len(set(given)) != len(given):
                 raise InputError(f"{where}: a {what} appears twice in {given}")
-        for row, described in self.rows.items():
-            if list(described) != self.descriptions:
-                raise InputError(
-                    f"{where}, row {row!r}: described by {list(described)}, the first"
-                    f" row by {self.descriptions}; expected the same keys"
-                )
         for measured in self.metrics:
             self._check(measured, f"{where}, {measured.metric.name}")
 
@@ -137,7 +130,7 @@ class TrialTable:
             )
             for column in self.columns
         }
-        return found if self.compare_columns else _corrected_together(found)
+        return found if self.compare_columns else _one_family(found)
 
     def between_columns(self, measured: Measured) -> Comparisons:
         """By row: Wilcoxon tests between any two columns, Holm over all rows.
@@ -146,7 +139,7 @@ class TrialTable:
         """
         if not self.compare_columns:
             return {row: {} for row in self.rows}
-        return _corrected_together(
+        return _one_family(
             {
                 row: statistics.compare_all(
                     _padded({c: measured.trials(row, c) for c in self.columns})
@@ -156,17 +149,22 @@ class TrialTable:
         )
 
 
-def _corrected_together(found: Comparisons) -> Comparisons:
-    """The same comparisons as one family of Holm's."""
-    together = statistics.with_holm(
-        {
-            (within, pair): c
-            for within, pairs in found.items()
-            for pair, c in pairs.items()
-        }
-    )
+def together(
+    found: Comparisons,
+) -> dict[tuple[str, tuple[str, str]], Comparison]:
+    """The same by column, or row, and pair."""
     return {
-        within: {pair: together[within, pair] for pair in pairs}
+        (within, pair): comparison
+        for within, pairs in found.items()
+        for pair, comparison in pairs.items()
+    }
+
+
+def _one_family(found: Comparisons) -> Comparisons:
+    """The same, corrected by Holm over all of them."""
+    corrected = statistics.with_holm(together(found))
+    return {
+        within: {pair: corrected[within, pair] for pair in pairs}
         for within, pairs in found.items()
     }
 

@@ -20,8 +20,9 @@ from tfweak.data.input_spec import NOT_THE_SAME
 from tfweak.errors import InputError
 from tfweak.evaluation import events
 from tfweak.extractor import EXTRACTORS, Extractor
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList, Event
-from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload, difference
+from tfweak.payload import Payload, difference
 from tfweak.typing import Array, StrPath
 
 from . import run_folder, scoring
@@ -171,7 +172,7 @@ def check_extractor(
         return
     if (
         trained_on.parameters.get("extractor")
-        != OFFICIAL_EMBEDDINGS.parameters["extractor"]
+        != RELEASED_EMBEDDINGS.parameters["extractor"]
     ):
         differs = difference(extracted, trained_on)
         raise InputError(

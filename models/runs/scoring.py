@@ -11,6 +11,7 @@ import numpy as np
 from tfweak import progress
 from tfweak.data import pipelines, sources
 from tfweak.evaluation import detection, events, metrics
+from tfweak.evaluation.answers import DetectedEvents, TaggedClips
 from tfweak.labels import Event
 from tfweak.typing import Array, StrPath, Tensors
 
@@ -62,11 +63,11 @@ class Answers:
         Returns:
           What `metrics.evaluate` gives.
         """
-        parts: dict[str, metrics.TaggedClips | metrics.DetectedEvents] = {
-            metrics.CLIPS: metrics.TaggedClips(self.weak, self.clip_probs, class_names)
+        parts: dict[str, TaggedClips | DetectedEvents] = {
+            metrics.CLIPS: TaggedClips(self.weak, self.clip_probs, class_names)
         }
         for name, found in self.estimated.items():
-            parts[name] = metrics.DetectedEvents(
+            parts[name] = DetectedEvents(
                 self.reference, found, self.durations, class_names
             )
         return metrics.evaluate(parts)

@@ -20,8 +20,9 @@ from tfweak.learning.callbacks import ClipScores, WeightAverage
 from tfweak.learning.precision import resolve_precision
 from tfweak.learning.supervision import Supervision
 from tfweak.learning.weak_model import WeakModel
+from tfweak.payload import Payload
 
-from ..architecture import Architecture, create
+from ..architecture import ARCHITECTURES, Architecture, create
 from ..networks import layers
 from . import checkpoints, run_folder, scoring, seen_clips, weights
 from .config import TrainConfig
@@ -44,14 +45,10 @@ EMBEDDING_DEFAULTS = Defaults("embedding_attention", 30, 500, 1.0)
 AUDIO_DEFAULTS = Defaults("attention_fcn", 50, 32, 0.0)
 
 
-def defaults_for(folder: str) -> Defaults:
-    """The defaults for the kind of data in a folder.
-
-    Raises:
-      InputError: when there is no data in it.
-    """
-    kind = records.DatasetInfo.read(folder).payload.kind
-    return EMBEDDING_DEFAULTS if kind == "audio_embedding" else AUDIO_DEFAULTS
+def defaults_for(payload: Payload) -> Defaults:
+    """The defaults for a kind of data."""
+    embeddings = payload.kind == "audio_embedding"
+    return EMBEDDING_DEFAULTS if embeddings else AUDIO_DEFAULTS
 
 
 def train(
@@ -89,9 +86,10 @@ class Training:
     """
 
     def __init__(self, config: TrainConfig) -> None:
+        payload = records.DatasetInfo.read(config.data[0]).payload
         chosen = {
             name: value if getattr(config, name) is None else getattr(config, name)
-            for name, value in dataclasses.asdict(defaults_for(config.data[0])).items()
+            for name, value in dataclasses.asdict(defaults_for(payload)).items()
         }
         self.config = dataclasses.replace(config, **chosen)
         self._chosen = Defaults(**chosen)
@@ -104,7 +102,9 @@ class Training:
             clip_weight=config.clip_weight,
             segment_weight=config.segment_weight,
         )
-        self.architecture = create(self._chosen.model, 1, **config.model_settings)
+        cls = ARCHITECTURES.get(self._chosen.model)
+        self._settings = {**cls.settings_for(payload), **config.model_settings}
+        self.architecture = create(self._chosen.model, 1, **self._settings)
         trainable = self.architecture.attention_is_trainable
         if self.supervision.kind != "none" and not trainable:
             raise InputError(
@@ -166,7 +166,7 @@ class Training:
         if note:
             _log.info("%s", note)
         architecture = create(
-            self._chosen.model, len(train_data.classes), **config.model_settings
+            self._chosen.model, len(train_data.classes), **self._settings
         )
         kind, _, where = config.init.partition(":")
         source = where if kind == "run" else None

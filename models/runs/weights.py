@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfweak.audio import mel_spectrum
 from tfweak.errors import InputError
-from tfweak.extractors import vggish
+from tfweak.extractors.vggish import network as vggish
 
 from ..architecture import Architecture
 from ..networks.normalization import MaskedBatchNormalization

@@ -14,8 +14,9 @@ from tfweak.audio import front_ends, mel_spectrum, reading
 from tfweak.data import parsing, pipelines, records, sources
 from tfweak.data.pipelines import InputConfig
 from tfweak.errors import InputError
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList, Event, SegmentGrid
-from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
+from tfweak.payload import Payload
 
 GRID = SegmentGrid(0.96, 0.975)
 
@@ -213,7 +214,7 @@ def test_an_epoch_has_every_clip_once(embeddings, cache_bytes):
 
 
 def test_balancing_shows_rare_classes_more_often(tmp_path):
-    payload = OFFICIAL_EMBEDDINGS
+    payload = RELEASED_EMBEDDINGS
     clips = [
         records.Clip(str(i), [0 if i < 90 else 1], np.full((1, 128), i, np.uint8))
         for i in range(100)

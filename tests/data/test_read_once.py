@@ -15,8 +15,9 @@ from tfweak.audio import mel_spectrum
 from tfweak.data import pipelines, records, sources
 from tfweak.data.pipelines import InputConfig
 from tfweak.errors import InputError
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList, Event
-from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
+from tfweak.payload import Payload
 
 _IO = pathlib.Path("/proc/self/io")
 needs_io = pytest.mark.skipif(
@@ -193,7 +194,7 @@ def test_broken_shards_are_named(embeddings, tmp_path):
 
 
 def test_labels_out_of_range_and_empty_clips_are_named(tmp_path):
-    payload = OFFICIAL_EMBEDDINGS
+    payload = RELEASED_EMBEDDINGS
     rows = np.zeros((1, 128), np.uint8)
     path = tmp_path / "a.tfrecord"
     records.write_shard(
@@ -213,7 +214,7 @@ def test_labels_out_of_range_and_empty_clips_are_named(tmp_path):
 
 
 def test_broken_strong_labels_are_named(tmp_path):
-    payload = OFFICIAL_EMBEDDINGS
+    payload = RELEASED_EMBEDDINGS
     clip = records.Clip("odd", [0], np.zeros((1, 128), np.uint8), [Event(3, 0.0, 1.0)])
     record = records.encode(clip, payload)
     path = tmp_path / "a.tfrecord"

@@ -13,8 +13,9 @@ from hypothesis.extra import numpy as npst
 
 from tfweak.data import records
 from tfweak.errors import InputError
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList, Event
-from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
+from tfweak.payload import Payload
 
 LOG_MEL = Payload("log_mel", "float16", {"num_mel_bins": 8})
 WAVEFORM = Payload("waveform", "int16", {"sample_rate_hz": 16000})
@@ -23,7 +24,7 @@ WAVEFORM = Payload("waveform", "int16", {"sample_rate_hz": 16000})
 @settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_round_trip(data):
-    payload = data.draw(st.sampled_from([OFFICIAL_EMBEDDINGS, LOG_MEL, WAVEFORM]))
+    payload = data.draw(st.sampled_from([RELEASED_EMBEDDINGS, LOG_MEL, WAVEFORM]))
     width = {"audio_embedding": (128,), "log_mel": (8,), "waveform": ()}[payload.kind]
     rows = data.draw(st.integers(1, 12))
     elements = (
@@ -63,7 +64,7 @@ def test_round_trip(data):
         (LOG_MEL, np.zeros((0, 8), np.float16), "empty"),
         (LOG_MEL, np.full((3, 8), np.nan, np.float16), "NaN"),
         (LOG_MEL, np.zeros(8, np.float16), "shape"),
-        (OFFICIAL_EMBEDDINGS, np.zeros((2, 64), np.uint8), "64 values"),
+        (RELEASED_EMBEDDINGS, np.zeros((2, 64), np.uint8), "64 values"),
         (WAVEFORM, np.zeros((2, 2), np.int16), "shape"),
     ],
 )
@@ -131,7 +132,7 @@ def test_a_failing_writer_leaves_nothing(tmp_path):
 def test_official_shards(shared_data):
     folder = shared_data / "audioset" / "bal_train"
     info = records.DatasetInfo.read(folder)
-    assert info.payload == OFFICIAL_EMBEDDINGS and info.classes is None
+    assert info.payload == RELEASED_EMBEDDINGS and info.classes is None
     files = records.shards(folder)
     assert len(files) == 4070
     first = next(iter(tf.data.TFRecordDataset(files[0])))

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tfweak.data import records, sources
 from tfweak.errors import InputError
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList, Event
-from tfweak.payload import OFFICIAL_EMBEDDINGS
 
 CLASSES = ClassList(("a", "b", "c"), ("/m/a", "/m/b", "/m/c"))
 ROWS = np.zeros((1, 128), np.uint8)
@@ -20,7 +20,7 @@ ROWS = np.zeros((1, 128), np.uint8)
 def write(folder, clips, classes=CLASSES):
     """A folder with a shard of (id, labels, events) clips."""
     folder.mkdir()
-    payload = OFFICIAL_EMBEDDINGS
+    payload = RELEASED_EMBEDDINGS
     made = [records.Clip(name, labels, ROWS, events) for name, labels, events in clips]
     records.write_shard(
         folder / "x.tfrecord", [records.encode(clip, payload) for clip in made]

@@ -23,8 +23,8 @@ from tfweak.data_prep.dataset import Dataset
 from tfweak.data_prep.inputs import label_tables
 from tfweak.data_prep.options import Options
 from tfweak.errors import InputError
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import Event
-from tfweak.payload import OFFICIAL_EMBEDDINGS
 
 needs = {
     name: pytest.mark.skipif(
@@ -600,7 +600,7 @@ def test_audioset_records_are_copied_or_listed(tmp_path):
     ):
         assert part in found[name][1], name
     info = records.DatasetInfo.read(tmp_path / "out")
-    assert (info.num_clips, info.payload) == (9, OFFICIAL_EMBEDDINGS)
+    assert (info.num_clips, info.payload) == (9, RELEASED_EMBEDDINGS)
     assert len(info.classes) == 527
 
 
@@ -620,7 +620,7 @@ def test_real_eval_embeddings(tmp_path):
     before = [r.numpy() for r in tf.data.TFRecordDataset(files)]
     after = raw(tmp_path)
     assert collections.Counter(after) == collections.Counter(before)
-    payload = OFFICIAL_EMBEDDINGS
+    payload = RELEASED_EMBEDDINGS
     # mixed: neighbours seldom come from one file (the id's first two characters)
     ids = [records.parse_clip(r, payload).clip_id[:2] for r in after]
     assert sum(x == y for x, y in zip(ids, ids[1:])) < 0.02 * len(ids)

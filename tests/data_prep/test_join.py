@@ -19,8 +19,9 @@ from tfweak.data_prep.commands import prepare
 from tfweak.data_prep.inputs import audio_names, label_rows
 from tfweak.data_prep.options import Options
 from tfweak.errors import InputError
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList, Event
-from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
+from tfweak.payload import Payload
 
 CAR, TRAIN = "/m/0k4j", "/m/07jdr"
 STRONG_HEADER = "segment_id\tstart_time_seconds\tend_time_seconds\tlabel\n"
@@ -275,7 +276,7 @@ def test_join_with_official_shards(tmp_path):
     options = {"source": source, "labels": labels, "classes": classes}
     result = join("audioset_strong", tmp_path / "out", **options)
     info = records.DatasetInfo.read(tmp_path / "out")
-    assert info.payload == OFFICIAL_EMBEDDINGS and info.has_strong
+    assert info.payload == RELEASED_EMBEDDINGS and info.has_strong
     assert info.classes == ClassList(("Bee", "C, d"), ("/m/b", "/m/c"))
     found = clips(tmp_path / "out")
     row = np.float32(0.96)
@@ -480,7 +481,7 @@ def test_real_join_of_sl_dcase17_with_the_released_embeddings(shared_data, tmp_p
         # the shard of a clip is named by its id's first two characters
         if any(clip_id.startswith(path.stem) for clip_id in found):
             for record in tf.data.TFRecordDataset(str(path)):
-                clip = records.parse_clip(record.numpy(), OFFICIAL_EMBEDDINGS)
+                clip = records.parse_clip(record.numpy(), RELEASED_EMBEDDINGS)
                 if clip.clip_id in found:
                     original[clip.clip_id] = clip
             if len(original) >= 60:

@@ -14,6 +14,7 @@ import tfweak
 from tfweak import registry
 from tfweak.errors import InputError
 from tfweak.evaluation import metrics, summary, tagging
+from tfweak.evaluation.answers import DetectedEvents, TaggedClips
 from tfweak.labels import Event
 
 TAGGING = ("mAP", "AUC", "d_prime", "lwlrap", "EER")
@@ -30,7 +31,7 @@ DCASE_2016_EER = {
 
 
 def _evaluate(labels, scores, names):
-    return metrics.evaluate({metrics.CLIPS: metrics.TaggedClips(labels, scores, names)})
+    return metrics.evaluate({metrics.CLIPS: TaggedClips(labels, scores, names)})
 
 
 def _random(seed, clips=300, classes=7, positives=0.2, decimals=None, dtype=np.float64):
@@ -229,7 +230,7 @@ FOUND = {"clip": [Event(0, 1.0, 3.0)]}
 
 
 def _events(found=None):
-    return metrics.DetectedEvents(TRUTH, found or FOUND, {"clip": 10.0}, ["dog", "cat"])
+    return DetectedEvents(TRUTH, found or FOUND, {"clip": 10.0}, ["dog", "cat"])
 
 
 def test_events_under_all_thresholds_have_their_places():
@@ -287,15 +288,15 @@ def test_a_metric_of_ones_own_is_one_entry(nothing_registered):
     # The best classes are 0, 0 and 1; they are right, wrong and right.
     labels = np.array([[1, 0], [0, 1], [0, 1]])
     scores = np.array([[0.9, 0.1], [0.8, 0.1], [0.2, 0.7]])
-    clips = metrics.TaggedClips(labels, scores, ["dog", "cat"])
+    clips = TaggedClips(labels, scores, ["dog", "cat"])
     document = metrics.evaluate({metrics.CLIPS: clips, "segment": _events()})
     assert document["top-1"] == pytest.approx(2 / 3)
     assert [row["top-1"] for row in document["classes"].values()] == [0.5, 1.0]
     assert document["localisation"]["clips with events"] == 1
     assert metrics.METRICS.get("top-1").of_class(document, "dog") == 0.5
     text = summary.to_text(document)
-    assert "    top-1" in text.splitlines()[2]
-    assert text.splitlines()[4].endswith("   0.6667")
+    assert text.splitlines()[2].endswith("  top-1")
+    assert text.splitlines()[4].endswith(" 0.6667")
     assert "clips with events" in text
 
 

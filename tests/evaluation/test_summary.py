@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfweak.evaluation import metrics, summary
+from tfweak.evaluation.answers import DetectedEvents, TaggedClips
 from tfweak.labels import Event
 
 NAMES = ("Dog", "Air horn, truck horn", "Cat")
@@ -14,7 +15,7 @@ def _document(**parts):
     labels = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1], [0, 0, 0]])
     dog = np.array([0.9, 0.8, 0.7, 0.1])
     scores = np.stack([dog, dog, -dog], axis=1)
-    clips = metrics.TaggedClips(labels, scores, NAMES)
+    clips = TaggedClips(labels, scores, NAMES)
     return metrics.evaluate({metrics.CLIPS: clips, **parts})
 
 
@@ -47,10 +48,8 @@ def test_localisation_has_a_column_for_each_thresholds():
     found = {"clip": [Event(0, 1.0, 3.0)]}
     text = summary.to_text(
         _document(
-            segment=metrics.DetectedEvents(truth, found, {"clip": 5.0}, NAMES),
-            segment_from_tags=metrics.DetectedEvents(
-                truth, truth, {"clip": 5.0}, NAMES
-            ),
+            segment=DetectedEvents(truth, found, {"clip": 5.0}, NAMES),
+            segment_from_tags=DetectedEvents(truth, truth, {"clip": 5.0}, NAMES),
         )
     )
     table = [line.split() for line in text.partition("\n\nlocal")[2].splitlines()]

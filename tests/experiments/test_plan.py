@@ -14,7 +14,9 @@ from tfweak.data_prep.commands import prepare
 from tfweak.data_prep.datasets import chime_home
 from tfweak.models.commands import experiment
 from tfweak.models.experiments import tables
-from tfweak.models.experiments.plan import Experiment, Plan
+from tfweak.models.experiments.checks import check
+from tfweak.models.experiments.plan import Plan
+from tfweak.models.experiments.spec import Experiment
 from tfweak.models.experiments.tables import _xu2017
 from tfweak.models.runs import run_folder
 
@@ -85,7 +87,7 @@ def test_data_that_a_system_cannot_read_is_found_first(folds, tmp_path, capsys):
     arguments = ["--table=xu2017_table2", f"--fold_data={folds[0]},{folds[1]}"]
     message = refused(arguments, tmp_path / "out", capsys)
     assert "holds audio_embedding, the model reads log_mel" in message
-    assert "--front_end=xu2017" in message
+    assert "front_end=xu2017" in message
     arguments = ["--table=xu2017_table3", f"--train_data={folds[0]}"]
     arguments += [f"--test_data={folds[1]}", "--model=cgrnn"]
     message = refused(arguments, tmp_path / "out", capsys)
@@ -95,7 +97,7 @@ def test_data_that_a_system_cannot_read_is_found_first(folds, tmp_path, capsys):
     arguments[1] = f"--train_data={weak}"
     arguments += ["--rows=strong", "--columns=one-step"]
     message = refused(arguments, tmp_path / "out", capsys)
-    assert "--supervision=strong, but no clip of" in message
+    assert "supervision=strong, but no clip of" in message
 
 
 def test_each_folder_is_a_fold(folds, tmp_path):
@@ -121,9 +123,9 @@ def test_a_trial_has_the_same_seed_in_every_row_and_column(folds):
         Experiment(
             table="kim2019_table1",
             out="out",
-            train_data=tuple(map(str, folds)),
+            train_data=tuple(map(str, folds[:2])),
             pretrain_data=(str(folds[0]),),
-            folds=3,
+            test_data=(str(folds[2]),),
             trials=3,
             seed=7,
             alphas=(0.5, 2.0),
@@ -135,7 +137,7 @@ def test_a_trial_has_the_same_seed_in_every_row_and_column(folds):
     assert len(cells) == len(plan.rows) * len(plan.columns)
     for trials in cells:
         assert [trial.config.seed for trial in trials] == [7, 8, 9]
-        assert [trial.folds for trial in trials] == [3, 3, 3]
+        assert {trial.test_data for trial in trials} == {(str(folds[2]),)}
     # the search for alpha: every alpha the same seeds, and none of those above
     searches = plan.alpha_trials()
     assert len(searches) > 1
@@ -154,9 +156,10 @@ def test_a_trial_has_the_same_seed_in_every_row_and_column(folds):
 
 def test_step_one_leaves_out_what_validates_or_tests_step_two(folds):
     one, two, three = map(str, folds)
-    given = Experiment("kim2019_table1", "out", (one,), pretrain_data=(three,))
-    measured = dataclasses.replace(given, test_data=(two,))
-    # without --valid_data a part of the training clips validates
+    measured = Experiment(
+        "kim2019_table1", "out", (one,), test_data=(two,), pretrain_data=(three,)
+    )
+    # without valid_data a part of the training clips validates
     config = Plan(measured).pretraining().config
     assert config.data == (three,) and config.exclude_data == (one, two)
     valid = dataclasses.replace(measured, valid_data=("valid",))
@@ -177,7 +180,7 @@ def test_settings_go_to_the_models_that_have_them(scenes):
             training={"init": "random"},
         )
     )
-    plan.check()
+    check(plan)
     settings = {
         row: plan.config(row, "mAP", 0, None).model_settings for row in plan.rows
     }

@@ -103,10 +103,6 @@ def test_columns_that_are_no_settings_are_not_compared():
         ({"columns": ["one-step"] * 2}, "a column appears twice"),
         ({"columns": ["one-step"]}, "'none': 'two-step' is none of .'one-step'."),
         ({"rows": {"none": {}}}, "'self' is none of"),
-        (
-            {"rows": {"none": {"labels": "weak"}, "self": {}}},
-            r"row 'self': described by \[\], the first row by \['labels'\]",
-        ),
         ({"reference": {"other": {}}}, "mAP: 'other' is none of"),
         (
             {"values": {"none": {"one-step": [1, 2], "two-step": [1]}}},

@@ -14,11 +14,13 @@ from tfweak.data import parsing, records, sources
 from tfweak.data_prep.commands import prepare
 from tfweak.data_prep.inputs import audio_clips
 from tfweak.errors import InputError
-from tfweak.extractors import _pca, vggish
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
+from tfweak.extractors.vggish import network as vggish_network
+from tfweak.extractors.vggish import pca as vggish_pca
 from tfweak.models.architecture import create
 from tfweak.models.commands import predict, train
 from tfweak.models.runs import run_folder, scoring
-from tfweak.payload import OFFICIAL_EMBEDDINGS, Payload
+from tfweak.payload import Payload
 
 RATE = 16000
 RAW = Payload("audio_embedding", "float32", {"extractor": "mine"})
@@ -28,15 +30,15 @@ RAW = Payload("audio_embedding", "float32", {"extractor": "mine"})
 def loaded_once():
     """Loading is tested elsewhere; here each source is loaded once in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        load = functools.lru_cache(vggish.Vggish.load)
-        patch.setattr(vggish.Vggish, "load", staticmethod(load))
+        load = functools.lru_cache(vggish_network.Vggish.load)
+        patch.setattr(vggish_network.Vggish, "load", staticmethod(load))
         yield
 
 
 @pytest.fixture(scope="module")
 def pca(tmp_path_factory):
     rng = np.random.default_rng(5)
-    path = tmp_path_factory.mktemp("pca") / _pca.PCA_NAME
+    path = tmp_path_factory.mktemp("pca") / vggish_pca.PCA_NAME
     vectors = np.linalg.qr(rng.standard_normal((128, 128)))[0] / 4
     np.savez(path, pca_eigen_vectors=vectors, pca_means=np.zeros(128))
     return path
@@ -115,8 +117,8 @@ def trained(prepared):
 
 
 def test_what_is_stored(prepared, audio, pca, vggish_saved):
-    network = vggish.Vggish.load(f"hub:{vggish_saved}")
-    post = _pca.PostProcessor.read(pca)
+    network = vggish_network.Vggish.load(f"hub:{vggish_saved}")
+    post = vggish_pca.PostProcessor.read(pca)
     raw, as_bytes = clips(prepared / "raw"), clips(prepared / "bytes")
     assert len(raw) == 12 and set(raw) == set(as_bytes)
     for name, clip in raw.items():
@@ -200,11 +202,13 @@ def test_workers_and_another_source_give_the_same_embeddings(
     assert len(records.shards(tmp_path)) == 2
     ours, theirs = clips(tmp_path), clips(prepared / "raw")
     assert set(ours) == set(theirs)
-    post = _pca.PostProcessor.read(pca)
+    post = vggish_pca.PostProcessor.read(pca)
     for name in ours:
         found, expected = ours[name].payload, theirs[name].payload
         assert found.dtype == expected.dtype == np.float32
-        np.testing.assert_allclose(found, expected, rtol=0, atol=vggish.TOLERANCE)
+        np.testing.assert_allclose(
+            found, expected, rtol=0, atol=vggish_network.TOLERANCE
+        )
         steps = post(found).astype(int) - post(expected)
         assert np.abs(steps).max() <= 1 and np.mean(steps != 0) < 0.01
     # from a hub or from a checkpoint: the same embeddings, which go together
@@ -290,12 +294,12 @@ def test_the_rescaling_must_fit_the_dtype():
         return create("embedding_attention", 2, rescaling=rescaling)
 
     for rescaling in ("centred", "dequantised"):
-        model(rescaling).check_payload(OFFICIAL_EMBEDDINGS, "data")
+        model(rescaling).check_payload(RELEASED_EMBEDDINGS, "data")
         with pytest.raises(InputError, match="data: .*set rescaling=none"):
             model(rescaling).check_payload(RAW, "data")
     model("none").check_payload(RAW, "data")
     with pytest.raises(InputError, match="set rescaling=centred"):
-        model("none").check_payload(OFFICIAL_EMBEDDINGS, "data")
+        model("none").check_payload(RELEASED_EMBEDDINGS, "data")
 
 
 def test_rescaling_none_leaves_the_values():

@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfweak.errors import InputError
-from tfweak.extractors import _pca, vggish
+from tfweak.extractors.vggish import network as vggish_network
+from tfweak.extractors.vggish import pca as vggish_pca
 
 RATE = 16000
 
@@ -30,14 +31,14 @@ def noise(seconds, seed=0):
 
 @pytest.fixture(scope="session")
 def network(vggish_saved):
-    return vggish.Vggish.load(f"hub:{vggish_saved}")
+    return vggish_network.Vggish.load(f"hub:{vggish_saved}")
 
 
 @pytest.fixture(scope="module")
 def pca(tmp_path_factory):
     """PCA parameters that spread the stand-in's embeddings over all bytes."""
     rng = np.random.default_rng(5)
-    path = tmp_path_factory.mktemp("pca") / _pca.PCA_NAME
+    path = tmp_path_factory.mktemp("pca") / vggish_pca.PCA_NAME
     vectors = np.linalg.qr(rng.standard_normal((128, 128)))[0] * 1.5
     means = 0.3 * rng.standard_normal((128, 1))
     np.savez(path, pca_eigen_vectors=vectors, pca_means=means)
@@ -87,7 +88,7 @@ def test_embeddings_are_those_of_the_published_description(network, vggish_stand
 def test_a_long_clip_in_batches_is_its_pieces(network, monkeypatch):
     waveform = noise(6)
     whole = network.embed(waveform)
-    monkeypatch.setattr(vggish, "_BATCH_PATCHES", 4)
+    monkeypatch.setattr(vggish_network, "_BATCH_PATCHES", 4)
     np.testing.assert_allclose(network.embed(waveform), whole, atol=1e-4)
     second = waveform[15360 : 15360 + 15600]
     np.testing.assert_allclose(network.embed(second)[0], whole[1], atol=1e-4)
@@ -95,10 +96,12 @@ def test_a_long_clip_in_batches_is_its_pieces(network, monkeypatch):
 
 def test_one_row_alone_is_one_of_two(vggish_stand_in):
     """A product of a single row takes another way, which depends on the threads."""
-    layers = {name: vggish_stand_in.arrays(name) for name in vggish.FULLY_CONNECTED}
+    layers = {
+        name: vggish_stand_in.arrays(name) for name in vggish_network.FULLY_CONNECTED
+    }
     hidden = np.random.default_rng(0).standard_normal((2, 6, 4, 512), np.float32)
-    alone = vggish.fully_connected(tf.constant(hidden[:1]), layers)
-    both = vggish.fully_connected(tf.constant(hidden), layers)
+    alone = vggish_network.fully_connected(tf.constant(hidden[:1]), layers)
+    both = vggish_network.fully_connected(tf.constant(hidden), layers)
     assert alone.shape == (1, 128)
     np.testing.assert_array_equal(alone[0], both[0])
 
@@ -106,25 +109,25 @@ def test_one_row_alone_is_one_of_two(vggish_stand_in):
 def test_a_checkpoint_has_the_fingerprint_of_its_hub(
     network, vggish_saved, vggish_checkpoint, vggish_stand_in
 ):
-    other = vggish.Vggish.load(f"checkpoint:{vggish_checkpoint}")
+    other = vggish_network.Vggish.load(f"checkpoint:{vggish_checkpoint}")
     assert other.fingerprint == network.fingerprint and len(other.fingerprint) == 64
     np.testing.assert_array_equal(other.embed(noise(2)), network.embed(noise(2)))
     changed = {name: (k, b.copy()) for name, (k, b) in other.layers.items()}
     changed["fc2"][1][0] += 1e-3
-    assert vggish.Vggish(changed, "x").fingerprint != network.fingerprint
+    assert vggish_network.Vggish(changed, "x").fingerprint != network.fingerprint
 
 
 def test_an_older_copy_that_ends_in_a_relu_passes_the_proof(network):
-    vggish.prove(network.reference, np.maximum(network.reference, 0), "old")
+    vggish_network.prove(network.reference, np.maximum(network.reference, 0), "old")
     with pytest.raises(InputError, match="differ by up to 0.001"):
-        vggish.prove(network.reference, network.reference + 0.001, "new")
+        vggish_network.prove(network.reference, network.reference + 0.001, "new")
 
 
 def test_a_hub_that_computes_something_else_is_refused(vggish_stand_in, tmp_path):
     wrong = VggishStandIn(scale=1.5, like=vggish_stand_in)
     tf.saved_model.save(wrong, str(tmp_path / "wrong"))
     with pytest.raises(InputError, match="wrong: our layers .* differ by up to"):
-        vggish.Vggish.load(f"hub:{tmp_path / 'wrong'}")
+        vggish_network.Vggish.load(f"hub:{tmp_path / 'wrong'}")
 
 
 @pytest.mark.parametrize(
@@ -139,14 +142,14 @@ def test_a_hub_that_computes_something_else_is_refused(vggish_stand_in, tmp_path
 )
 def test_sources_that_cannot_be_had(source, message):
     with pytest.raises(InputError, match=message):
-        vggish.Vggish.load(source)
+        vggish_network.Vggish.load(source)
 
 
 def test_a_file_that_is_no_checkpoint(tmp_path):
     path = tmp_path / "vggish_model.ckpt"
     path.write_bytes(b"nonsense")
     with pytest.raises(InputError, match="cannot be read"):
-        vggish.Vggish.load(f"checkpoint:{path}")
+        vggish_network.Vggish.load(f"checkpoint:{path}")
 
 
 def test_the_default_handle_from_the_cache(
@@ -156,19 +159,19 @@ def test_the_default_handle_from_the_cache(
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     name = hashlib.sha1(b"https://tfhub.dev/google/vggish/1").hexdigest()
     (tmp_path / name).symlink_to(vggish_saved)
-    assert vggish.Vggish.load("hub").fingerprint == network.fingerprint
+    assert vggish_network.Vggish.load("hub").fingerprint == network.fingerprint
 
 
 def test_the_handle_of_a_source():
-    assert vggish.parse("hub") == ("hub", "https://tfhub.dev/google/vggish/1")
-    assert vggish.parse("hub:/a:b") == ("hub", "/a:b")
+    assert vggish_network.parse("hub") == ("hub", "https://tfhub.dev/google/vggish/1")
+    assert vggish_network.parse("hub:/a:b") == ("hub", "/a:b")
 
 
 # --- bytes ---------------------------------------------------------------------------
 
 
 def identity_pca(means=0.0):
-    return _pca.PostProcessor(np.eye(128), np.full(128, means))
+    return vggish_pca.PostProcessor(np.eye(128), np.full(128, means))
 
 
 def test_bytes_by_hand():
@@ -188,7 +191,7 @@ def test_the_matrix_multiplies_from_the_left():
     vectors[3, 7] = 2.0  # component 3 is twice embedding value 7
     row = np.zeros((1, 128))
     row[0, 7] = 0.5
-    found = _pca.PostProcessor(vectors, np.zeros(128))(row)
+    found = vggish_pca.PostProcessor(vectors, np.zeros(128))(row)
     assert found[0, 3] == 191 and found[0, 7] == 127
 
 
@@ -198,7 +201,7 @@ def test_bytes_against_plain_loops(seed, column):
     rng = np.random.default_rng(seed)
     vectors, means = rng.standard_normal((128, 128)) / 8, rng.standard_normal(128)
     rows = rng.standard_normal((3, 128)).astype(np.float32)
-    found = _pca.PostProcessor(vectors, means[:, None] if column else means)(rows)
+    found = vggish_pca.PostProcessor(vectors, means[:, None] if column else means)(rows)
     for i in range(3):
         for k in (0, 5, 127):
             terms = [vectors[k, j] * (float(rows[i, j]) - means[j]) for j in range(128)]
@@ -210,8 +213,10 @@ def test_bytes_against_plain_loops(seed, column):
 
 def test_reading_the_parameters(tmp_path, pca):
     with np.load(pca) as stored:
-        same = _pca.PostProcessor(stored["pca_eigen_vectors"], stored["pca_means"])
-    read = _pca.PostProcessor.read(pca)
+        same = vggish_pca.PostProcessor(
+            stored["pca_eigen_vectors"], stored["pca_means"]
+        )
+    read = vggish_pca.PostProcessor.read(pca)
     assert read.fingerprint == same.fingerprint != identity_pca().fingerprint
     rows = np.random.default_rng(0).standard_normal((2, 128))
     np.testing.assert_array_equal(read(rows), same(rows))
@@ -230,11 +235,11 @@ def test_reading_the_parameters(tmp_path, pca):
     ):
         np.savez(path, **content)
         with pytest.raises(InputError, match=message) as caught:
-            _pca.PostProcessor.read(path)
+            vggish_pca.PostProcessor.read(path)
         assert "wrong.npz" in str(caught.value)
     np.save(tmp_path / "one.npy", eye)
     (tmp_path / "text.npz").write_text("text")
     (tmp_path / "empty.npz").touch()
     for name in ("one.npy", "text.npz", "empty.npz", "none.npz"):
         with pytest.raises(InputError, match=f"{name}: no PCA parameters"):
-            _pca.PostProcessor.read(tmp_path / name)
+            vggish_pca.PostProcessor.read(tmp_path / name)

@@ -38,14 +38,16 @@ MODELS = {
     "resnet_att": {"width": 0.125},
     "mmnet_ms": {"width": 0.125},
 }
-# 150 to 300 steps: enough for each, with small batches for those whose steps are long
+# 100 to 300 steps: enough for each, with small batches for those whose steps are long
 TRAINING = {"epochs": 12, "batch_size": 12, "learning_rate": 2e-3}
 OTHERS = {
     "attention_fcn": {"epochs": 7, "batch_size": 6},
     "resnet_att": {"epochs": 7, "batch_size": 6},
     "mmnet_ms": {"epochs": 8, "batch_size": 6},
-    "tlweak": {"epochs": 8},
-    "lidy_cnn": {"epochs": 8, "batch_size": 6, "learning_rate": 1e-3},
+    "tlweak": {"epochs": 6},
+    "cgrnn": {"epochs": 9},
+    "att_loc": {"epochs": 10},
+    "lidy_cnn": {"epochs": 5, "batch_size": 6, "learning_rate": 1e-3},
     "gated_crnn": {"epochs": 8, "batch_size": 6, "learning_rate": 4e-3},
 }
 CLASSES, RATE_HZ = 15, 16000

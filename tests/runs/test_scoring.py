@@ -10,9 +10,9 @@ import pytest
 from conftest import CLASSES
 
 from tfweak.data import records, sources
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import Event
 from tfweak.models.runs import scoring
-from tfweak.payload import OFFICIAL_EMBEDDINGS
 
 _IO = pathlib.Path("/proc/self/io")
 
@@ -26,7 +26,7 @@ class Echo:
 
 @pytest.mark.skipif(not _IO.exists(), reason="the system does not count reads")
 def test_answers_read_each_record_once(tmp_path):
-    payload = OFFICIAL_EMBEDDINGS
+    payload = RELEASED_EMBEDDINGS
     for s in range(20):
         clips = [
             records.Clip(

@@ -9,7 +9,7 @@ from conftest import VggishStandIn, write_vggish_checkpoint
 
 from tfweak.audio import mel_spectrum
 from tfweak.errors import InputError
-from tfweak.extractors import vggish
+from tfweak.extractors.vggish import network as vggish_network
 from tfweak.models.architecture import create
 from tfweak.models.runs import weights
 
@@ -45,9 +45,11 @@ def test_from_a_checkpoint(vggish_checkpoint, vggish_stand_in):
 
 
 def test_the_transplant_from_a_checkpoint_is_proved(vggish_checkpoint, monkeypatch):
-    embed = vggish.Vggish.embed
+    embed = vggish_network.Vggish.embed
     monkeypatch.setattr(
-        vggish.Vggish, "embed", lambda self, waveform: embed(self, waveform) + 0.001
+        vggish_network.Vggish,
+        "embed",
+        lambda self, waveform: embed(self, waveform) + 0.001,
     )
     made = architecture()
     with pytest.raises(InputError, match="differ by up to 0.001"):
@@ -73,8 +75,8 @@ def test_by_shape_and_order_where_names_say_nothing(vggish_stand_in):
         f"v{i}": value
         for i, value in enumerate(vggish_stand_in.named_arrays().values())
     }
-    found = vggish._by_name_or_shape(plain, "here")
-    for name in vggish.SHAPES:
+    found = vggish_network._by_name_or_shape(plain, "here")
+    for name in vggish_network.SHAPES:
         for one, other in zip(found[name], vggish_stand_in.arrays(name)):
             np.testing.assert_array_equal(one, other)
 
@@ -100,7 +102,7 @@ def test_what_is_no_vggish(tmp_path):
 
 def test_offline_advice(tmp_path, monkeypatch):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(vggish.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(vggish_network.time, "sleep", lambda seconds: None)
     made = architecture()
     with pytest.raises(InputError, match="go on offline.*TFHUB_CACHE_DIR"):
         weights.initialise(

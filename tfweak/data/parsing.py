@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..audio import front_ends, mel_spectrum, reading
-from ..payload import EMBEDDING_SIZE, Payload
+from ..payload import Payload
 from ..typing import Array, Tensors
 
 _ID = {"video_id": tf.io.FixedLenFeature([], tf.string)}
@@ -66,7 +66,7 @@ def features(
     rows = _num_rows(raw, payload)
     dtype = tf.as_dtype(payload.dtype)
     if payload.kind == "audio_embedding":
-        length = EMBEDDING_SIZE * dtype.size
+        length = payload.row_size * dtype.size
         values = tf.io.decode_raw(raw, dtype, fixed_length=length)
     else:
         length = tf.reduce_max(tf.strings.length(raw))
@@ -167,7 +167,7 @@ def _num_rows(raw: tf.Tensor, payload: Payload) -> tf.Tensor:
     """Rows (samples, for a waveform) of each clip, (B,) int32; 0 where not whole."""
     lengths = tf.strings.length(raw)
     if payload.kind == "audio_embedding":
-        size = EMBEDDING_SIZE * tf.as_dtype(payload.dtype).size
+        size = payload.row_size * tf.as_dtype(payload.dtype).size
         whole = tf.reduce_all((lengths == 0) | (lengths == size), 1)
         rows = tf.reduce_sum(tf.cast(lengths > 0, tf.int32), axis=1)
         return tf.where(whole, rows, 0)

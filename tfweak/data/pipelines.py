@@ -102,14 +102,18 @@ class TrainingInput:
             held, buffer = self._load(tf.float16), len(data)
         else:
             order = rng.permutation(len(data.files))
-            shards = np.array(data.files)[order], data.starts[order]
-            clips = tf.data.Dataset.from_tensor_slices(shards).interleave(
-                lambda path, start: tf.data.TFRecordDataset(path).enumerate(start),
-                cycle_length=16,
-                block_length=4,
+            # an enumeration of each shard would take longer than reading it
+            ranges = data.starts[order], data.starts[order + 1]
+            positions = _interleaved(ranges, tf.data.Dataset.range)
+            positions = positions.batch(int(data.starts[-1])).get_single_element()
+            read = _interleaved(
+                np.array(data.files)[order],
+                tf.data.TFRecordDataset,
                 num_parallel_calls=tf.data.AUTOTUNE,
                 deterministic=True,
             )
+            clips = tf.data.Dataset.from_tensor_slices(positions)
+            clips = tf.data.Dataset.zip((clips, read))
             clips = data.select(clips, times)
             held, buffer = None, config.shuffle_clips
         clips = clips.shuffle(
@@ -283,6 +287,14 @@ def _batches(
 
     return clips.batch(config.batch_size).map(
         example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+
+
+def _interleaved(
+    shards: Any, opened: Callable[..., Any], **parallel: Any
+) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(shards).interleave(
+        opened, cycle_length=16, block_length=4, **parallel
     )
 
 

@@ -4,7 +4,7 @@ The schema is a superset of the official AudioSet embedding shards, which are re
 as they are. Context: `video_id` (bytes), `start_time_seconds`, `end_time_seconds`
 (float), `labels` (int64 list), `has_strong` (int64, 0 or 1), `strong_labels` (int64
 list) with `strong_onsets_seconds` and `strong_offsets_seconds` (float lists). One
-payload: the feature list `audio_embedding` (a string of 128 values a row: bytes, or
+payload: the feature list `audio_embedding` (a string of D values a row: bytes, or
 float32 where they are raw), or the context bytes `log_mel` or `constant_q` (frames x
 bins, row by row) or `waveform` (int16 PCM); all little endian.
 `dataset_info.json` beside the shards says which payload and how it was made.
@@ -24,8 +24,9 @@ from google.protobuf import message as protobuf_message
 
 from .. import atomic
 from ..errors import InputError
+from ..extractors.vggish import RELEASED_EMBEDDINGS
 from ..labels import ClassList, Event
-from ..payload import EMBEDDING_SIZE, OFFICIAL_EMBEDDINGS, Payload
+from ..payload import Payload
 from ..typing import Array, StrPath
 
 SCHEMA_VERSION = 1
@@ -40,7 +41,7 @@ class Clip:
     Attributes:
       clip_id: unique in its dataset.
       labels: indices of the classes that the clip is tagged with; may be empty.
-      payload: (T, 128) uint8 or float32, (T, F) float16 or uint8, or (N,) int16.
+      payload: (T, D) uint8 or float32, (T, F) float16 or uint8, or (N,) int16.
       events: strong labels in seconds from the clip's start; None where the clip has
         none, an empty sequence where it is known that nothing happens.
       start_seconds, end_seconds: the clip's place in its source.
@@ -89,10 +90,10 @@ def encode(clip: Clip, payload: Payload) -> bytes:
     lists = {}
     little = values.astype(values.dtype.newbyteorder("<"), copy=False)
     if payload.kind == "audio_embedding":
-        if values.shape[1] != EMBEDDING_SIZE:
+        if values.shape[1] != payload.row_size:
             raise InputError(
                 f"{where}: embedding rows of {values.shape[1]} values,"
-                f" expected {EMBEDDING_SIZE}"
+                f" expected {payload.row_size}"
             )
         lists["audio_embedding"] = tf.train.FeatureList(
             feature=[_bytes(row.tobytes()) for row in little]
@@ -179,7 +180,7 @@ class DatasetInfo:
                     f"{folder}: the preparation of this data has not"
                     " finished; run the same tfweak-prepare command again"
                 )
-            return cls("audioset_embeddings", OFFICIAL_EMBEDDINGS, None)
+            return cls("audioset_embeddings", RELEASED_EMBEDDINGS, None)
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             version = document["schema_version"]
@@ -255,13 +256,13 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
             _first(feature.bytes_list.value, b"")
             for feature in example.feature_lists.feature_list["audio_embedding"].feature
         ]
-        size = EMBEDDING_SIZE * dtype.itemsize
+        size = payload.row_size * dtype.itemsize
         for i, row in enumerate(rows):
             if len(row) != size:
                 raise InputError(
                     f"{where}: embedding row {i} has {len(row)} bytes, expected {size}"
                 )
-        values = np.frombuffer(b"".join(rows), dtype).reshape(-1, EMBEDDING_SIZE)
+        values = np.frombuffer(b"".join(rows), dtype).reshape(-1, payload.row_size)
     else:
         raw = _first(context[payload.kind].bytes_list.value, b"")
         width = payload.row_size

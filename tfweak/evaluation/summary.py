@@ -18,61 +18,65 @@ def to_text(document: Mapping[str, Any]) -> str:
     Args:
       document: what `metrics.evaluate` gave.
     """
-    classes = document["classes"]
-    metrics = _metrics(CLIPS)
+    classes, metrics = document["classes"], _metrics(CLIPS)
     total = sum(row["num_positives"] for row in classes.values())
-    rows = [("all classes", total, [m.overall(document) for m in metrics])]
-    for name, row in classes.items():
-        values = [metric.of_class(document, name) for metric in metrics]
-        rows.append((name, row["num_positives"], values))
-    width = max(len(name) for name, *_ in rows)
-    headings = [f"{metric.heading:>9}" for metric in metrics]
-    header = f"{'class':{width}}{'positives':>11}{''.join(headings)}"
-    lines = [
-        f"{name:{width}}{positives:11d}{_line(values, headings)}"
-        for name, positives, values in rows
-    ]
-    line = "-" * len(header)
-    text = (
-        f"{document['num_clips']} clips; {document['num_classes_scored']} of"
-        f" {len(classes)} classes have positives and are averaged\n"
+    average, *of_classes = (
+        [name, str(positives), *map(_shown, values)]
+        for name, positives, values in (
+            ("all classes", total, [metric.overall(document) for metric in metrics]),
+            *(
+                (
+                    name,
+                    row["num_positives"],
+                    [m.of_class(document, name) for m in metrics],
+                )
+                for name, row in classes.items()
+            ),
+        )
     )
-    text = "\n".join([text, header, line, lines[0], line, *lines[1:]])
+    header = ["class", "positives", *(metric.heading for metric in metrics)]
+    header_line, average_line, *lines = _aligned([header, average, *of_classes])
+    rule = "-" * len(header_line)
+    lines = [header_line, rule, average_line, rule, *lines]
     if "localisation" in document:
-        text += f"\n\n{_localisation(document)}"
-    return text
+        lines += ["", *_aligned(_localisation(document))]
+    return "\n".join(
+        [
+            f"{document['num_clips']} clips; {document['num_classes_scored']} of"
+            f" {len(classes)} classes have positives and are averaged",
+            "",
+            *lines,
+        ]
+    )
 
 
-def _localisation(document: Mapping[str, Any]) -> str:
-    """A line per figure, a column per thresholds."""
-    by_key: dict[str, dict[str, float | None]] = {}
-    measured = set()
+def _localisation(document: Mapping[str, Any]) -> list[list[str]]:
+    """A row per figure, a column per thresholds."""
+    found: dict[str, dict[str, float | None]] = {}
     for needs in EVENTS:
         for metric in _metrics(needs):
             value = metric.overall(document)
-            by_key.setdefault(".".join(metric.key), {})[needs] = value
-            measured |= {needs} if value is not None else set()
-    columns = [needs for needs in EVENTS if needs in measured]
-    headings = [f"  {name:>9}" for name in columns]
+            found.setdefault(".".join(metric.key), {})[needs] = value
+    columns = [
+        c for c in EVENTS if any(row.get(c) is not None for row in found.values())
+    ]
     clips = f"localisation, {document['localisation']['num_clips']} clips"
-    width = max(map(len, (clips, *by_key)))
-    return "\n".join(
-        [
-            f"{clips:{width}}{''.join(headings)}",
-            *(
-                f"{key:{width}}{_line([row.get(c) for c in columns], headings)}"
-                for key, row in by_key.items()
-            ),
-        ]
-    )
+    rows = [[key, *(_shown(row.get(c)) for c in columns)] for key, row in found.items()]
+    return [[clips, *columns], *rows]
 
 
 def _metrics(needs: str) -> list[Metric]:
     return [m for m in map(METRICS.get, METRICS.names()) if m.needs == needs]
 
 
-def _line(values: list[float | None], headings: list[str]) -> str:
-    return "".join(
-        f"{_NOTHING if value is None else format(value, '.4f'):>{len(heading)}}"
-        for value, heading in zip(values, headings)
-    )
+def _shown(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:.4f}"
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """Lines of columns that are as wide as they need; the first is text."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        for row in rows
+    ]

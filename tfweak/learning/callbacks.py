@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ..errors import InputError
 from ..evaluation import metrics, tagging
+from ..evaluation.answers import TaggedClips
 from ..typing import Array
 from . import losses
 
@@ -91,7 +92,7 @@ class ClipScores(keras.callbacks.Callback):
         if self._average:
             self._average.swap()
         names = [str(i) for i in range(weak.shape[1])]
-        clips = metrics.TaggedClips(weak, scores, names)
+        clips = TaggedClips(weak, scores, names)
         precision = metrics.mean_score(clips.by_class(tagging.average_precision))
         loss = float(np.mean(losses.prediction_loss(weak, scores)))
         if precision.overall is None:

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..errors import InputError
-from ..typing import Array, StrPath
+from ...errors import InputError
+from ...typing import Array, StrPath
+from .spec import EMBEDDING_SIZE
 
 PCA_NAME = "vggish_pca_params.npz"
 QUANTISER_LIMIT = 2.0
-_SIZE = 128
 
 
 class PostProcessor:
@@ -38,7 +38,7 @@ class PostProcessor:
         Raises:
           InputError: it is missing, or holds something else.
         """
-        size = _SIZE
+        size = EMBEDDING_SIZE
         expected = (
             f"expected {PCA_NAME} with pca_eigen_vectors ({size}, {size}) and"
             f" pca_means ({size},) or ({size}, 1)"

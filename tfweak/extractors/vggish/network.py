@@ -1,9 +1,7 @@
-"""VGGish as an extractor: 128 numbers for each 0.96 s of a waveform.
+"""VGGish's network with weights from TensorFlow Hub or from the original checkpoint.
 
-The weights come from TensorFlow Hub or from the original checkpoint; what is computed
-with them is our own, proved against the hub's network when that is loaded. With the
-PCA parameters published beside VGGish, embeddings become the bytes that AudioSet was
-released in (Gemmeke et al. 2017; Hershey et al. 2017).
+What is computed with the weights is our own, proved against the hub's network when that
+is loaded (Hershey et al. 2017).
 """
 
 from __future__ import annotations
@@ -18,12 +16,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..audio import mel_spectrum
-from ..errors import InputError
-from ..extractor import Extractor
-from ..payload import Payload
-from ..typing import Array, StrPath
-from ._pca import PostProcessor, digest
+from ...audio import mel_spectrum
+from ...errors import InputError
+from ...typing import Array
+from .pca import digest
+from .spec import FRONT_END, PATCH_FRAMES
 
 HANDLE = "https://tfhub.dev/google/vggish/1"
 # The variables' names after `vggish/`, and whether 2 x 2 max pooling follows.
@@ -49,29 +46,11 @@ SHAPES = {
 }
 _log = logging.getLogger(__name__)
 
-EMBEDDING_SIZE = SHAPES["fc2"][-1]
-PATCH_FRAMES = 96
 TOLERANCE = 1e-4
-_FRONT_END = mel_spectrum.LogMelConfig()
-# a row, of frames that lie side by side but overlap
-HOP_SECONDS = PATCH_FRAMES * _FRONT_END.hop_seconds
-WINDOW_SECONDS = (PATCH_FRAMES - 1) * _FRONT_END.hop_seconds + _FRONT_END.window_seconds
-_PATCH_HOP_SAMPLES = PATCH_FRAMES * _FRONT_END.hop_samples
-_PATCH_OVERLAP_SAMPLES = _FRONT_END.window_samples - _FRONT_END.hop_samples
+_PATCH_HOP_SAMPLES = PATCH_FRAMES * FRONT_END.hop_samples
+_PATCH_OVERLAP_SAMPLES = FRONT_END.window_samples - FRONT_END.hop_samples
 _BATCH_PATCHES = 64
 _ATTEMPTS = 3
-
-# AudioSet's embeddings as released: bytes, of weights that nobody has any more.
-RELEASED = Payload(
-    "audio_embedding",
-    "uint8",
-    {
-        "extractor": "audioset-v1-release",
-        "embedding_size": EMBEDDING_SIZE,
-        "hop_seconds": HOP_SECONDS,
-        "window_seconds": WINDOW_SECONDS,
-    },
-)
 
 # {layer: (kernel, bias)}
 Layers = Mapping[str, tuple[Array, Array]]
@@ -150,13 +129,13 @@ class Vggish:
         waveform = np.asarray(waveform, np.float32)
         missing = _PATCH_HOP_SAMPLES + _PATCH_OVERLAP_SAMPLES - len(waveform)
         waveform = np.pad(waveform, (0, max(0, missing)))
-        count = _FRONT_END.num_frames(len(waveform)) // PATCH_FRAMES
+        count = FRONT_END.num_frames(len(waveform)) // PATCH_FRAMES
         rows = []
         for first in range(0, count, _BATCH_PATCHES):
             last = min(first + _BATCH_PATCHES, count)
             end = last * _PATCH_HOP_SAMPLES + _PATCH_OVERLAP_SAMPLES
             frames = mel_spectrum.log_mel(
-                waveform[first * _PATCH_HOP_SAMPLES : end], _FRONT_END
+                waveform[first * _PATCH_HOP_SAMPLES : end], FRONT_END
             )
             patches = frames.reshape(last - first, PATCH_FRAMES, -1)
             rows.append(self._network(tf.constant(patches)).numpy())
@@ -176,7 +155,7 @@ class Vggish:
                     hidden = tf.nn.max_pool2d(hidden, 2, 2, "SAME")
             return fully_connected(hidden, layers)
 
-        spec = tf.TensorSpec([None, PATCH_FRAMES, _FRONT_END.num_mel_bins], tf.float32)
+        spec = tf.TensorSpec([None, PATCH_FRAMES, FRONT_END.num_mel_bins], tf.float32)
         return tf.function(network, input_signature=[spec])
 
 
@@ -193,44 +172,6 @@ def fully_connected(hidden: tf.Tensor, layers: Mapping[str, Any]) -> tf.Tensor:
         if name != FULLY_CONNECTED[-1]:
             hidden = tf.nn.relu(hidden)
     return hidden[:rows]
-
-
-class VggishExtractor(Extractor):
-    """From a waveform to raw embeddings or, with PCA parameters, to their bytes.
-
-    Args:
-      vggish: the network with its weights.
-      post: what makes bytes of its embeddings.
-    """
-
-    name = "vggish"
-    sample_rate_hz = _FRONT_END.sample_rate_hz
-    window_seconds = WINDOW_SECONDS
-    hop_seconds = HOP_SECONDS
-    embedding_size = EMBEDDING_SIZE
-
-    def __init__(self, vggish: Vggish, post: PostProcessor | None = None) -> None:
-        self._vggish, self._post = vggish, post
-        self.source = vggish.name
-        self.dtype = "float32" if post is None else "uint8"
-
-    @classmethod
-    def load(cls, source: str = "", pca: StrPath | None = None) -> VggishExtractor:
-        """As `Vggish.load`, from the hub where no source is given."""
-        post = None if pca is None else PostProcessor.read(pca)
-        return cls(Vggish.load(source or "hub"), post)
-
-    def embed(self, waveform: Array) -> Array:
-        """(N,) float32 at 16 kHz to (rows, 128), float32 or uint8; `Vggish.embed`."""
-        embeddings = self._vggish.embed(waveform)
-        return embeddings if self._post is None else self._post(embeddings)
-
-    def fingerprints(self) -> dict[str, Any]:
-        """Of the weights and of the PCA."""
-        return {
-            "weights_sha256": self._vggish.fingerprint,
-            "pca_sha256": None if self._post is None else self._post.fingerprint,
-        }
 
 
 def parse(source: str) -> tuple[str, str]:
@@ -257,7 +198,7 @@ def parse(source: str) -> tuple[str, str]:
 
 def probe() -> Array:
     """The test waveform of proofs: (48000,) float32, 3 s of noise at 16 kHz."""
-    noise = np.random.default_rng(0).standard_normal(3 * _FRONT_END.sample_rate_hz)
+    noise = np.random.default_rng(0).standard_normal(3 * FRONT_END.sample_rate_hz)
     return (0.3 * noise).clip(-1, 1).astype(np.float32)
 
 

@@ -1,1 +1,1 @@
-"""Datasets in, TFRecords out: one file a dataset, one command that writes records."""
+"""Datasets in, TFRecords out: one file per dataset, one command that writes records."""

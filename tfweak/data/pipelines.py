@@ -74,8 +74,7 @@ class TrainingInput:
     """The training batches of every epoch; small data stays in memory between them."""
 
     def __init__(self, data: ClipData, config: InputConfig) -> None:
-        self._data = data
-        self._config = config
+        self._data, self._config = data, config
         self._in_memory = data.num_bytes <= config.cache_bytes
         # (N,) records or, of waveforms, (N, None, F) features
         self._clips: tf.Tensor | tf.RaggedTensor | None = None
@@ -112,9 +111,8 @@ class TrainingInput:
                 num_parallel_calls=tf.data.AUTOTUNE,
                 deterministic=True,
             )
-            clips = tf.data.Dataset.from_tensor_slices(positions)
-            clips = tf.data.Dataset.zip((clips, read))
-            clips = data.select(clips, times)
+            positions = tf.data.Dataset.from_tensor_slices(positions)
+            clips = data.select(tf.data.Dataset.zip((positions, read)), times)
             held, buffer = None, config.shuffle_clips
         clips = clips.shuffle(
             buffer, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False

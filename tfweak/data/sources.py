@@ -20,10 +20,8 @@ from . import parsing, records
 OFFICIAL_NUM_CLASSES = 527
 # A strong label as the shards hold it.
 _EVENT = [("label", "i8"), ("onset_seconds", "f4"), ("offset_seconds", "f4")]
-# Records that are looked at in one go; of those that are kept, few at a time, for they
-# may be long.
-_READ_TOGETHER = 512
-_KEPT_TOGETHER = 64
+# Records that are handled in one go; to be kept, few of them, for they may be long.
+_READ_TOGETHER, _KEPT_TOGETHER = 512, 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -108,11 +106,7 @@ class ClipData:
         return [Event(*event) for event in self.events[clip].tolist()]
 
     def take(self, chosen: Array, why_empty: str = "no clip is chosen") -> ClipData:
-        """The clips that an (N,) bool mask chooses.
-
-        Raises:
-          InputError: when there are none, saying why.
-        """
+        """The clips that an (N,) bool mask chooses; none are an `InputError`."""
         if not chosen.any():
             raise InputError(why_empty)
         return dataclasses.replace(
@@ -203,8 +197,7 @@ class ClipData:
         Returns:
           Pairs of a clip's number here and its record.
         """
-        total = int(self.starts[-1])
-        number, count = np.zeros(total, np.int64), np.zeros(total, np.int32)
+        number, count = np.zeros((2, self.starts[-1]), np.int64)
         number[self.positions] = np.arange(len(self))
         count[self.positions] = times
         if (count == 1).all():
@@ -328,9 +321,9 @@ def _read(
             f" classes, 0 to {size - 1}; give the class list that the data was made"
             " with",
         )
-    columns = [found[f"{name}_lengths"] for name in parsing.STRONG]
-    uneven = (columns[0] != columns[1]) | (columns[0] != columns[2])
-    refuse(np.flatnonzero(uneven), "not as many strong labels as onsets and as offsets")
+    lengths = np.stack([found[f"{name}_lengths"] for name in parsing.STRONG])
+    uneven = np.flatnonzero(np.ptp(lengths, axis=0))
+    refuse(uneven, "not as many strong labels as onsets and as offsets")
     # a label that a record lists twice still counts once
     pairs = np.unique(labels.row_ids * size + labels.values)
     count = len(found["video_id"])

@@ -37,9 +37,7 @@ class Targets:
             events = data.events.values
             self._has_strong = tf.constant(data.has_strong)
             self._events = _tensor(np.arange(len(events)), data.events.splits)
-            self._event_labels = tf.constant(events["label"])
-            self._onsets = tf.constant(events["onset_seconds"])
-            self._offsets = tf.constant(events["offset_seconds"])
+            self._columns = [tf.constant(events[name]) for name in events.dtype.names]
 
     def __call__(self, clips: tf.Tensor, num_rows: tf.Tensor) -> Tensors:
         """`weak` (B, C); with a grid also `strong` (B, T, C) and `has_strong` (B,)."""
@@ -63,12 +61,10 @@ class Targets:
         starts = grid.offset_seconds + grid.hop_seconds * tf.range(
             tf.cast(num_segments, tf.float32), dtype=tf.float32
         )
-        onsets, offsets = (
-            tf.gather(times, which)[:, tf.newaxis]
-            for times in (self._onsets, self._offsets)
-        )
+        labels, onsets, offsets = (tf.gather(column, which) for column in self._columns)
+        onsets, offsets = onsets[:, tf.newaxis], offsets[:, tf.newaxis]
         active = grid.marks(starts, onsets, offsets, tf)  # (E, T)
-        row = events.value_rowids() * classes + tf.gather(self._event_labels, which)
+        row = events.value_rowids() * classes + labels
         maps = tf.math.unsorted_segment_max(
             tf.cast(active, tf.float32), row, events.nrows() * classes
         )

@@ -24,6 +24,7 @@ import keras
 import tensorflow as tf
 
 from tfweak import atomic, pool, progress
+from tfweak.cli import console
 from tfweak.data import records, sources
 from tfweak.errors import InputError
 
@@ -87,6 +88,7 @@ class Trial:
         folder = pathlib.Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
+        console.show_log()
         with open(folder / "log.txt", "a", encoding="utf-8") as log:
             with contextlib.redirect_stdout(log):
                 try:

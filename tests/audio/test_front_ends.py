@@ -426,8 +426,14 @@ def test_mixed_scenes_are_resampled(tmp_path):
     [
         ({"payload_dtype": "uint8", "front_end": "xu2017"}, "uint8 is for front_end"),
         ({"payload_dtype": "uint8", "front_end": "constant_q"}, "float16"),
-        ({"features": "waveform", "front_end": "vggish"}, "front_end is for features=log_mel"),
-        ({"features": "embeddings", "front_end": "xu2017"}, "front_end is for features=log_mel"),
+        (
+            {"features": "waveform", "front_end": "vggish"},
+            "front_end is for features=log_mel",
+        ),
+        (
+            {"features": "embeddings", "front_end": "xu2017"},
+            "front_end is for features=log_mel",
+        ),
         ({"front_end": "mfcc"}, "front_end=mfcc: expected one of vggish"),
     ],
 )

@@ -2,7 +2,7 @@
 
 A dataset of your own can be anywhere, and is prepared by several workers all the same:
 
-    # mine.py, for tfweak-prepare --plugins=mine.py --dataset=mine --source=DIR --out=OUT
+    # mine.py, for tfweak-prepare --plugins=mine.py --dataset=mine --source=DIR ...
     import tfweak
     from tfweak.data_prep.dataset import Item, Preparation, Split
     from tfweak.data_prep.inputs import audio_clips

@@ -153,9 +153,9 @@ class TrainConfig:
         check(self)
         weights = tuple(self.attention_weights)
         if len(weights) not in (1, 2) or not all(map(math.isfinite, weights)):
+            given = ",".join(f"{weight:g}" for weight in weights)
             raise InputError(
-                f"attention_weight={','.join(f'{w:g}' for w in weights)}: one number, or"
-                " two, each 0 or more"
+                f"attention_weight={given}: one number, or two, each 0 or more"
             )
         object.__setattr__(self, "attention_weights", (weights[0], weights[-1]))
         if not self.valid_data and not 0 < self.valid_fraction < 1:

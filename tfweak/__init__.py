@@ -30,6 +30,7 @@ _PUBLIC = {
     "Dataset": "data_prep.dataset",
     "DatasetInfo": "data.records",
     "Event": "labels",
+    "Extractor": "extractor",
     "InputConfig": "data.pipelines",
     "InputError": "errors",
     "InputSpec": "data.input_spec",

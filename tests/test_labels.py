@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfweak.errors import InputError
-from tfweak.labels import ClassList, Event, SegmentGrid, multi_hot
+from tfweak.labels import ClassList, Event, SegmentGrid
 
 
 def test_real_class_list(shared_data):
@@ -139,10 +139,6 @@ def test_every_event_inside_marks_a_segment(onset, length, hop, offset):
     starts = grid.onsets(count)
     outside = (starts >= onset + length) | (starts + hop <= onset)
     assert not found[outside].any()
-
-
-def test_multi_hot():
-    np.testing.assert_array_equal(multi_hot([2, 0, 2], 4), [1, 0, 1, 0])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -184,10 +184,3 @@ class SegmentGrid:
         needed = 0.5 * xp.minimum(hop, offsets - onsets)
         # the tolerance keeps an exact half a half after rounding
         return (overlap > 0) & (overlap >= needed - 1e-6)
-
-
-def multi_hot(labels: Sequence[int], num_classes: int) -> Array:
-    """(C,) float32 with ones at `labels`."""
-    out = np.zeros(num_classes, np.float32)
-    out[list(labels)] = 1
-    return out

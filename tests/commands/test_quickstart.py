@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfweak.data import records
-from tfweak.models.commands import quickstart
+from tfweak.models.commands import quickstart, tour
 from tfweak.models.runs import run_folder
 
 
@@ -17,7 +17,7 @@ def test_quickstart_makes_everything_it_says(tmp_path, capsys):
     out = tmp_path / "quickstart"
     assert quickstart.main([f"--out={out}", "--clips=40", "--epochs=1"]) == 0
     text = capsys.readouterr().out
-    for name in quickstart.SYSTEMS:
+    for name in tour.SYSTEMS:
         assert f"\n{name}" in text
         folder = out / name.replace(" ", "-")
         assert run_folder.load(folder).network is not None
@@ -25,7 +25,7 @@ def test_quickstart_makes_everything_it_says(tmp_path, capsys):
     for name, clips in (("train", 40), ("valid", 5), ("test", 10)):
         assert records.DatasetInfo.read(out / name).num_clips == clips
     pictures = sorted((out / "pictures").glob("*.png"))
-    assert len(pictures) == 3 + 2 * quickstart.PICTURES
+    assert len(pictures) == 3 + 2 * tour.PICTURES
     assert all(path.read_bytes()[:4] == b"\x89PNG" for path in pictures)
     assert tf.saved_model.load(str(out / "saved_model")).signatures
     assert (out / "example.wav").exists() and (out / "events.tsv").exists()

@@ -493,7 +493,6 @@ def test_nothing_to_find():
     for found in (
         detection.segment_f1({"a": []}, {"a": [Event(0, 0.0, 1.0)]}, {"a": 2.0}, 1),
         detection.event_f1({"a": []}, {"a": [Event(0, 0.0, 1.0)]}, 1),
-        detection.frame_f1(np.zeros((4, 1)), np.ones((4, 1))),
     ):
         assert found["micro_f1"] is found["macro_f1"] is found["micro_recall"] is None
         assert found["micro_precision"] == 0.0
@@ -527,25 +526,6 @@ def test_a_file_of_no_length_has_no_segments():
 def test_resolution_must_be_positive():
     with pytest.raises(InputError, match="resolution_seconds"):
         detection.segment_f1({"a": []}, {}, {"a": 1.0}, 2, resolution_seconds=0.0)
-
-
-def test_frame_f1_equals_scikit_learn():
-    rng = np.random.default_rng(0)
-    labels = rng.random((200, 4)) < 0.3
-    decisions = labels ^ (rng.random((200, 4)) < 0.2)
-    found = detection.frame_f1(labels, decisions)
-    for average in ("micro", "macro"):
-        assert found[f"{average}_f1"] == pytest.approx(
-            sklearn_metrics.f1_score(labels, decisions, average=average), abs=1e-12
-        )
-    np.testing.assert_allclose(
-        [row["f1"] for row in found["classes"]],
-        sklearn_metrics.f1_score(labels, decisions, average=None),
-    )
-    with pytest.raises(InputError, match="segments, classes"):
-        detection.frame_f1(labels, decisions[:, :3])
-    with pytest.raises(InputError, match="0 or 1"):
-        detection.frame_f1(labels, decisions * 0.5)
 
 
 # Thresholds

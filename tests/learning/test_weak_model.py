@@ -13,7 +13,14 @@ import tensorflow as tf
 
 from tfweak.data import pipelines, sources
 from tfweak.errors import InputError
-from tfweak.learning import callbacks, losses, pooling, precision, weak_model
+from tfweak.learning import (
+    callbacks,
+    losses,
+    pooling,
+    precision,
+    pseudo_labels,
+    weak_model,
+)
 from tfweak.learning.supervision import SUPERVISIONS, Supervision
 from tfweak.models.architecture import create
 from tfweak.models.networks import layers
@@ -65,7 +72,7 @@ def test_total_is_the_papers_sum(kind):
         strong = np.array(losses.attention_loss(y["strong"], *args))
         expected = expected + 0.7 * strong * y["has_strong"]
     if "self" in kind:
-        pseudo = losses.pseudo_strong_labels(
+        pseudo = pseudo_labels.pseudo_strong_labels(
             outputs["segment_probs"], y["weak"], outputs["mask"]
         )
         expected = expected + 0.3 * np.array(losses.attention_loss(pseudo, *args))
@@ -133,7 +140,7 @@ def test_costs_of_segments_have_the_weight_of_the_clips_loss():
     [
         ({"clip_weight": 0.0}, "leaves no loss"),
         ({"segment_weight": -1.0}, "negative"),
-        ({"kind": "self", "pseudo_labels": "nonsense"}, "pseudo labels 'nonsense'"),
+        ({"kind": "self", "pseudo_labels": "nonsense"}, "no pseudo_labels 'nonsense'"),
     ],
 )
 def test_supervision_that_cannot_be(settings, message):

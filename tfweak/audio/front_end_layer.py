@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from . import front_ends
-from .mel_spectrum import LogMelConfig
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
@@ -90,31 +88,3 @@ class FrontEndLayer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         return {**super().get_config(), "config": self.config.parameters()}
-
-
-@keras.saving.register_keras_serializable(package="tfweak")
-class LogMel(FrontEndLayer):
-    """Waveforms to log-mel frames; the same values as `features.log_mel`.
-
-    Args:
-      config: the front end; VGGish's where None. A dict of `LogMelConfig`'s fields
-        will do, as `get_config` gives it.
-      **kwargs: of `keras.layers.Layer`.
-
-    Example:
-      >>> LogMel()(np.zeros((2, 160000), np.float32))["features"].shape
-      TensorShape([2, 998, 64])
-    """
-
-    config: LogMelConfig
-
-    def __init__(
-        self, config: LogMelConfig | dict[str, Any] | None = None, **kwargs: Any
-    ) -> None:
-        if isinstance(config, dict):
-            config = LogMelConfig(**config)
-        super().__init__(config or LogMelConfig(), **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return {**super().get_config(), "config": dataclasses.asdict(self.config)}

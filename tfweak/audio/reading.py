@@ -212,11 +212,6 @@ def to_int16(waveform: Array) -> Array:
     return np.clip(scaled, -_INT16_SCALE, _INT16_SCALE - 1).astype(np.int16)
 
 
-def from_int16(samples: Array) -> Array:
-    """(N,) int16 to (N,) float32 in [-1, 1): divided by 32768."""
-    return np.asarray(samples, np.int16).astype(np.float32) / _INT16_SCALE
-
-
 def pad_or_cut(waveform: Array, num_samples: int) -> Array:
     """(N,) to (num_samples,): zeros after the end, or the end cut off."""
     cut = waveform[:num_samples]

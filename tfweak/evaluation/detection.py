@@ -117,29 +117,6 @@ def event_f1(
     return _f1_summary(counts)
 
 
-def frame_f1(labels: Array, decisions: Array) -> dict[str, Any]:
-    """F1 of decisions on the model's own segments, all clips stacked.
-
-    Args:
-      labels, decisions: (M, C) of 0 and 1.
-
-    Returns:
-      As `segment_f1`.
-
-    Raises:
-      InputError: shapes that differ, or values other than 0 and 1.
-    """
-    labels, decisions = np.asarray(labels), np.asarray(decisions)
-    if labels.ndim != 2 or labels.shape != decisions.shape:
-        raise InputError(
-            f"labels {labels.shape} and decisions {decisions.shape}: both"
-            " must be (segments, classes)"
-        )
-    if not (np.isin(labels, (0, 1)).all() and np.isin(decisions, (0, 1)).all()):
-        raise InputError("labels and decisions must be 0 or 1")
-    return _f1_summary(_frame_counts(labels.astype(bool), decisions.astype(bool)))
-
-
 def best_thresholds(labels: Array, scores: Array, default: float = 0.5) -> Array:
     """The threshold with the best F1 for each class, to be chosen on validation data.
 

@@ -69,7 +69,7 @@ def encoder(network):
 
 def pretrained_by_hand(settings, epochs):
     """Encoder and code after what a run is to do before it uses any label."""
-    train, _ = trainer.open_data(settings)
+    train, _ = trainer.Training(settings).open_data()
     keras.utils.set_random_seed(settings.seed)
     network = create("dae_dnn", len(CLASSES), **SMALL).build()
     batches = pipelines.evaluation_batches(train, pipelines.InputConfig(8))

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import layers as plain
 
 from tfweak import serving
+from tfweak.audio import front_ends
 from tfweak.errors import InputError
 from tfweak.learning import losses, weak_model
 from tfweak.models.architecture import create
@@ -84,10 +85,10 @@ def numpy(outputs):
 )
 def test_ten_seconds(name, front_end, frames, segments):
     architecture = create(name, C)
-    module = architecture._module
-    assert (module.PAYLOAD, module.FRONT_END) == ("log_mel", front_end)
-    assert module.NUM_MEL_BINS == BANDS[name]
-    assert architecture.input.training_rows == frames
+    reads = architecture.input
+    assert (reads.payload_kind, reads.size) == ("log_mel", BANDS[name])
+    assert reads.front_end == front_ends.get(front_end)
+    assert reads.training_rows == frames
     assert architecture.num_segments(frames) == segments
     assert np.array(architecture.num_segments(tf.constant([frames]))) == [segments]
 
@@ -319,8 +320,8 @@ def test_grid_is_the_real_receptive_field(name, layer, rows, segment):
             fan_in = np.prod(part.kernel.shape[:-1])
             part.kernel.assign(np.full(part.kernel.shape, 1 / fan_in))
     inner = keras.Model(network.input, network.get_layer(layer).output)
-    module, grid = architecture._module, architecture.grid
-    hop, window = module.FRAMES.hop_seconds, module.FRAMES.window_seconds
+    grid = architecture.grid
+    hop, window = architecture.input.hop_seconds, architecture.input.window_seconds
     middle = grid.offset_seconds + (segment + 0.5) * grid.hop_seconds
     field = (grid.receptive_field_seconds - window) / hop + 1
     first = (middle - window / 2) / hop - (field - 1) / 2
@@ -514,8 +515,10 @@ def test_what_is_served_has_no_costs(tmp_path):
 
 
 def test_untrained_heads_for_clips_and_segments_answer_frequencies():
-    _, network = make("mmnet_ms")
-    layers.start_at_frequencies(network, np.array([0, 1, 3, 6, 8]), 9)
+    architecture, network = make("mmnet_ms")
+    layers.start_at_frequencies(
+        network, architecture.class_layers, np.array([0, 1, 3, 6, 8]), 9
+    )
     # (n + 0.5) / (N + 1)
     frequency = np.array([0.05, 0.15, 0.35, 0.65, 0.85])
     for name in ("L8-a", "L8-a_micro1", "L8-a_micro2", "L8-a_micro3"):

@@ -12,6 +12,7 @@ from conftest import CLASSES
 from tfweak.data import records, sources
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import Event
+from tfweak.models.architecture import create
 from tfweak.models.runs import scoring
 
 _IO = pathlib.Path("/proc/self/io")
@@ -43,9 +44,8 @@ def test_answers_read_each_record_once(tmp_path):
     records.DatasetInfo("made", payload, CLASSES).write(tmp_path)
     _, data = sources.open_data([tmp_path]).split(0.5)
     size = sum(path.stat().st_size for path in tmp_path.glob("*.tfrecord"))
-    run = types.SimpleNamespace(
-        architecture=types.SimpleNamespace(front_end=None), network=Echo()
-    )
+    architecture = create("embedding_attention", len(CLASSES))
+    run = types.SimpleNamespace(architecture=architecture, network=Echo())
     list(scoring.answers(run, data, 7))  # what is loaded when first used
     before = int(_IO.read_text().split()[1])
     seen = 0

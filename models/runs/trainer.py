@@ -109,7 +109,8 @@ class Training:
         if self.supervision.kind != "none" and not trainable:
             raise InputError(
                 f"supervision={self.supervision.kind} supervises attention, but"
-                f" {self._chosen.model} with these settings has none to train"
+                f" {self._chosen.model} with these settings has none to train, such as"
+                " with pooling=average"
             )
         weights.check(config.init, self.architecture)
 

@@ -175,7 +175,11 @@ def test_folders_that_do_not_go_together(embeddings, tmp_path):
     dataclasses.replace(info, classes=ClassList(("a", "b", "c"))).write(other)
     with pytest.raises(InputError, match="classes"):
         sources.open_data([embeddings, other])
-    payload = Payload("audio_embedding", "uint8", {"extractor": "mine"})
+    payload = Payload(
+        "audio_embedding",
+        "uint8",
+        {**RELEASED_EMBEDDINGS.parameters, "extractor": "mine"},
+    )
     dataclasses.replace(info, payload=payload).write(other)
     with pytest.raises(InputError, match="extractor is 'mine', not 'audioset-v1"):
         sources.open_data([embeddings, other])

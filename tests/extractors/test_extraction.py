@@ -23,7 +23,11 @@ from tfweak.models.runs import run_folder, scoring
 from tfweak.payload import Payload
 
 RATE = 16000
-RAW = Payload("audio_embedding", "float32", {"extractor": "mine"})
+RAW = Payload(
+    "audio_embedding",
+    "float32",
+    {**RELEASED_EMBEDDINGS.parameters, "extractor": "mine"},
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -135,6 +139,9 @@ def test_what_is_stored(prepared, audio, pca, vggish_saved):
         "uint8",
         {
             "extractor": "vggish",
+            "embedding_size": 128,
+            "hop_seconds": 0.96,
+            "window_seconds": 0.975,
             "weights_sha256": network.fingerprint,
             "pca_sha256": post.fingerprint,
         },

@@ -20,6 +20,7 @@ from conftest import make_embeddings
 
 from tfweak.data import records
 from tfweak.errors import InputError
+from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList
 from tfweak.models.architecture import create
 from tfweak.models.runs import run_folder, scoring, trainer, weights
@@ -170,7 +171,7 @@ def test_killed_at_random_moments(finished, embeddings, tmp_path):
     [
         ({"learning_rate": 0.5}, "learning_rate=0.001, now it is 0.5"),
         ({"model_settings": {**SMALL, "hidden_units": 8}}, "hidden_units=16"),
-        ({"resume": False}, "--noresume"),
+        ({"resume": False}, "resume is off"),
     ],
 )
 def test_a_run_of_other_settings_is_refused(finished, embeddings, change, message):
@@ -182,19 +183,19 @@ def test_a_run_of_other_settings_is_refused(finished, embeddings, change, messag
     "change, message",
     [
         ({"data": ("/nowhere",)}, "/nowhere"),
-        ({"model": "resnet"}, "no model 'resnet'"),
+        ({"model": "resnet"}, "model=resnet: expected one of att_loc"),
         ({"model": "attention_fcn", "model_settings": {}}, "audio_embedding.*log_mel"),
         ({"model_settings": {"pooling": "average"}}, "pooling=average"),
-        ({"supervision": "most"}, "supervision 'most'"),
+        ({"supervision": "most"}, "supervision=most"),
         ({"valid_fraction": 0.0}, "valid_fraction"),
-        ({"init": "magic"}, "--init=magic"),
+        ({"init": "magic"}, "init=magic"),
         ({"init": "run:"}, "needs a path"),
         ({"init": "run:/nowhere"}, "/nowhere"),
         ({"init": "hub"}, "attention_fcn of width 1"),
         ({"freeze": "L9"}, "no layer 'L9'"),
-        ({"freeze": "9"}, "--freeze=9"),
+        ({"freeze": "9"}, "freeze=9"),
         ({"classes": "/nowhere.csv"}, "/nowhere.csv"),
-        ({"batch_size": 0}, "batch size 0"),
+        ({"batch_size": 0}, "batch_size=0"),
         ({"precision": "int8"}, "int8"),
     ],
 )
@@ -213,7 +214,7 @@ def test_foreign_folder_and_shared_clips_are_refused(embeddings, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="not empty"):
         trainer.train(config(embeddings, tmp_path))
-    with pytest.raises(InputError, match="60 of its clips are in --data"):
+    with pytest.raises(InputError, match="60 of its clips are in the training data"):
         trainer.train(
             config(embeddings, tmp_path / "run", valid_data=(str(embeddings),))
         )
@@ -228,7 +229,11 @@ def test_data_of_another_extractor_is_refused(finished, embeddings, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(embeddings, other)
     info = records.DatasetInfo.read(other)
-    payload = Payload("audio_embedding", "uint8", {"extractor": "mine"})
+    payload = Payload(
+        "audio_embedding",
+        "uint8",
+        {**RELEASED_EMBEDDINGS.parameters, "extractor": "mine"},
+    )
     dataclasses.replace(info, payload=payload).write(other)
     run = run_folder.load(finished)
     with pytest.raises(InputError, match="extractor is 'mine'"):

@@ -7,10 +7,11 @@ from ...payload import Payload
 
 FRONT_END = LogMelConfig()
 EMBEDDING_SIZE = 128
-# A row is computed from frames that lie side by side but overlap.
+# A row is computed from frames that lie side by side but overlap: 96 * 0.01 s, and
+# 95 * 0.01 s + 0.025 s.
 PATCH_FRAMES = 96
-HOP_SECONDS = PATCH_FRAMES * FRONT_END.hop_seconds
-WINDOW_SECONDS = (PATCH_FRAMES - 1) * FRONT_END.hop_seconds + FRONT_END.window_seconds
+HOP_SECONDS = 0.96
+WINDOW_SECONDS = 0.975
 # AudioSet's embeddings as released: bytes, of weights that nobody has any more.
 RELEASED_EMBEDDINGS = Payload(
     "audio_embedding",

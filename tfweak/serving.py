@@ -100,8 +100,12 @@ def export(
       folder: must not exist, or hold an earlier export.
 
     Raises:
-      InputError: when the folder holds something else.
+      InputError: when the folder holds something else, or the network reads rows of
+        another size.
     """
+    size = network.input["features"].shape[-1]
+    if size != rows.size:
+        raise InputError(f"the network reads {size} values a row, not {rows.size}")
     folder = pathlib.Path(folder)
     if folder.exists() and any(folder.iterdir()):
         if not (folder / "saved_model.pb").exists():

@@ -329,6 +329,7 @@ def segments(path, *ids):
 
 def prepared(folder, parameters, *ids, start=30.0, dtype="uint8"):
     """Embeddings as this command writes them."""
+    parameters = {**RELEASED_EMBEDDINGS.parameters, **parameters}
     payload = Payload("audio_embedding", dtype, parameters)
     shard(
         folder / "x-00000.tfrecord",

@@ -584,7 +584,7 @@ def test_training_uses_the_models_front_end(data, tmp_path):
     # the front end runs in the pipeline, or ran before: the answers are the same
     one, two = (scoring.collect(run, data[n]) for n in ("waveform", "xu2017"))
     np.testing.assert_allclose(one.clip_probs, two.clip_probs, atol=0.01)
-    with pytest.raises(InputError, match="--front_end=xu2017"):
+    with pytest.raises(InputError, match="front_end=xu2017"):
         scoring.collect(run, data["vggish"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib.metadata
 import os
 import pathlib
 import subprocess
@@ -180,6 +181,16 @@ def test_every_public_name_is_there():
     assert set(tfweak.__all__) <= set(dir(tfweak))
     with pytest.raises(AttributeError, match="nonsense"):
         _ = tfweak.nonsense
+
+
+def test_commands_are_short():
+    entries = importlib.metadata.entry_points(group="console_scripts")
+    ours = [entry for entry in entries if entry.name.startswith("tfweak-")]
+    assert len(ours) == 7
+    for entry in ours:
+        path = modules()[entry.value.partition(":")[0]]
+        assert path.parent.name == "commands"
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 100, path
 
 
 def test_no_file_is_too_long():

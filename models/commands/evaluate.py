@@ -17,14 +17,14 @@ from absl import flags as absl_flags
 from tfweak import atomic
 from tfweak.cli import console, flags
 from tfweak.cli.flags import REQUIRED, option
-from tfweak.learning.precision import CHOICES
+
+from ..runs.config import RunOptions
 
 _FLAGS = absl_flags.FlagValues()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Options:
-    run: str = option(REQUIRED, "folder that tfweak-train wrote")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Options(RunOptions):
     data: tuple[str, ...] = option(
         REQUIRED, "prepared folders or official shards to measure on"
     )
@@ -35,11 +35,6 @@ class _Options:
         " --init=run:PATH",
     )
     batch_size: int = option(64, "clips a step", lower=1)
-    precision: str = option(
-        "auto",
-        "that the network computes in; auto is the fastest of this machine",
-        choices=CHOICES,
-    )
 
 
 flags.define(_FLAGS, _Options)

@@ -19,15 +19,15 @@ from absl import flags as absl_flags
 from tfweak.cli import console, flags
 from tfweak.cli.flags import REQUIRED, option
 from tfweak.errors import InputError
-from tfweak.learning.precision import CHOICES
+
+from ..runs.config import RunOptions
 
 _FLAGS = absl_flags.FlagValues()
-_SHOWN = 20
+_SHOWN = 20  # files that are printed
 
 
-@dataclasses.dataclass(frozen=True)
-class _Options:
-    run: str = option(REQUIRED, "folder that tfweak-train wrote")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Options(RunOptions):
     out: str = option(REQUIRED, "table of events to write (TSV)")
     tags: int = option(
         5,
@@ -49,11 +49,6 @@ class _Options:
         "with --vggish and --pca: use a model that was trained on AudioSet's released"
         " embeddings; those computed today do not exactly reproduce them",
     )
-    precision: str = option(
-        "auto",
-        "that the network computes in; auto is the fastest of this machine",
-        choices=CHOICES,
-    )
 
 
 flags.define(_FLAGS, _Options)
@@ -61,8 +56,8 @@ flags.define(_FLAGS, _Options)
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    program, files = "tfweak-predict", "FILE|FOLDER ..."
-    return console.run(_FLAGS, __doc__, _main, argv, program=program, positional=files)
+    names = {"program": "tfweak-predict", "positional": "FILE|FOLDER ..."}
+    return console.run(_FLAGS, __doc__, _main, argv, **names)
 
 
 def _main(paths: list[str]) -> int:
@@ -88,13 +83,10 @@ def _main(paths: list[str]) -> int:
         tags = predictions.top_tags(answer, run.classes, given.tags)
         heard = ", ".join(f"{name} {prob:.2f}" for name, prob, sure in tags if sure)
         print(f"{answer.filename}: {heard}")
-    if len(found) > _SHOWN:
+    if found[_SHOWN:]:
         print(f"... and {len(found) - _SHOWN} more")
-    events = sum(len(answer.events) for answer in found)
-    print(
-        f"{len(found)} clips, {events} events; written to"
-        f" {', '.join(map(str, written))}"
-    )
+    events, files = sum(len(a.events) for a in found), ", ".join(map(str, written))
+    print(f"{len(found)} clips, {events} events; written to {files}")
     if bad:
         print(f"{len(bad)} files could not be used:", file=sys.stderr)
         for path, reason in bad[:_SHOWN]:

@@ -170,6 +170,18 @@ class TrainConfig:
             raise InputError("data: no folder given")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What every command is told that uses a run."""
+
+    run: str = option(REQUIRED, "folder that tfweak-train wrote")
+    precision: str = option(
+        "auto",
+        "that the network computes in; auto is the fastest of this machine",
+        choices=CHOICES,
+    )
+
+
 # Of a trial, but for what an experiment decides by itself.
 NOT_OF_TRIALS = {
     "data",

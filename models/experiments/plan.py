@@ -13,6 +13,7 @@ from tfweak.errors import InputError
 from tfweak.learning.precision import resolve_precision
 
 from ..architecture import ARCHITECTURES, Architecture, create
+from ..networks.layers import Standardise
 from ..runs import trainer
 from ..runs.config import NOT_OF_TRIALS, TrainConfig, training_settings
 from . import tables
@@ -50,6 +51,7 @@ class Plan:
         )
 
     def cells(self) -> Iterator[tuple[str, str]]:
+        """Every row and column."""
         return ((row, column) for row in self.rows for column in self.columns)
 
     def model(self, row: str) -> Architecture:
@@ -245,7 +247,7 @@ class Plan:
 
 @functools.cache
 def _standardises(model: Architecture) -> bool:
-    return "standardisation" in {layer.name for layer in model.build().layers}
+    return any(isinstance(layer, Standardise) for layer in model.build().layers)
 
 
 def _chosen(

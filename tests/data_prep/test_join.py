@@ -349,7 +349,7 @@ def prepared(folder, parameters, *ids, start=30.0, dtype="uint8"):
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_join_with_a_prepared_folder_keeps_its_payload(tmp_path, dtype):
-    made = {"extractor": "ours"}
+    made = {**RELEASED_EMBEDDINGS.parameters, "extractor": "ours"}
     ab = ("aaaaaaaaaaa", "bbbbbbbbbbb")
     source = prepared(tmp_path / "a", made, *ab, start=0.0, dtype=dtype)
     other = prepared(tmp_path / "b", made, "ccccccccccc", dtype=dtype)

@@ -47,8 +47,11 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> pytest.LogCaptureFixture:
     """What the library logs for its users."""
+    monkeypatch.setattr(logging.getLogger("tfweak"), "propagate", True)
     caplog.set_level(logging.INFO, "tfweak")
     return caplog
 

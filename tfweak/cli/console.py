@@ -92,6 +92,7 @@ def show_log() -> None:
     if not any(isinstance(handler, _Printer) for handler in logger.handlers):
         logger.addHandler(_Printer())
         logger.setLevel(logging.INFO)
+        logger.propagate = False  # other libraries may set up the root's handlers
 
 
 class _Printer(logging.Handler):

@@ -116,9 +116,7 @@ class Architecture(abc.ABC):
         """
         self.input.check(payload, folder)
 
-    def pretrain(  # noqa: B027
-        self, network: keras.Model, batches: Iterable[Any], seed: int
-    ) -> None:
+    def pretrain(self, network: keras.Model, batches: Iterable[Any], seed: int) -> None:
         """What a new run trains before it uses the labels; nothing for most.
 
         Args:
@@ -127,6 +125,7 @@ class Architecture(abc.ABC):
           batches: (x, y) of the training data, which can be gone through again.
           seed: the same one gives the same weights.
         """
+        del network, batches, seed
 
     def build(self, precision: str = "float32") -> keras.Model:
         """The network, computing in a precision; see `precision.resolve_precision`.

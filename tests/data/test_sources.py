@@ -164,3 +164,11 @@ def test_differences_of_payloads_are_all_named():
         "dtype is 'float16', not 'uint8'; new is None, not 4; only is 2, not None;"
         " rate is 1, not 3"
     )
+
+
+def test_bytes_that_belong_to_no_record_are_named(tmp_path):
+    folder = write(tmp_path / "data", [("a", [0], None), ("b", [1], None)])
+    with open(folder / "x.tfrecord", "ab") as file:
+        file.write(b"junk")
+    with pytest.raises(InputError, match="x.tfrecord: broken or truncated"):
+        sources.open_data([folder])

@@ -294,11 +294,14 @@ def _read(
     found = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
     # a shard is its records' bytes and nothing else
     sizes = [os.path.getsize(path) for path in files]
-    starts = np.searchsorted(
-        np.cumsum(found["num_bytes"], dtype=np.int64),
-        np.append(0, np.cumsum(sizes)),
-        side="right",
-    )
+    ends, read = np.cumsum(sizes), np.cumsum(found["num_bytes"], dtype=np.int64)
+    odd = ~np.isin(ends, np.append(0, read))
+    if odd.any():
+        raise InputError(
+            f"{files[int(odd.argmax())]}: broken or truncated (bytes at its end that"
+            " belong to no record); remove the file, or prepare the data again"
+        )
+    starts = np.searchsorted(read, np.append(0, ends), side="right")
     labels, strong = (
         Ragged.of_lengths(found[name], found[f"{name}_lengths"])
         for name in ("labels", "strong_labels")

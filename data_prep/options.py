@@ -6,9 +6,9 @@ import dataclasses
 import pathlib
 
 from tfweak.audio import front_ends
-from tfweak.cli.flags import check, option, text_of
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
+from tfweak.settings import check, option, text_of
 
 
 @dataclasses.dataclass(frozen=True)

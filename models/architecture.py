@@ -30,7 +30,7 @@ from tfweak.labels import SegmentGrid
 from tfweak.learning.precision import POLICIES, resolve_precision
 from tfweak.payload import Payload
 from tfweak.registry import Registry
-from tfweak.settings import from_text
+from tfweak.settings import REQUIRED, check, from_text, option
 from tfweak.typing import StrPath
 
 if TYPE_CHECKING:  # the models are listed without loading TensorFlow
@@ -41,21 +41,24 @@ if TYPE_CHECKING:  # the models are listed without loading TensorFlow
 class Architecture(abc.ABC):
     """A system with its settings, ready to be built.
 
-    A new one is a frozen dataclass that derives from this; its fields are its settings.
-    What cannot be is an `InputError` of its `__post_init__`.
+    A new one is a frozen dataclass that derives from this; its fields are its settings,
+    best made by `settings.option` with their bounds. What cannot be is an `InputError`
+    of its `__post_init__`.
 
     Attributes:
       name: what `create` and `--model` take.
       class_layers: the layers whose sigmoids are class probabilities; they start at the
         classes' frequencies.
-      num_classes: C.
     """
 
     kind: ClassVar[str] = "model"
     name: ClassVar[str]
     class_layers: ClassVar[tuple[str, ...]]
 
-    num_classes: int
+    num_classes: int = option(REQUIRED, "C", lower=1)
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @property
     @abc.abstractmethod

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Workers share the cores out among them; what they start inherits that.
@@ -15,23 +17,38 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
         _threads = max(1, (os.cpu_count() or 1) // _workers)
         os.environ.setdefault(f"{_library}_THREADS", str(_threads))
 
-import numpy as np
 import pytest
-import tensorflow as tf
 
-from tfweak.data import records
-from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
-from tfweak.extractors.vggish import network as vggish_network
-from tfweak.labels import ClassList, Event
+if TYPE_CHECKING:
+    from made import VggishStandIn
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
-CLASSES = ClassList(("dog", "siren", "horn"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first, so that none is left to a single worker."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Callable[[pathlib.Path], None]], pathlib.Path]:
+    """Makes a folder by name, once for all workers: by the first that asks."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def get(name: str, make: Callable[[pathlib.Path], None]) -> pathlib.Path:
+        with open(root / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            folder = root / name
+            if not folder.exists():
+                make(root / f"{name}.part")
+                os.rename(root / f"{name}.part", folder)
+        return folder
+
+    return get
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,133 +82,17 @@ def shared_data() -> pathlib.Path:
     return folder
 
 
-def make_embeddings(
-    folder: pathlib.Path,
-    count: int = 60,
-    seed: int = 0,
-    strong: bool = True,
-    prefix: str = "clip",
-) -> pathlib.Path:
-    """Records of embeddings in which a class raises a block of its own dimensions.
-
-    Every third clip has strong labels; clips have 1 to 10 rows.
-    """
-    rng = np.random.default_rng(seed)
-    payload = RELEASED_EMBEDDINGS
-    clips = []
-    for i in range(count):
-        rows = int(rng.integers(1, 11))
-        values = rng.integers(100, 156, (rows, 128))
-        labels = sorted(np.flatnonzero(rng.random(len(CLASSES)) < 0.5).tolist())
-        events = []
-        for label in labels:
-            start = int(rng.integers(0, rows))
-            end = int(rng.integers(start, rows)) + 1
-            values[start:end, 40 * label : 40 * label + 40] += 90
-            events.append(Event(label, 0.96 * start, 0.96 * end))
-        clips.append(
-            records.Clip(
-                f"{prefix}-{seed}-{i}",
-                labels,
-                values.astype(np.uint8),
-                events if strong and i % 3 == 0 else None,
-                0.0,
-                0.96 * rows,
-            )
-        )
-    folder.mkdir(parents=True)
-    half = count // 2
-    for number, part in enumerate((clips[:half], clips[half:])):
-        records.write_shard(
-            folder / f"part-{number}.tfrecord",
-            (records.encode(clip, payload) for clip in part),
-        )
-    records.DatasetInfo("made", payload, CLASSES, count, strong).write(folder)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def embeddings(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    from made import make_embeddings
+
     return make_embeddings(tmp_path_factory.mktemp("data") / "embeddings")
-
-
-class VggishStandIn(tf.Module):
-    """What `hub.load` gives for VGGish: waveform (N,) -> (patches, 128).
-
-    No model hub can be reached by a test: this has the published variable names,
-    shapes and call signature, random values, and TensorFlow's own front end.
-    """
-
-    def __init__(self, scale=1.0, rename=False, like=None):
-        super().__init__()
-        rng = np.random.default_rng(0)
-        self._variables, self._layers = [], {}
-        for name, shape in vggish_network.SHAPES.items():
-            if like is None:
-                fan_in = float(np.prod(shape[:-1]))
-                kernel = rng.standard_normal(shape, np.float32) * np.sqrt(2 / fan_in)
-                bias = rng.standard_normal(shape[-1:], np.float32) * 0.1
-            else:
-                kernel, bias = like.arrays(name)
-            prefix = f"other/{len(self._variables)}" if rename else f"vggish/{name}"
-            pair = (
-                tf.Variable(kernel.astype(np.float32), name=f"{prefix}/weights"),
-                tf.Variable(bias, name=f"{prefix}/biases"),
-            )
-            self._variables += pair
-            self._layers[name] = pair
-        self._scale = scale
-
-    def arrays(self, layer):
-        """(kernel, bias) of a layer."""
-        return tuple(variable.numpy() for variable in self._layers[layer])
-
-    def named_arrays(self):
-        """{variable name: values}, as in the published checkpoint."""
-        return {v.name.split(":")[0]: v.numpy() for v in self._variables}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
-    def __call__(self, waveform):
-        spectra = tf.signal.stft(tf.cast(waveform, tf.float64), 400, 160, 512)
-        mel = tf.signal.linear_to_mel_weight_matrix(
-            64, 257, 16000, 125.0, 7500.0, tf.float64
-        )
-        frames = tf.cast(tf.math.log(tf.abs(spectra) @ mel + 0.01), tf.float32)
-        count = tf.shape(frames)[0] // 96
-        hidden = tf.reshape(frames[: count * 96], [count, 96, 64, 1]) * self._scale
-        names = list(self._layers)
-        for name, pool in zip(names[:6], (True, True, False, True, False, True)):
-            kernel, bias = self._layers[name]
-            hidden = tf.nn.relu(tf.nn.conv2d(hidden, kernel, 1, "SAME") + bias)
-            if pool:
-                hidden = tf.nn.max_pool2d(hidden, 2, 2, "SAME")
-        hidden = tf.reshape(hidden, [count, 12288])
-        for name in ("fc1/fc1_1", "fc1/fc1_2"):
-            kernel, bias = self._layers[name]
-            hidden = tf.nn.relu(hidden @ kernel + bias)
-        kernel, bias = self._layers["fc2"]
-        return hidden @ kernel + bias
-
-
-def write_vggish_checkpoint(
-    path: pathlib.Path, arrays: dict[str, np.ndarray], version: int
-) -> None:
-    """A TF1 checkpoint, as vggish_model.ckpt is: one file in version 1."""
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        made = [
-            tf.compat.v1.get_variable(
-                name, shape=value.shape, initializer=tf.zeros_initializer()
-            )
-            for name, value in arrays.items()
-        ]
-        for variable, value in zip(made, arrays.values()):
-            variable.load(value, session)
-        saver = tf.compat.v1.train.Saver(made, write_version=version)
-        saver.save(session, str(path), write_meta_graph=False, write_state=False)
 
 
 @pytest.fixture(scope="session")
 def vggish_stand_in() -> VggishStandIn:
+    from made import VggishStandIn
+
     return VggishStandIn()
 
 
@@ -200,6 +101,8 @@ def vggish_saved(
     vggish_stand_in: VggishStandIn, tmp_path_factory: pytest.TempPathFactory
 ) -> pathlib.Path:
     """A local SavedModel, as a hub's."""
+    import tensorflow as tf
+
     folder = tmp_path_factory.mktemp("hub") / "vggish"
     tf.saved_model.save(vggish_stand_in, str(folder))
     return folder
@@ -209,6 +112,8 @@ def vggish_saved(
 def vggish_checkpoint(
     vggish_stand_in: VggishStandIn, tmp_path_factory: pytest.TempPathFactory
 ) -> pathlib.Path:
+    from made import write_vggish_checkpoint
+
     path = tmp_path_factory.mktemp("ckpt") / "vggish_model.ckpt"
     write_vggish_checkpoint(path, vggish_stand_in.named_arrays(), version=1)
     return path

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import make_embeddings
+from made import make_embeddings
 
 from tfweak import processes
 from tfweak.data_prep.commands import prepare

@@ -7,7 +7,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from conftest import CLASSES
+from made import CLASSES
 
 import tfweak
 from tfweak import registry

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from tfweak.cli import console
-from tfweak.cli.flags import define, given, option
+from tfweak.cli.flags import define, given
 from tfweak.cli.listing import listing
 from tfweak.errors import InputError
+from tfweak.settings import option
 
 from ..datasets import DATASETS
 from ..options import Options

@@ -138,9 +138,9 @@ def _tables_in(source: pathlib.Path) -> dict[str, pathlib.Path]:
     }
     if not found:
         raise InputError(
-            "tags is needed (columns filename and labels), or events (filename, onset,"
-            " offset, event_label); or put such a CSV or TSV into"
-            f" {source}"
+            "tags is needed: a table with the columns filename and labels; or"
+            " events=TABLE with filename, onset, offset, event_label; or put such a CSV"
+            f" or TSV into {source}"
         )
     return found
 

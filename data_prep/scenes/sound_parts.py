@@ -13,11 +13,13 @@ from tfweak.typing import Array
 def tone(frequency_hz: Array, rate: int, partials: Sequence[float] | Array) -> Array:
     """(N,) harmonics of a moving pitch; those above 0.45 of the rate are left out."""
     phase = 2 * np.pi * np.cumsum(frequency_hz) / rate
-    top = float(np.max(frequency_hz))
+    heard = int(0.45 * rate / float(np.max(frequency_hz)))
+    # sin((k + 1) x) = 2 cos(x) sin(k x) - sin((k - 1) x), much quicker than many sines
+    twice, sine, last = 2 * np.cos(phase), np.sin(phase), np.zeros(len(phase))
     out = np.zeros(len(phase))
-    for k, gain in enumerate(partials, start=1):
-        if gain and k * top < 0.45 * rate:
-            out += gain * np.sin(k * phase)
+    for gain in partials[:heard]:
+        out += gain * sine
+        last, sine = sine, twice * sine - last
     return out
 
 

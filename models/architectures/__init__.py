@@ -10,15 +10,12 @@ put `@tfweak.register` on the class, and give the file to `--plugins`.
 
     import keras
 
+    from tfweak.settings import option
     from tfweak.data.input_spec import InputSpec
     from tfweak.models.architecture import Architecture
     from tfweak.models.networks import time_grid
-    from tfweak.models.networks.layers import (
-        Standardise,
-        network_inputs,
-        segment_head,
-        standardised,
-    )
+    from tfweak.models.networks.attention_head import segment_head
+    from tfweak.models.networks.layers import Standardise, network_inputs, standardised
 
 
     @dataclasses.dataclass(frozen=True)
@@ -27,7 +24,7 @@ put `@tfweak.register` on the class, and give the file to `--plugins`.
         input = InputSpec.frames("xu2017", training_seconds=4)
         class_layers = ("L8-a",)
 
-        units: int = 64
+        units: int = option(64, "of each of the two layers", lower=1)
 
         def network(self):
             inputs = network_inputs(self.input.size)

@@ -34,6 +34,7 @@ import keras
 
 from tfweak.errors import InputError
 from tfweak.learning.pooling import LocalizationPooling
+from tfweak.settings import option
 
 from ..networks import frame_cnn, xu2017
 from ..networks.layers import class_shares, masked_dense
@@ -41,19 +42,15 @@ from ..networks.layers import class_shares, masked_dense
 
 @dataclasses.dataclass(frozen=True)
 class AttLoc(frame_cnn.FrameCnnTrunk):
-    """Settings, and those of `cgrnn`.
-
-    Attributes:
-      attention: the global attention Z_att, Eqs. (3)-(5).
-      localization: the softmax over classes Z_loc, Eqs. (6)-(8).
-      background: one more output of that softmax, for frames of no class.
-    """
+    """Settings, and those of `cgrnn`."""
 
     name = "att_loc"
 
-    attention: bool = True
-    localization: bool = True
-    background: bool = False
+    attention: bool = option(True, "the global attention Z_att, Eqs. (3)-(5)")
+    localization: bool = option(True, "the softmax over classes Z_loc, Eqs. (6)-(8)")
+    background: bool = option(
+        False, "one more output of that softmax, for frames of no class"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

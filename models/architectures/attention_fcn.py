@@ -33,19 +33,13 @@ from typing import Any
 import keras
 
 from tfweak.data.input_spec import InputSpec
-from tfweak.errors import InputError
 from tfweak.extractors.vggish import network as vggish
 from tfweak.labels import SegmentGrid
-from tfweak.learning.pooling import POOLINGS
+from tfweak.settings import option
 
 from ..networks import time_grid
-from ..networks.layers import (
-    PASSED_OVER,
-    ApplyMask,
-    SequenceMask,
-    network_inputs,
-    segment_head,
-)
+from ..networks.attention_head import AttentionHead, segment_head
+from ..networks.layers import PASSED_OVER, ApplyMask, SequenceMask, network_inputs
 from ..networks.normalization import MaskedBatchNormalization
 from ..networks.width import ScaledArchitecture, scaled
 
@@ -66,27 +60,16 @@ L7_FILTERS = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class AttentionFcn(ScaledArchitecture):
-    """Settings; `width` is a factor on the filters of L1 to L7.
-
-    Attributes:
-      pooling: `attention` or `average`.
-      batch_norm: normalise after each convolution.
-      dropout: share of L7's output dropped in training.
-    """
+class AttentionFcn(AttentionHead, ScaledArchitecture):
+    """Settings; `width` is a factor on the filters of L1 to L7."""
 
     name = "attention_fcn"
     input = FRAMES
-    class_layers = ("L8-a",)
 
-    pooling: str = "attention"
-    batch_norm: bool = False
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.pooling not in POOLINGS:
-            raise InputError(f"pooling {self.pooling!r}: one of {', '.join(POOLINGS)}")
+    batch_norm: bool = option(False, "normalise after each convolution")
+    dropout: float = option(
+        0.0, "share of L7's output dropped in training", lower=0.0, upper=0.99
+    )
 
     def network(self) -> keras.Model:
         """(B, frames, 64) log-mel -> the output dict, a segment for 16 frames."""
@@ -122,16 +105,6 @@ class AttentionFcn(ScaledArchitecture):
             hidden = keras.layers.Dropout(self.dropout, name="L7_dropout")(hidden)
         outputs = segment_head(hidden, mask, self.num_classes, self.pooling)
         return keras.Model(inputs, outputs, name="attention_fcn")
-
-    @property
-    def attention_is_trainable(self) -> bool:
-        """With attention pooling, L8-b."""
-        return self.pooling == "attention"
-
-    @property
-    def per_class_layers(self) -> tuple[str, ...]:
-        """L8-b, where there is attention."""
-        return ("L8-b",) if self.pooling == "attention" else ()
 
     @property
     def vggish_layers(self) -> Mapping[str, str]:

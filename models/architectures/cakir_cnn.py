@@ -51,24 +51,13 @@ WINDOW_POSITIONS = 3
 
 @dataclasses.dataclass(frozen=True)
 class CakirCnn(xu2017.XuArchitecture):
-    """Settings.
-
-    Attributes:
-      filters: of each convolution.
-      hidden_units: of the layer before the output.
-      dropout: share of that layer's output dropped in training.
-    """
+    """Settings."""
 
     name = "cakir_cnn"
 
-    filters: int = 64
-    hidden_units: int = 256
-    dropout: float = 0.25
-
-    def __post_init__(self) -> None:
-        xu2017.check_settings(
-            self, ("num_classes", "filters", "hidden_units"), ("dropout",)
-        )
+    filters: int = xu2017.count(64, "of each convolution")
+    hidden_units: int = xu2017.count(256, "of the layer before the output")
+    dropout: float = xu2017.dropout(0.25, "of that layer's output")
 
     def network(self) -> keras.Model:
         """(B, frames, 40) log-mel -> the output dict, a segment for 4 frames."""

@@ -47,6 +47,7 @@ from keras import ops
 
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
+from tfweak.settings import option
 
 from ..networks import autoencoder, time_grid, xu2017
 from ..networks.layers import ApplyMask, SequenceMask
@@ -56,51 +57,34 @@ BACKGROUND_FRAMES = 6
 
 @dataclasses.dataclass(frozen=True)
 class DaeDnn(xu2017.XuArchitecture):
-    """Settings.
-
-    Attributes:
-      encoder_frames: frames into the auto-encoder, odd.
-      encoder_units: of its hidden layer.
-      code_units: learnt features of a frame.
-      context_frames: frames of code into the network, odd.
-      window_hop_frames: from one window to the next.
-      hidden_units: of `dnn_1`; `dnn_2` has half as many.
-      dropout: share of the hidden layers' outputs dropped in training.
-      input_dropout: share of the code dropped in training.
-      train_encoder: train encoder and code together with the network.
-      pretrain_epochs: of the auto-encoder, before the labels are used; 0 for none.
-    """
+    """Settings."""
 
     name = "dae_dnn"
 
-    encoder_frames: int = 7
-    encoder_units: int = 500
-    code_units: int = 50
-    context_frames: int = 91
-    window_hop_frames: int = 10
-    hidden_units: int = 1000
-    dropout: float = 0.2
-    input_dropout: float = 0.1
-    train_encoder: bool = True
-    pretrain_epochs: int = 5
+    encoder_frames: int = xu2017.count(7, "frames into the auto-encoder, odd")
+    encoder_units: int = xu2017.count(500, "of its hidden layer")
+    code_units: int = xu2017.count(50, "learnt features of a frame")
+    context_frames: int = xu2017.count(91, "frames of code into the network, odd")
+    window_hop_frames: int = xu2017.count(10, "from one window to the next")
+    hidden_units: int = xu2017.count(1000, "of dnn_1; dnn_2 has half as many")
+    dropout: float = xu2017.dropout(0.2, "of the hidden layers' outputs")
+    input_dropout: float = xu2017.dropout(0.1, "of the code")
+    train_encoder: bool = option(True, "train encoder and code with the network")
+    pretrain_epochs: int = option(
+        5, "of the auto-encoder, before the labels are used; 0 for none", lower=0
+    )
 
     def __post_init__(self) -> None:
-        counts = ("num_classes", "encoder_units", "code_units", "window_hop_frames")
-        frames = ("encoder_frames", "context_frames")
-        xu2017.check_settings(
-            self, (*counts, *frames, "hidden_units"), ("dropout", "input_dropout")
-        )
-        for name in frames:
+        super().__post_init__()
+        for name in ("encoder_frames", "context_frames"):
             if getattr(self, name) % 2 == 0:
                 raise InputError(
-                    f"{name} {getattr(self, name)}: an odd number is needed, one frame"
+                    f"{name}={getattr(self, name)}: an odd number is needed, one frame"
                     " and as many on either side"
                 )
-        if self.pretrain_epochs < 0:
-            raise InputError(f"pretrain_epochs {self.pretrain_epochs}: 0 or more")
         if self.window_hop_frames > self.context_frames:
             raise InputError(
-                f"window_hop_frames {self.window_hop_frames}: more than context_frames"
+                f"window_hop_frames={self.window_hop_frames}: more than context_frames"
                 f" {self.context_frames}, some frames would be in no window"
             )
 

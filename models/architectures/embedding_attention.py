@@ -17,12 +17,12 @@ from tfweak.data.input_spec import InputSpec
 from tfweak.errors import InputError
 from tfweak.extractors import vggish
 from tfweak.labels import SegmentGrid
-from tfweak.learning.pooling import POOLINGS
 from tfweak.payload import Payload
+from tfweak.settings import option
 from tfweak.typing import StrPath
 
-from ..architecture import Architecture
-from ..networks.layers import ApplyMask, SequenceMask, network_inputs, segment_head
+from ..networks.attention_head import AttentionHead, segment_head
+from ..networks.layers import ApplyMask, SequenceMask, network_inputs
 from ..networks.normalization import MaskedBatchNormalization
 
 RESCALINGS = {
@@ -33,39 +33,32 @@ RESCALINGS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class EmbeddingAttention(Architecture):
-    """Settings.
-
-    Attributes:
-      pooling: `attention` or `average`.
-      hidden_units: width of each per-segment layer.
-      hidden_layers: how many.
-      dropout: share dropped after each.
-      rescaling: of the stored bytes: `centred`, (x - 128) / 128 (Kong et al. 2018), or
-        `dequantised`, x * 4 / 255 - 2 (AudioSet's released code). `none` for raw
-        embeddings, which are float32.
-      embedding_size, hop_seconds, window_seconds: of a row, as its extractor makes it.
-    """
+class EmbeddingAttention(AttentionHead):
+    """Settings."""
 
     name = "embedding_attention"
-    class_layers = ("L8-a",)
 
-    pooling: str = "attention"
-    hidden_units: int = 1024
-    hidden_layers: int = 3
-    dropout: float = 0.5
-    rescaling: str = "centred"
-    embedding_size: int = vggish.EMBEDDING_SIZE
-    hop_seconds: float = vggish.HOP_SECONDS
-    window_seconds: float = vggish.WINDOW_SECONDS
-
-    def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise InputError(f"pooling {self.pooling!r}: one of {', '.join(POOLINGS)}")
-        if self.rescaling not in RESCALINGS:
-            raise InputError(
-                f"rescaling {self.rescaling!r}: one of {', '.join(RESCALINGS)}"
-            )
+    hidden_units: int = option(1024, "width of each per-segment layer", lower=1)
+    hidden_layers: int = option(3, "per-segment layers", lower=0)
+    dropout: float = option(
+        0.5, "share dropped after each in training", lower=0.0, upper=0.99
+    )
+    rescaling: str = option(
+        "centred",
+        "of the stored bytes: centred, (x - 128) / 128 (Kong et al. 2018), or"
+        " dequantised, x * 4 / 255 - 2 (AudioSet's released code); none for raw"
+        " embeddings, which are float32",
+        choices=tuple(RESCALINGS),
+    )
+    embedding_size: int = option(
+        vggish.EMBEDDING_SIZE, "values of a row; as the data says", lower=1
+    )
+    hop_seconds: float = option(
+        vggish.HOP_SECONDS, "from row to row; as the data says", lower=0.001
+    )
+    window_seconds: float = option(
+        vggish.WINDOW_SECONDS, "that a row is made of; as the data says", lower=0.001
+    )
 
     def network(self) -> keras.Model:
         """(B, T, D) stored values -> the output dict, a segment an embedding row."""
@@ -82,16 +75,6 @@ class EmbeddingAttention(Architecture):
         hidden = ApplyMask(name="valid_hidden")(hidden, mask)
         outputs = segment_head(hidden, mask, self.num_classes, self.pooling)
         return keras.Model(inputs, outputs, name="embedding_attention")
-
-    @property
-    def attention_is_trainable(self) -> bool:
-        """With attention pooling, L8-b."""
-        return self.pooling == "attention"
-
-    @property
-    def per_class_layers(self) -> tuple[str, ...]:
-        """L8-b, where there is attention."""
-        return ("L8-b",) if self.pooling == "attention" else ()
 
     @property
     def input(self) -> InputSpec:

@@ -48,6 +48,7 @@ from keras import ops
 from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 from tfweak.learning.pooling import LocalizationPooling
+from tfweak.settings import option
 
 from ..networks import time_grid
 from ..networks.layers import (
@@ -75,17 +76,15 @@ KERNEL = 3
 
 @dataclasses.dataclass(frozen=True)
 class GatedCrnn(ScaledArchitecture):
-    """Settings, and `width`.
-
-    Attributes:
-      background: one more output of the softmax over the classes, for frames of none.
-    """
+    """Settings, and `width`."""
 
     name = "gated_crnn"
     input = FRAMES
     class_layers = ("L8-a",)
 
-    background: bool = False
+    background: bool = option(
+        False, "one more output of the softmax over the classes, for frames of none"
+    )
 
     @property
     def per_class_layers(self) -> tuple[str, ...]:

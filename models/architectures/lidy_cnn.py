@@ -57,25 +57,14 @@ POOLED_BINS = 20
 
 @dataclasses.dataclass(frozen=True)
 class LidyCnn(xu2017.XuArchitecture):
-    """Settings.
-
-    Attributes:
-      filters: of each of the two convolutions.
-      hidden_units: of the layer before the output.
-      dropout: share of that layer's output dropped in training.
-    """
+    """Settings."""
 
     name = "lidy_cnn"
     input = FRAMES
 
-    filters: int = 16
-    hidden_units: int = 200
-    dropout: float = 0.25
-
-    def __post_init__(self) -> None:
-        xu2017.check_settings(
-            self, ("num_classes", "filters", "hidden_units"), ("dropout",)
-        )
+    filters: int = xu2017.count(16, "of each of the two convolutions")
+    hidden_units: int = xu2017.count(200, "of the layer before the output")
+    dropout: float = xu2017.dropout(0.25, "of that layer's output")
 
     def network(self) -> keras.Model:
         """(B, frames, 80) constant-Q -> the output dict, a segment for 20 frames."""

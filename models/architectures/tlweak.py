@@ -46,7 +46,8 @@ from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 
 from ..networks import time_grid
-from ..networks.layers import ApplyMask, Standardise, network_inputs, segment_head
+from ..networks.attention_head import segment_head
+from ..networks.layers import ApplyMask, Standardise, network_inputs
 from ..networks.normalization import MaskedBatchNormalization
 from ..networks.width import ScaledArchitecture, scaled
 

@@ -16,7 +16,7 @@ from absl import flags as absl_flags
 
 from tfweak import atomic
 from tfweak.cli import console, flags
-from tfweak.cli.flags import REQUIRED, option
+from tfweak.settings import REQUIRED, option
 
 from ..runs.config import RunOptions
 

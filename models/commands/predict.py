@@ -17,8 +17,8 @@ import sys
 from absl import flags as absl_flags
 
 from tfweak.cli import console, flags
-from tfweak.cli.flags import REQUIRED, option
 from tfweak.errors import InputError
+from tfweak.settings import REQUIRED, option
 
 from ..runs.config import RunOptions
 

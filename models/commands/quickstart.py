@@ -18,7 +18,7 @@ import time
 from absl import flags as absl_flags
 
 from tfweak.cli import console, flags
-from tfweak.cli.flags import option
+from tfweak.settings import option
 
 _FLAGS = absl_flags.FlagValues()
 

@@ -26,8 +26,8 @@ def check(plan: Plan) -> None:
     pretrained = [name for name, column in plan.columns.items() if column.pretrained]
     if pretrained and not given.pretrain_data:
         raise InputError(
-            f"pretrain_data is needed for {', '.join(pretrained)}; columns leaves"
-            " columns out"
+            f"pretrain_data is needed for {', '.join(pretrained)}; or name other"
+            " columns"
         )
     if given.pretraining and not pretrained:
         raise InputError("pretraining has no effect without a pretrained column")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from tfweak.cli.flags import REQUIRED, check, option
 from tfweak.errors import InputError
+from tfweak.settings import REQUIRED, check, option
 
 from ..architecture import ARCHITECTURES
 from .tables import TABLES

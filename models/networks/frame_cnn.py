@@ -17,25 +17,13 @@ KERNEL_BINS = 30
 
 @dataclasses.dataclass(frozen=True)
 class FrameCnnTrunk(xu2017.XuArchitecture):
-    """Settings of the trunk.
+    """Settings of the trunk."""
 
-    Attributes:
-      filters: of the convolution over the mel bands.
-      recurrent_units: of each GRU, each way.
-      recurrent_layers: how many bidirectional GRUs.
-      hidden_units: of the layer before the output.
-      dropout: share of that layer's output dropped in training.
-    """
-
-    filters: int = 128
-    recurrent_units: int = 128
-    recurrent_layers: int = 3
-    hidden_units: int = 500
-    dropout: float = 0.2
-
-    def __post_init__(self) -> None:
-        counts = ("num_classes", "filters", "recurrent_units", "recurrent_layers")
-        xu2017.check_settings(self, (*counts, "hidden_units"), ("dropout",))
+    filters: int = xu2017.count(128, "of the convolution over the mel bands")
+    recurrent_units: int = xu2017.count(128, "of each GRU, each way")
+    recurrent_layers: int = xu2017.count(3, "bidirectional GRUs")
+    hidden_units: int = xu2017.count(500, "of the layer before the output")
+    dropout: float = xu2017.dropout(0.2, "of that layer's output")
 
     @property
     def grid(self) -> SegmentGrid:

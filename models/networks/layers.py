@@ -10,8 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfweak.learning.pooling import pool
-from tfweak.typing import Array, Tensors
+from tfweak.typing import Array
 
 # For `ApplyMask` before max pooling: below every output of a convolution, in bfloat16
 # and float16 too.
@@ -232,28 +231,6 @@ def class_shares(
         hidden, mask, num_classes + 1, "softmax", name, values_name, LastOneHalf()
     )
     return WithoutLast(dtype="float32", name=f"{values_name}_of_classes")(shares)
-
-
-def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> Tensors:
-    """L8-a, L8-b and the pooling of Kim & Ghaffarzadegan 2019.
-
-    Args:
-      hidden: (B, T, D), what L7 gives.
-      mask: (B, T) bool.
-      num_classes: C.
-      pooling: `average` (no L8-b) or `attention`.
-
-    Returns:
-      The output dict of every architecture, see `models.architecture`.
-    """
-    probs = masked_dense(hidden, mask, num_classes, "sigmoid", "L8-a", "segment_probs")
-    attention_logits = None
-    if pooling == "attention":
-        attention_logits = keras.layers.Dense(num_classes, name="L8-b")(hidden)
-        attention_logits = keras.layers.Activation(
-            "linear", dtype="float32", name="attention_logits"
-        )(attention_logits)
-    return {**pool(pooling, probs, attention_logits, mask), "mask": mask}
 
 
 def start_at_frequencies(

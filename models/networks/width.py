@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfweak.errors import InputError
+from tfweak.settings import option
 
 from ..architecture import Architecture
 
 
 @dataclasses.dataclass(frozen=True)
 class ScaledArchitecture(Architecture):
-    """An architecture whose layers can be made narrower.
+    """An architecture whose layers can be made narrower."""
 
-    Attributes:
-      width: factor on the filters and units of all layers but the last ones.
-    """
-
-    width: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.width <= 0:
-            raise InputError(f"width {self.width}: more than 0 is needed")
+    width: float = option(
+        1.0, "factor on the filters and units of all layers but the last", lower=0.001
+    )
 
 
 def scaled(filters: int, width: float) -> int:

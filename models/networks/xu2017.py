@@ -1,4 +1,4 @@
-"""What the systems of Xu et al. 2017's tables share: inputs, outputs, checks."""
+"""What the systems of Xu et al. 2017's tables share: inputs and outputs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import keras
 
 from tfweak.data.input_spec import InputSpec
-from tfweak.errors import InputError
 from tfweak.learning.pooling import pool
+from tfweak.settings import option
 
 from ..architecture import Architecture
 from .layers import Standardise, masked_dense, network_inputs, standardised
@@ -24,6 +24,16 @@ class XuArchitecture(Architecture):
 
     input = FRAMES
     class_layers = ("tags",)
+
+
+def count(default: int, help: str) -> Any:
+    """A setting that is a whole number from 1."""
+    return option(default, help, lower=1)
+
+
+def dropout(default: float, of: str) -> Any:
+    """A setting that is a share of something, dropped in training."""
+    return option(default, f"share {of} dropped in training", lower=0.0, upper=0.99)
 
 
 def inputs(num_bins: int = FRAMES.size) -> tuple[dict[str, Any], Any, Any]:
@@ -66,21 +76,3 @@ def window_tags(hidden: Any, mask: Any, positions: int, config: Any) -> Any:
 def averaged(segment_probs: Any, mask: Any) -> dict[str, Any]:
     """The output dict of a system that averages over time, see `architecture`."""
     return {**pool("average", segment_probs, None, mask), "mask": mask}
-
-
-def check_settings(
-    config: Any, counts: tuple[str, ...], shares: tuple[str, ...]
-) -> None:
-    """Refuses counts below 1 and shares outside [0, 1).
-
-    Raises:
-      InputError: names the setting and its value.
-    """
-    for name in counts:
-        if getattr(config, name) < 1:
-            raise InputError(f"{name} {getattr(config, name)}: 1 or more is needed")
-    for name in shares:
-        if not 0 <= getattr(config, name) < 1:
-            raise InputError(
-                f"{name} {getattr(config, name)}: 0 or more and less than 1 is needed"
-            )

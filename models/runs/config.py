@@ -7,11 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfweak.cli.flags import REQUIRED, check, option
 from tfweak.errors import InputError
 from tfweak.learning.precision import CHOICES
 from tfweak.learning.supervision import ATTENTION_TARGETS, SUPERVISIONS
-from tfweak.settings import from_text
+from tfweak.settings import REQUIRED, check, from_text, option
 
 from ..architecture import ARCHITECTURES
 

@@ -468,7 +468,8 @@ STUB = """
     from tfweak.data.input_spec import InputSpec
     from tfweak.labels import SegmentGrid
     from tfweak.models.architecture import Architecture
-    from tfweak.models.networks.layers import SequenceMask, Standardise, segment_head
+    from tfweak.models.networks.attention_head import segment_head
+    from tfweak.models.networks.layers import SequenceMask, Standardise
 
     @dataclasses.dataclass(frozen=True)
     class Stub(Architecture):

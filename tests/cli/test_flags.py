@@ -10,8 +10,9 @@ from typing import Literal, Optional
 import pytest
 from absl import flags
 
-from tfweak.cli.flags import REQUIRED, as_flags, check, define, given, option, text_of
+from tfweak.cli.flags import as_flags, define, given
 from tfweak.errors import InputError
+from tfweak.settings import REQUIRED, check, option, text_of
 
 NAMES = ["first"]
 

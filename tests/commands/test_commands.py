@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from conftest import make_embeddings
+from made import make_embeddings
 from sklearn.metrics import average_precision_score
 
 from tfweak import serving

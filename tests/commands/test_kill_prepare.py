@@ -138,6 +138,8 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(source, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a shell's background job ignores it, and its children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while process.poll() is None and not finished(tmp_path / "out"):
         time.sleep(0.005)

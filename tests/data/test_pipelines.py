@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from conftest import CLASSES
+from made import CLASSES
 
 from tfweak.audio import front_ends, mel_spectrum, reading
 from tfweak.data import parsing, pipelines, records, sources

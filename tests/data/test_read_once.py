@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import CLASSES, make_embeddings
+from made import CLASSES, make_embeddings
 
 from tfweak.audio import mel_spectrum
 from tfweak.data import pipelines, records, sources

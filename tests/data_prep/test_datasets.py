@@ -661,7 +661,7 @@ def test_tables_in_the_source_folder_are_found(tmp_path):
     tone(source / "a.wav")
     tone(source / "b.wav")
     write(source / "notes.csv", "who,when\nme,today\n")
-    with pytest.raises(InputError, match="tags is needed"):
+    with pytest.raises(InputError, match="tags is needed: a table"):
         prepare("folder", tmp_path / "none", source=source)
     write(source / "tags.csv", 'filename,labels\na.wav,"dog,horn"\n')
     write(

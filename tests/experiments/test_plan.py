@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import make_embeddings
+from made import make_embeddings
 
 from tfweak import open_data
 from tfweak.data_prep.commands import prepare

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import make_embeddings
+from made import make_embeddings
 
 from tfweak import open_data
 from tfweak.errors import InputError
@@ -41,7 +41,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(folders, tmp_path_factory):
-    """Table I with all its columns, two trials of two rows."""
+    """Table I with all its columns, a trial of two rows."""
     out = tmp_path_factory.mktemp("done") / "table1"
     arguments = [
         "--table=kim2019_table1",
@@ -49,13 +49,24 @@ def done(folders, tmp_path_factory):
         f"--test_data={folders['test']}",
         f"--pretrain_data={folders['pre']}",
         "--rows=unsupervised,self",
-        "--trials=2",
+        "--trials=1",
         "--pretraining=epochs=1",
         *SMALL,
         f"--out={out}",
     ]
     assert experiment.main(arguments) == 0
     return arguments, out
+
+
+@pytest.fixture(scope="module")
+def gone_on(done):
+    """The same with a trial more; when the results of the first one were written."""
+    arguments, out = done
+    results = sorted(out.glob("trials/*/*/*/result.json"))
+    before = {path: path.stat().st_mtime_ns for path in results}
+    more = [a for a in arguments if "trials" not in a] + ["--trials=2", "--parallel=2"]
+    assert experiment.main(more) == 0
+    return out, before
 
 
 @pytest.mark.parametrize("name", tables.TABLES.names())
@@ -87,8 +98,8 @@ def test_rows_of_table_one_are_the_papers():
     assert rows["strong"].training == {"supervision": "strong"}
 
 
-def test_the_table_is_what_the_trials_found(done):
-    _, out = done
+def test_the_table_is_what_the_trials_found(gone_on):
+    out, _ = gone_on
     document = json.loads((out / "table.json").read_text())
     names = [metric["name"] for metric in document["metrics"]]
     assert names[0] == "mAP" and "segment F1, micro" in names
@@ -131,16 +142,23 @@ def test_step_two_knows_the_clips_of_step_one(done):
     assert config["training"]["init"].endswith("pretrained/run-0")
 
 
-def test_a_finished_experiment_runs_nothing_and_more_trials_go_on(done, capsys):
+def test_more_trials_leave_the_first_ones_alone(gone_on):
+    out, before = gone_on
+    assert len(before) == 4
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(list(out.glob("trials/*/*/*/result.json"))) == 8
+
+
+def test_a_finished_experiment_runs_nothing_and_keeps_its_settings(done, capsys):
     arguments, out = done
     results = sorted(out.glob("trials/*/*/*/result.json"))
     before = {path: path.stat().st_mtime_ns for path in results}
-    assert len(before) == 8
-    more = [a for a in arguments if "trials" not in a] + ["--trials=3", "--parallel=2"]
-    assert experiment.main(more) == 0
-    assert "8 done" in capsys.readouterr().out
+    again = [a for a in arguments if "trials" not in a] + [
+        f"--trials={len(before) // 4}"
+    ]
+    assert experiment.main(again) == 0
+    assert f"{len(before)} done" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in results} == before
-    assert len(list(out.glob("trials/*/*/*/result.json"))) == 12
     other = [a for a in arguments if "training" not in a] + ["--training=epochs=3"]
     assert experiment.main(other) == 1
     assert "holds an experiment with training" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from conftest import make_embeddings
+from made import make_embeddings
 
 from tfweak.data import parsing, records, sources
 from tfweak.data_prep.commands import prepare

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import vggish_oracle
-from conftest import VggishStandIn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made import VggishStandIn
 
 from tfweak.errors import InputError
 from tfweak.extractors.vggish import network as vggish_network

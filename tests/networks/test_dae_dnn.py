@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from conftest import CLASSES
+from made import CLASSES
 
 from tfweak.audio import front_ends
 from tfweak.data import pipelines, records

@@ -51,13 +51,14 @@ OTHERS = {
     "gated_crnn": {"epochs": 8, "batch_size": 6, "learning_rate": 4e-3},
 }
 CLASSES, RATE_HZ = 15, 16000
-TRAIN_CLIPS, TEST_CLIPS, CLIP_SECONDS = 240, 60, 4
+TRAIN_CLIPS, TEST_CLIPS, CLIP_SECONDS = 240, 60, 2
 
 
 def make_scenes(folder, count, seed, *features):
     """The built-in soundscapes, in short clips."""
     arguments = ["--dataset=soundscapes", f"--clip_seconds={CLIP_SECONDS}", *features]
     arguments += [f"--num_clips={count}", f"--seed={seed}", f"--out={folder}"]
+    arguments += ["--workers=1"]
     assert prepare.main(arguments) == 0
     return folder
 
@@ -69,20 +70,19 @@ def frames(architecture):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(made_once):
     """Front end -> folders of training and test scenes; each made when first asked."""
-    made = {}
 
     def of(front_end):
-        if front_end not in made:
-            root = tmp_path_factory.mktemp("scenes")
-            name = front_ends.name_of(front_end)
-            flags = ["--features=log_mel", f"--front_end={name}"]
-            made[front_end] = (
-                make_scenes(root / "train", TRAIN_CLIPS, 1, *flags),
-                make_scenes(root / "test", TEST_CLIPS, 2, *flags),
-            )
-        return made[front_end]
+        name = front_ends.name_of(front_end)
+        flags = ["--features=log_mel", f"--front_end={name}"]
+
+        def make(root):
+            make_scenes(root / "train", TRAIN_CLIPS, 1, *flags)
+            make_scenes(root / "test", TEST_CLIPS, 2, *flags)
+
+        root = made_once(f"scenes_{name}", make)
+        return root / "train", root / "test"
 
     return of
 

@@ -110,7 +110,7 @@ def test_the_first_layer_standardises(name):
 
 def test_width_must_be_positive():
     for name in NAMES:
-        with pytest.raises(InputError, match="width 0"):
+        with pytest.raises(InputError, match="width=0"):
             create(name, C, width=0.0)
 
 

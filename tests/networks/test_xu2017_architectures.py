@@ -291,14 +291,14 @@ def test_parameters_at_seven_classes(name, settings, expected):
 @pytest.mark.parametrize(
     "name, settings, message",
     [
-        ("cgrnn", {"filters": 0}, "filters 0"),
-        ("att_loc", {"dropout": 1.0}, "dropout 1.0"),
+        ("cgrnn", {"filters": 0}, "filters=0: expected 1"),
+        ("att_loc", {"dropout": 1.0}, "dropout=1.0"),
         ("att_loc", {"localization": False, "background": True}, "which is off"),
-        ("dae_dnn", {"context_frames": 90}, "context_frames 90: an odd"),
+        ("dae_dnn", {"context_frames": 90}, "context_frames=90: an odd"),
         ("dae_dnn", {"window_hop_frames": 93}, "in no window"),
-        ("dae_dnn", {"pretrain_epochs": -1}, "pretrain_epochs -1: 0 or more"),
-        ("cakir_cnn", {"hidden_units": -1}, "hidden_units -1"),
-        ("lidy_cnn", {"dropout": -0.1}, "dropout -0.1"),
+        ("dae_dnn", {"pretrain_epochs": -1}, "pretrain_epochs=-1: expected 0"),
+        ("cakir_cnn", {"hidden_units": -1}, "hidden_units=-1"),
+        ("lidy_cnn", {"dropout": -0.1}, "dropout=-0.1"),
     ],
 )
 def test_wrong_settings_are_named(name, settings, message):

@@ -7,7 +7,7 @@ import types
 
 import numpy as np
 import pytest
-from conftest import CLASSES
+from made import CLASSES
 
 from tfweak.data import records, sources
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from conftest import make_embeddings
+from made import make_embeddings
 
 from tfweak import open_data
 from tfweak.errors import InputError

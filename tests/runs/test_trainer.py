@@ -16,7 +16,7 @@ import time
 import keras
 import numpy as np
 import pytest
-from conftest import make_embeddings
+from made import make_embeddings
 
 from tfweak.data import records
 from tfweak.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import VggishStandIn, write_vggish_checkpoint
+from made import VggishStandIn, write_vggish_checkpoint
 
 from tfweak.audio import mel_spectrum
 from tfweak.errors import InputError

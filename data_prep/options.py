@@ -7,6 +7,7 @@ import pathlib
 
 from tfweak.audio import front_ends
 from tfweak.errors import InputError
+from tfweak.extractor import Extractor, chosen
 from tfweak.labels import ClassList
 from tfweak.settings import check, option, text_of
 
@@ -25,8 +26,8 @@ class Options:
     )
     features: str = option(
         "log_mel",
-        "What to store of a clip. embeddings are VGGish's, a row for 0.96 s; a clip"
-        " shorter than 0.975 s is padded to one row.",
+        "What to store of a clip. embeddings are those of --extractor; a clip shorter"
+        " than its window is padded to one row.",
         choices=["log_mel", "waveform", "embeddings"],
     )
     payload_dtype: str | None = option(
@@ -42,16 +43,25 @@ class Options:
         " spectrum.",
         choices=list(front_ends.FRONT_ENDS),
     )
+    extractor: str | None = option(
+        None,
+        "--features=embeddings: NAME or NAME:SOURCE of what makes them: vggish, yamnet,"
+        " perch, savedmodel:FOLDER, or one of your own; vggish if not given. A source"
+        " is a hub's handle or the folder of a SavedModel.",
+    )
+    extractor_settings: tuple[str, ...] = option(
+        (), "settings of --extractor as name=value, such as hop_seconds=1."
+    )
     vggish: str | None = option(
         None,
-        "--features=embeddings: where VGGish is from: hub, hub:HANDLE_OR_PATH (a local"
-        " SavedModel) or checkpoint:PATH (vggish_model.ckpt); hub if not given.",
+        "short for --extractor=vggish:SOURCE: hub, hub:HANDLE_OR_PATH (a local"
+        " SavedModel) or checkpoint:PATH (vggish_model.ckpt).",
     )
     pca: pathlib.Path | None = option(
         None,
-        "--features=embeddings: vggish_pca_params.npz, published with VGGish, to store"
-        " 128 bytes a row as AudioSet's released embeddings are; raw float32 if not"
-        " given.",
+        "short for --extractor_settings=pca=PATH: vggish_pca_params.npz, published with"
+        " VGGish, to store 128 bytes a row as AudioSet's released embeddings are; raw"
+        " float32 if not given.",
     )
     tags: pathlib.Path | None = option(
         None,
@@ -130,11 +140,19 @@ class Options:
         if self.features != "log_mel" and self.front_end is not None:
             raise InputError(
                 "front_end is for features=log_mel; a waveform is stored as it is, and"
-                " embeddings have VGGish's front end"
+                " embeddings have their extractor's"
             )
-        for name in ("vggish", "pca"):
-            if self.features != "embeddings" and getattr(self, name) is not None:
+        for name in ("extractor", "extractor_settings", "vggish", "pca"):
+            if self.features != "embeddings" and getattr(self, name):
                 raise InputError(f"{name} is for features=embeddings; add that")
+
+    def chosen_extractor(self) -> Extractor:
+        """What is to make embeddings; its weights are not loaded yet.
+
+        Raises:
+          InputError: one that there is not, or settings that do not fit.
+        """
+        return chosen(self.extractor, self.extractor_settings, self.vggish, self.pca)
 
     def source_folder(self, what: str) -> pathlib.Path:
         """The source, which must be a folder.

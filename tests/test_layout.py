@@ -22,7 +22,8 @@ FLOORS = """
 tfweak tfweak.errors tfweak.typing
 tfweak.atomic tfweak.labels tfweak.payload tfweak.registry
 tfweak.processes tfweak.progress tfweak.settings
-tfweak.pool tfweak.extractor
+tfweak.pool
+tfweak.extractor
 tfweak.audio
 tfweak.extractors
 tfweak.data

@@ -13,7 +13,7 @@ import tfweak
 from tfweak import registry
 from tfweak.data import records
 from tfweak.errors import InputError
-from tfweak.extractor import EXTRACTORS
+from tfweak.extractor import EXTRACTORS, create_extractor
 from tfweak.labels import Event
 from tfweak.learning.pseudo_labels import PSEUDO_LABELS
 from tfweak.models.commands import train
@@ -32,25 +32,22 @@ NEVER = """
 LOUDNESS = '''
     """A trunk of three values a row."""
 
-    import numpy as np
+    import dataclasses
+
+    import tensorflow as tf
     import tfweak
 
+    @dataclasses.dataclass(frozen=True)
     class Loudness(tfweak.Extractor):
         name = {name!r}
         sample_rate_hz = 8000
         window_seconds = hop_seconds = 0.5
         embedding_size = 3
 
-        @classmethod
-        def load(cls, source="", pca=None):
-            made = cls()
-            made.source = source
-            return made
-
-        def embed(self, waveform):
-            rows = waveform[: len(waveform) // 4000 * 4000].reshape(-1, 4000)
-            found = [rows.mean(1), rows.std(1), np.abs(rows).max(1)]
-            return np.stack(found, 1).astype(np.float32)
+        def embed_windows(self, waveform):
+            rows = tf.signal.frame(waveform, self.window_samples, self.hop_samples)
+            found = [tf.reduce_mean(rows, 1), tf.math.reduce_std(rows, 1)]
+            return tf.stack([*found, tf.reduce_max(tf.abs(rows), 1)], 1)
 '''
 
 
@@ -110,14 +107,13 @@ def test_an_extractor_is_one_file_and_its_size_and_hop_reach_the_model(
         monkeypatch.setattr(extractors, "__path__", paths)
         name = "dropped"
     else:
-        text = LOUDNESS.replace(
-            "class Loudness", "@tfweak.register\n    class Loudness"
-        )
+        text = LOUDNESS.replace("@dataclasses", "@tfweak.register\n    @dataclasses")
         plugin = write(tmp_path / "loud.py", text, name="loudness")
         tfweak.registry.use_plugins([str(plugin)])
         name = "loudness"
     assert name in EXTRACTORS.names() and "vggish" in EXTRACTORS.names()
-    extractor = EXTRACTORS.get(name).load("nowhere")
+    extractor = create_extractor(f"{name}:nowhere")
+    assert extractor.source == "nowhere"
     folder = tmp_path / "data"
     folder.mkdir()
     records.write_shard(
@@ -126,7 +122,7 @@ def test_an_extractor_is_one_file_and_its_size_and_hop_reach_the_model(
     )
     info = records.DatasetInfo("loud", extractor.payload, CLASSES, 45, True)
     info.write(folder)
-    settings = {"hidden_units": 16, "hidden_layers": 1, "rescaling": "none"}
+    settings = {"hidden_units": 16, "hidden_layers": 1}
     run = trainer.train(
         TrainConfig(
             data=[str(folder)],

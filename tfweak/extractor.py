@@ -1,60 +1,158 @@
 """What makes embeddings of waveforms, and all extractors by name.
 
 A new trunk is one file in `tfweak/extractors/`, whose name is the extractor's, or a
-class of your own with `@tfweak.register`.
+class of your own with `@tfweak.register`:
+
+    @dataclasses.dataclass(frozen=True)
+    class Loudness(tfweak.Extractor):
+        name = "loudness"
+        sample_rate_hz = 8000
+        window_seconds = 1.0
+        hop_seconds = 0.5
+        embedding_size = 1
+
+        def embed_windows(self, waveform):
+            windows = tf.signal.frame(waveform, self.window_samples, self.hop_samples)
+            return tf.math.reduce_std(windows, axis=1, keepdims=True)
+
+`tfweak-prepare --features=embeddings --extractor=loudness` extracts with it,
+`tfweak-predict` and `tfweak-export` of a run on its embeddings take audio by it.
 """
 
 from __future__ import annotations
 
 import abc
-from typing import Any, ClassVar
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
+from .errors import InputError
 from .payload import Payload
 from .registry import Registry
+from .settings import check, from_text, option, split_settings
 from .typing import Array, StrPath
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
+# of audio that is embedded at once
+_BLOCK_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
 class Extractor(abc.ABC):
-    """A trunk with its weights.
+    """A trunk, by its settings; the weights are loaded where they are first needed.
 
     Row t of the embeddings is computed from `window_seconds` that begin at
-    t * `hop_seconds`.
+    t * `hop_seconds`, and from nothing else: a slice that begins on the grid of hops
+    has the rows of the whole.
+
+    A subclass is a frozen dataclass, whose fields are its settings, best made by
+    `settings.option`. It has the attributes below and `embed_windows`, or `embed` where
+    it does not compute in TensorFlow; then it cannot be exported with a model.
 
     Attributes:
-      name: what `EXTRACTORS.get` takes.
+      name: what `create_extractor` and the commands take.
       sample_rate_hz: of the waveforms.
       window_seconds, hop_seconds: of a row.
       embedding_size: D.
       dtype: of the values, `float32` or `uint8`.
-      source: where the weights are from, for messages.
     """
 
     kind: ClassVar[str] = "extractor"
     name: ClassVar[str]
 
-    sample_rate_hz: int
-    window_seconds: float
-    hop_seconds: float
-    embedding_size: int
-    dtype: str = "float32"
-    source: str
+    source: str = option("", "where the weights are; the published place if empty")
 
-    @classmethod
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
     @abc.abstractmethod
-    def load(cls, source: str = "", pca: StrPath | None = None) -> Extractor:
-        """The extractor with weights from somewhere.
+    def sample_rate_hz(self) -> int: ...
+
+    @property
+    @abc.abstractmethod
+    def window_seconds(self) -> float: ...
+
+    @property
+    @abc.abstractmethod
+    def hop_seconds(self) -> float: ...
+
+    @property
+    @abc.abstractmethod
+    def embedding_size(self) -> int: ...
+
+    @property
+    def dtype(self) -> str:
+        return "float32"
+
+    @property
+    def window_samples(self) -> int:
+        return round(self.window_seconds * self.sample_rate_hz)
+
+    @property
+    def hop_samples(self) -> int:
+        return round(self.hop_seconds * self.sample_rate_hz)
+
+    def num_rows(self, num_samples: int) -> int:
+        """T of a waveform: its whole windows, 1 at least."""
+        return 1 + max(0, num_samples - self.window_samples) // self.hop_samples
+
+    def embed_windows(self, waveform: tf.Tensor) -> tf.Tensor:
+        """The embeddings of whole windows, by TensorFlow's operations.
 
         Args:
-          source: where; the published place where it is empty.
-          pca: parameters of a PCA that makes bytes of the values, where there is such.
+          waveform: (window_samples + (T - 1) * hop_samples,) float32.
 
-        Raises:
-          InputError: the source cannot be had, or is not of this extractor.
+        Returns:
+          (T, D) float32.
         """
+        raise InputError(
+            f"extractor {self.name} does not compute in TensorFlow (it has no"
+            " embed_windows), so that no SavedModel can hold it"
+        )
 
-    @abc.abstractmethod
+    @property
+    def trackables(self) -> list[Any]:
+        """What of TensorFlow a SavedModel with `embed_windows` has to hold."""
+        return []
+
     def embed(self, waveform: Array) -> Array:
-        """(N,) float32 at `sample_rate_hz` to (T, D) of `dtype`, T = 1 at least."""
+        """The embeddings of a waveform.
+
+        Args:
+          waveform: (N,) float32 at `sample_rate_hz`. One shorter than a window is
+            padded with zeros to it, so that short clips are not lost.
+
+        Returns:
+          (T, D) of `dtype`, T = `num_rows(N)`. Samples after the last whole window
+          count nowhere.
+        """
+        import tensorflow as tf
+
+        waveform = np.asarray(waveform, np.float32)
+        count = self.num_rows(len(waveform))
+        missing = max(0, self.window_samples - len(waveform))
+        waveform = np.pad(waveform, (0, missing))
+        block = max(1, int(_BLOCK_SECONDS / self.hop_seconds))
+        rows = []
+        for first in range(0, count, block):
+            last = min(first + block, count) - 1
+            end = last * self.hop_samples + self.window_samples
+            part = tf.constant(waveform[first * self.hop_samples : end])
+            rows.append(self._function(part).numpy())
+        return np.concatenate(rows).astype(self.dtype, copy=False)
+
+    @functools.cached_property
+    def _function(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        import tensorflow as tf
+
+        spec = tf.TensorSpec([None], tf.float32)
+        return tf.function(self.embed_windows, input_signature=[spec])
 
     def fingerprints(self) -> dict[str, Any]:
         """All that tells embeddings of other weights apart, as JSON types."""
@@ -66,17 +164,73 @@ class Extractor(abc.ABC):
 
         Two extractors of equal payload make equal embeddings.
         """
+        settings = dataclasses.asdict(self)
         return Payload(
             "audio_embedding",
             self.dtype,
             {
                 "extractor": self.name,
+                "sample_rate_hz": self.sample_rate_hz,
                 "embedding_size": self.embedding_size,
                 "hop_seconds": self.hop_seconds,
                 "window_seconds": self.window_seconds,
                 **self.fingerprints(),
             },
+            {"extractor": self.name, "settings": settings},
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was loaded: a worker loads it anew."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
 EXTRACTORS: Registry[type[Extractor]] = Registry(Extractor, "tfweak.extractors")
+
+
+def create_extractor(name: str, settings: Mapping[str, Any] | None = None) -> Extractor:
+    """An extractor by name.
+
+    Args:
+      name: one of `EXTRACTORS.names()`, or `NAME:SOURCE`.
+      settings: its fields; strings are converted to the field's type.
+
+    Raises:
+      InputError: an unknown name or setting, or a value that does not fit.
+    """
+    name, _, source = name.partition(":")
+    cls = EXTRACTORS.get(name)
+    given = {**({"source": source} if source else {}), **(settings or {})}
+    return cls(**from_text(cls, given, f"extractor {name}"))
+
+
+def chosen(
+    name: str | None,
+    settings: Sequence[str] = (),
+    vggish: str | None = None,
+    pca: StrPath | None = None,
+) -> Extractor:
+    """The extractor that a command's flags ask for.
+
+    Args:
+      name: `NAME` or `NAME:SOURCE`; VGGish where None.
+      settings: texts `setting=value`.
+      vggish: short for `vggish:SOURCE`.
+      pca: short for VGGish's setting of that name.
+
+    Raises:
+      InputError: one that there is not, or settings that do not fit.
+    """
+    if name is not None and vggish is not None:
+        raise InputError("extractor and vggish name two extractors; leave one out")
+    given = split_settings(settings, "extractor_settings")
+    if pca is not None:
+        given["pca"] = str(pca)
+    if vggish is not None:
+        name = f"vggish:{vggish}"
+    return create_extractor(name or "vggish", given)
+
+
+@functools.lru_cache(maxsize=2)
+def loaded_once(extractor: Extractor) -> Extractor:
+    """The first of equal extractors in this process, whose weights are loaded."""
+    return extractor

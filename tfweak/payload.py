@@ -32,11 +32,14 @@ class Payload:
       dtype: how a value is stored.
       parameters: all that changes the values: sample rate, mel bands, quantiser,
         extractor. A model refuses data whose parameters differ from its own.
+      made_by: how to make such data again, which two equal payloads may differ in: of
+        embeddings, name and settings of the extractor.
     """
 
     kind: str
     dtype: str
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    made_by: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if self.dtype not in PAYLOAD_DTYPES.get(self.kind, ()):

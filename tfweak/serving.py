@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ import tensorflow as tf
 from .audio.front_end_layer import FrontEndLayer
 from .data.input_spec import InputSpec
 from .errors import InputError
+from .extractor import Extractor
 from .labels import ClassList, SegmentGrid
 from .typing import StrPath
 
@@ -74,6 +76,7 @@ def export(
     classes: ClassList,
     thresholds: Mapping[str, Sequence[float]],
     folder: StrPath,
+    extractor: Extractor | None = None,
 ) -> None:
     """Writes a SavedModel with named endpoints.
 
@@ -82,9 +85,10 @@ def export(
     [-1, 1], every clip N samples long; `waveform_lengths` takes `num_samples` (B,)
     int32 beside it, for clips of different length padded to one; `log_mel`, or
     `constant_q` for such a front end, takes `features` (B, frames, bins) and
-    `num_frames` (B,). For an embedding model `serving_default` (also named
-    `embeddings`) takes `features` (B, T, D), the stored values as float32, and
-    `num_frames` (B,).
+    `num_frames` (B,). For an embedding model `embeddings` takes `features` (B, T, D),
+    the stored values as float32, and `num_frames` (B,); with an extractor, which
+    travels in the SavedModel, `waveform`, at the extractor's sample rate, and
+    `waveform_lengths` are there too. Without one `serving_default` is `embeddings`.
 
     All answer `clip_probs` (B, C), `segment_probs` (B, T, C), `attention` (B, T, C) and
     `segment_times` (T, 2), each segment's onset and offset in seconds. A clip shorter
@@ -98,6 +102,7 @@ def export(
       classes: C names.
       thresholds: (C,) numbers for `clip` and `segment` scores.
       folder: must not exist, or hold an earlier export.
+      extractor: what makes the embeddings that the network reads.
 
     Raises:
       InputError: when the folder holds something else, or the network reads rows of
@@ -122,7 +127,7 @@ def export(
         )
         module = _Served(network, grid, assets)
         target = pathlib.Path(name) / "model"
-        signatures = _signatures(module, rows)
+        signatures = _signatures(module, rows, extractor)
         try:
             tf.saved_model.save(module, str(target), signatures=signatures)
         except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as e:
@@ -131,15 +136,22 @@ def export(
         os.replace(target, folder)
 
 
-def _signatures(module: _Served, rows: InputSpec) -> dict[str, Any]:
+def _signatures(
+    module: _Served, rows: InputSpec, extractor: Extractor | None
+) -> dict[str, Any]:
     features = tf.TensorSpec([None, None, rows.size], tf.float32, "features")
     num_frames = tf.TensorSpec([None], tf.int32, "num_frames")
     by_features = tf.function(module.answer, [features, num_frames])
     module.by_features = by_features
-    if rows.front_end is None:
-        return {"serving_default": by_features, "embeddings": by_features}
-    layer = FrontEndLayer(rows.front_end)
-    module.front_end = layer
+    kind = rows.payload_kind if rows.front_end else "embeddings"
+    layer: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
+    if rows.front_end is not None:
+        layer = module.front_end = FrontEndLayer(rows.front_end)
+    elif extractor is not None:
+        layer = functools.partial(_extracted, extractor)
+        module.trunk = extractor.trackables
+    else:
+        return {"serving_default": by_features, kind: by_features}
 
     def by_lengths(waveform: tf.Tensor, num_samples: tf.Tensor) -> dict[str, tf.Tensor]:
         check = tf.debugging.assert_positive(
@@ -161,7 +173,28 @@ def _signatures(module: _Served, rows: InputSpec) -> dict[str, Any]:
         "serving_default": module.by_waveform,
         "waveform": module.by_waveform,
         "waveform_lengths": module.by_lengths,
-        rows.payload_kind: by_features,
+        kind: by_features,
+    }
+
+
+def _extracted(
+    extractor: Extractor, waveforms: tf.Tensor, num_samples: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Embeddings of (B, N) waveforms, as `FrontEndLayer` gives features."""
+    window, hop = extractor.window_samples, extractor.hop_samples
+    length = tf.shape(waveforms)[1]
+    is_heard = tf.range(length) < num_samples[:, tf.newaxis]
+    waveforms = tf.where(is_heard, waveforms, tf.zeros([], tf.float32))
+    waveforms = tf.pad(waveforms, [[0, 0], [0, tf.maximum(0, window - length)]])
+    rows = 1 + tf.maximum(0, length - window) // hop
+    features = tf.map_fn(
+        extractor.embed_windows,
+        waveforms[:, : window + (rows - 1) * hop],
+        fn_output_signature=tf.TensorSpec([None, extractor.embedding_size]),
+    )
+    return {
+        "features": features,
+        "num_frames": 1 + tf.maximum(0, num_samples - window) // hop,
     }
 
 

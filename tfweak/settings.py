@@ -105,6 +105,18 @@ def from_text(cls: type, given: Mapping[str, Any], what: str) -> dict[str, Any]:
     return out
 
 
+def split_settings(items: Sequence[str], where: str) -> dict[str, str]:
+    """["width=0.25", ...] -> {"width": "0.25", ...}.
+
+    Raises:
+      InputError: an item without `=`.
+    """
+    for item in items:
+        if "=" not in item:
+            raise InputError(f"{where}={item}: expected name=value")
+    return dict(item.split("=", 1) for item in items)
+
+
 def types_of(hint: Any) -> tuple[Any, ...]:
     """(int, NoneType) of `int | None`, (int,) of `int`."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import numpy as np
 from tfweak.audio import front_ends, reading
 from tfweak.audio.mel_spectrum import pad_to_window, quantise
 from tfweak.errors import InputError
-from tfweak.extractor import EXTRACTORS, Extractor
+from tfweak.extractor import Extractor, loaded_once
 from tfweak.labels import Event
 from tfweak.payload import Payload
 from tfweak.typing import Array
@@ -29,7 +28,17 @@ _FRONT_END = front_ends.get(front_ends.DEFAULT)
 
 # What an audio dataset reads besides its own options.
 OPTIONS = frozenset(
-    {"source", "seed", "features", "payload_dtype", "front_end", "vggish", "pca"}
+    {
+        "source",
+        "seed",
+        "features",
+        "payload_dtype",
+        "front_end",
+        "extractor",
+        "extractor_settings",
+        "vggish",
+        "pca",
+    }
 )
 
 
@@ -39,34 +48,33 @@ class Encoder:
 
     Attributes:
       payload: kind, dtype and parameters.
-      vggish, pca: where a worker finds what embeddings are extracted with; see
-        `Extractor.load`. Empty for other payloads.
-      front_end: what makes features; VGGish's for other payloads, whose rate they have.
+      extractor: what makes embeddings; None for other payloads.
+      front_end: what makes features; VGGish's for waveforms, whose rate they have.
     """
 
     payload: Payload
-    vggish: str = ""
-    pca: str = ""
+    extractor: Extractor | None = None
     front_end: front_ends.FrontEnd = _FRONT_END
 
     @property
     def sample_rate_hz(self) -> int:
         """The rate to decode at: that of the waveforms that are encoded."""
-        return self.front_end.sample_rate_hz
+        reader = self.extractor or self.front_end
+        return reader.sample_rate_hz
 
     def __call__(self, waveform: Array, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Array:
         """The payload of a waveform, see `records.Clip`.
 
         A waveform shorter than one window (25 ms with VGGish's front end, 0.975 s for
-        embeddings) is padded to one with zeros.
+        its embeddings) is padded to one with zeros.
 
         Args:
           waveform: (N,) float32.
           sample_rate_hz: its rate; where it is not the encoder's, it is resampled.
         """
         waveform = reading.resample(waveform, sample_rate_hz, self.sample_rate_hz)
-        if self.payload.kind == "audio_embedding":
-            return self._extractor().embed(waveform)
+        if self.extractor is not None:
+            return self._loaded(self.extractor).embed(waveform)
         if self.payload.kind == "waveform":
             return reading.to_int16(
                 pad_to_window(waveform, self.front_end.window_samples)
@@ -97,28 +105,30 @@ class Encoder:
             start_seconds + len(waveform) / sample_rate_hz,
         )
 
-    def _extractor(self) -> Extractor:
+    def _loaded(self, extractor: Extractor) -> Extractor:
+        """The extractor with its weights, loaded once in each worker."""
+        found = loaded_once(extractor)
         try:
-            extractor = _extractor(self.vggish, self.pca)
+            payload = found.payload
         except InputError as error:
             # not this clip's fault: the run must end instead of leaving clips out
             raise RuntimeError(f"cannot be loaded any more: {error}") from error
-        if extractor.payload != self.payload:
-            raise RuntimeError(f"{self.vggish}: changed since the run began")
-        return extractor
+        if payload != self.payload:
+            raise RuntimeError(f"extractor {found.name}: changed since the run began")
+        return found
 
 
 def encoder(options: Options) -> Encoder:
     """What the options ask for.
 
     Raises:
-      InputError: options that contradict each other, or VGGish or its PCA cannot be
+      InputError: options that contradict each other, or an extractor that cannot be
         used.
     """
     if options.features == "embeddings":
-        vggish, pca = options.vggish or "hub", str(options.pca or "")
         try:
-            return Encoder(_extractor(vggish, pca).payload, vggish, pca)
+            extractor = loaded_once(options.chosen_extractor())
+            return Encoder(extractor.payload, extractor)
         except InputError as error:
             raise InputError(f"features=embeddings: {error}") from error
     if options.features == "waveform":
@@ -133,12 +143,6 @@ def encoder(options: Options) -> Encoder:
         )
     payload = Payload(front_end.kind, dtype, front_end.parameters(dtype))
     return Encoder(payload, front_end=front_end)
-
-
-@functools.lru_cache(maxsize=1)
-def _extractor(source: str, pca: str) -> Extractor:
-    """Loaded once in each process that needs it."""
-    return EXTRACTORS.get("vggish").load(source, pca or None)
 
 
 @dataclasses.dataclass(frozen=True)

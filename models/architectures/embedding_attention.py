@@ -85,18 +85,19 @@ class EmbeddingAttention(AttentionHead):
 
     @property
     def grid(self) -> SegmentGrid:
-        """A segment is one row: it stands for the hop and is computed from the window.
-
-        Windows of an extractor begin with their hop.
-        """
-        return SegmentGrid(self.hop_seconds, self.window_seconds)
+        """A segment is one row: a hop in the middle of the window it is made of."""
+        offset = self.input.slot_offset_seconds
+        return SegmentGrid(self.hop_seconds, self.window_seconds, offset)
 
     @classmethod
     def settings_for(cls, payload: Payload) -> dict[str, Any]:
         """Size and times of the rows, where the data tells them."""
         names = ("embedding_size", "hop_seconds", "window_seconds")
         found = payload.parameters
-        return {name: found[name] for name in names if name in found}
+        settings = {name: found[name] for name in names if name in found}
+        if payload.kind == "audio_embedding" and payload.dtype == "float32":
+            settings["rescaling"] = "none"
+        return settings
 
     def check_payload(self, payload: Payload, folder: StrPath) -> None:
         """Refuses rows of another size, and bytes for raw values or the reverse."""

@@ -24,9 +24,9 @@ from absl import flags as absl_flags
 
 from tfweak.cli import console, flags
 from tfweak.errors import InputError
+from tfweak.settings import split_settings
 
 from ..experiments.spec import Experiment
-from ..runs.config import parse_settings
 
 _FLAGS = absl_flags.FlagValues()
 flags.define(_FLAGS, Experiment)
@@ -62,9 +62,9 @@ def main(argv: list[str] | None = None) -> int:
 def _main(_: list[str]) -> int:
     experiment = Experiment(
         **flags.given(_FLAGS, Experiment),
-        model_settings=parse_settings(_SET.value, "set"),
-        training=parse_settings(_TRAINING.value, "training"),
-        pretraining=parse_settings(_PRETRAINING.value, "pretraining"),
+        model_settings=split_settings(_SET.value, "set"),
+        training=split_settings(_TRAINING.value, "training"),
+        pretraining=split_settings(_PRETRAINING.value, "pretraining"),
         alphas=_alphas(_ALPHAS.value),
     )
 

@@ -3,27 +3,40 @@
   tfweak-export --run=RUN --out=DIR
 
 The SavedModel needs TensorFlow alone. Endpoints: waveforms in (serving_default) and
-the front end's features in, or embeddings in; to see them,
-'saved_model_cli show --dir DIR --all'.
+the front end's features or embeddings in; to see them,
+'saved_model_cli show --dir DIR --all'. A model on embeddings takes the extractor of its
+training data along; --extractor=NAME:SOURCE says where that is now, and
+--embeddings_only leaves it out.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import Any
 
-from absl import flags
+from absl import flags as absl_flags
 
-from tfweak.cli import console
+from tfweak.cli import console, flags
+from tfweak.extractor import Extractor
+from tfweak.settings import REQUIRED, option
 
-_FLAGS = flags.FlagValues()
+from ..runs.config import ExtractorOptions
 
-_RUN = flags.DEFINE_string(
-    "run", None, "folder that tfweak-train wrote", required=True, flag_values=_FLAGS
-)
-_OUT = flags.DEFINE_string(
-    "out", None, "folder of the SavedModel", required=True, flag_values=_FLAGS
-)
+_FLAGS = absl_flags.FlagValues()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Options:
+    run: str = option(REQUIRED, "folder that tfweak-train wrote")
+    out: str = option(REQUIRED, "folder of the SavedModel")
+    embeddings_only: bool = option(
+        False, "of a model on embeddings, leave the extractor out"
+    )
+
+
+flags.define(_FLAGS, _Options)
+flags.define(_FLAGS, ExtractorOptions)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,16 +44,24 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(_: list[str]) -> None:
-    from ..runs import run_folder
+    given = _Options(**flags.given(_FLAGS, _Options))
+    asked = ExtractorOptions(**flags.given(_FLAGS, ExtractorOptions))
 
-    export(run_folder.load(_RUN.value), _OUT.value)
+    from ..runs import predictions, run_folder  # loads TensorFlow
+
+    run = run_folder.load(given.run)
+    extractor = None
+    knows_its_own = run.architecture.input.are_embeddings and run.payload.made_by
+    if asked.is_given or (knows_its_own and not given.embeddings_only):
+        extractor = predictions.extractor_of(run, asked.chosen())
+    export(run, given.out, extractor)
     print(
-        f"{_OUT.value}: SavedModel; its endpoints:"
-        f" saved_model_cli show --dir {_OUT.value} --all"
+        f"{given.out}: SavedModel; its endpoints:"
+        f" saved_model_cli show --dir {given.out} --all"
     )
 
 
-def export(run: Any, folder: str) -> None:
+def export(run: Any, folder: str, extractor: Extractor | None = None) -> None:
     """Exports a run, in float32; see `tfweak.serving.export`."""
     from tfweak import serving
 
@@ -51,6 +72,7 @@ def export(run: Any, folder: str) -> None:
         run.classes,
         run.thresholds,
         folder,
+        extractor,
     )
 
 

@@ -4,9 +4,10 @@
 
 Writes the events as a table (filename, onset, offset, event_label) and, beside it, the
 tags of each file (events.tags.tsv). A model on log-mel reads audio of any format,
-rate and length. A model on embeddings reads shards of embeddings (*.tfrecord) or, with
---vggish, audio, of which it extracts them; a file shorter than 0.975 s is padded to
-that. A file that cannot be read is listed in events.bad.tsv and the exit status is 3.
+rate and length. A model on embeddings reads shards of embeddings (*.tfrecord), or
+audio, of which it extracts them by the extractor of its training data; a file shorter
+than one window is padded to that. A file that cannot be read is listed in
+events.bad.tsv and the exit status is 3.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tfweak.cli import console, flags
 from tfweak.errors import InputError
 from tfweak.settings import REQUIRED, option
 
-from ..runs.config import RunOptions
+from ..runs.config import ExtractorOptions, RunOptions
 
 _FLAGS = absl_flags.FlagValues()
 _SHOWN = 20  # files that are printed
@@ -35,23 +36,10 @@ class _Options(RunOptions):
         lower=1,
     )
     batch_size: int = option(16, "files a step", lower=1)
-    vggish: str | None = option(
-        None,
-        "for a model on embeddings, to read audio: where VGGish is from: hub,"
-        " hub:HANDLE_OR_PATH (a local SavedModel) or checkpoint:PATH"
-        " (vggish_model.ckpt)",
-    )
-    pca: str | None = option(
-        None, "with --vggish: vggish_pca_params.npz, where the training data had it"
-    )
-    mix_extractors: bool = option(
-        False,
-        "with --vggish and --pca: use a model that was trained on AudioSet's released"
-        " embeddings; those computed today do not exactly reproduce them",
-    )
 
 
 flags.define(_FLAGS, _Options)
+flags.define(_FLAGS, ExtractorOptions)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,18 +53,15 @@ def _main(paths: list[str]) -> int:
         raise InputError("no file or folder given")
     given = _Options(**flags.given(_FLAGS, _Options))
     out = console.output_file("out", given.out)
-    for name in ("pca", "mix_extractors"):
-        if getattr(given, name) and given.vggish is None:
-            raise InputError(f"--{name} has no effect without --vggish; add that")
+    asked = ExtractorOptions(**flags.given(_FLAGS, ExtractorOptions))
 
     from ..runs import predictions, run_folder  # loads TensorFlow
 
     run = run_folder.load(given.run, given.precision)
     extractor = None
-    if given.vggish is not None:
-        extractor = predictions.load_vggish(
-            run, given.vggish, given.pca, given.mix_extractors
-        )
+    audio = run.architecture.input.are_embeddings and not predictions.are_shards(paths)
+    if asked.is_given or audio:
+        extractor = predictions.extractor_of(run, asked.chosen())
     found, bad = predictions.predict_files(run, paths, given.batch_size, extractor)
     written = predictions.write_tables(out, run.classes, found, bad, given.tags)
     for answer in found[:_SHOWN]:

@@ -15,8 +15,9 @@ from absl import flags as absl_flags
 
 from tfweak.cli import console, flags
 from tfweak.errors import InputError
+from tfweak.settings import split_settings
 
-from ..runs.config import TrainConfig, parse_settings
+from ..runs.config import TrainConfig
 
 _FLAGS = absl_flags.FlagValues()
 flags.define(_FLAGS, TrainConfig)
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(_: list[str]) -> None:
     _refuse_contradictions()
-    settings = parse_settings(_SET.value, "set")
+    settings = split_settings(_SET.value, "set")
     config = TrainConfig(**flags.given(_FLAGS, TrainConfig), model_settings=settings)
 
     from ..runs import trainer  # loads TensorFlow, which --help does not need

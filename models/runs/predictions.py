@@ -6,6 +6,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import itertools
+import logging
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,8 +20,9 @@ from tfweak.data import records
 from tfweak.data.input_spec import NOT_THE_SAME
 from tfweak.errors import InputError
 from tfweak.evaluation import events
-from tfweak.extractor import EXTRACTORS, Extractor
+from tfweak.extractor import Extractor, create_extractor
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
+from tfweak.extractors.vggish.pca import PUBLISHED
 from tfweak.labels import ClassList, Event
 from tfweak.payload import Payload, difference
 from tfweak.typing import Array, StrPath
@@ -30,10 +32,9 @@ from . import run_folder, scoring
 # Files decoded ahead of the network, in batches.
 _AHEAD = 2
 _WANTS_EMBEDDINGS = (
-    "the model reads VGGish embeddings: give shards (*.tfrecord) or, to extract them"
-    " from audio, vggish=hub or vggish=checkpoint:vggish_model.ckpt, and pca=PATH if"
-    " the training data had it"
+    "the model reads embeddings, and no extractor was loaded: give shards (*.tfrecord)"
 )
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +70,7 @@ def predict_files(
       paths: audio files or folders of them; for a model on embeddings, without an
         extractor, shards.
       batch_size: clips a step.
-      extractor: for a model on embeddings, makes them of audio; whether it fits the
-        run, `compatibility.check_extractor` tells.
+      extractor: for a model on embeddings, makes them of audio, see `extractor_of`.
 
     Returns:
       The answers in the order of the paths, and (file, reason) for those that could not
@@ -129,51 +129,54 @@ def predict_features(
     return answers
 
 
-def load_vggish(
-    run: run_folder.Run, source: str, pca: str | None, mix_extractors: bool
-) -> Extractor:
-    """VGGish for a run on its embeddings.
+def extractor_of(run: run_folder.Run, asked_for: Extractor | None = None) -> Extractor:
+    """What makes the embeddings of audio that a run reads.
 
     Args:
-      run: a trained model.
-      source, pca: see `Extractor.load`.
-      mix_extractors: as for `check_extractor`.
+      run: a trained model on embeddings.
+      asked_for: another extractor than the one of the training data.
 
     Raises:
-      InputError: it cannot be loaded, or the run was not trained on its embeddings.
+      InputError: the run does not read embeddings, the extractor cannot be loaded, or
+        the run was not trained on its embeddings.
     """
-    if not run.architecture.input.are_embeddings:
+    spec, made_by = run.architecture.input, run.payload.made_by
+    if not spec.are_embeddings:
         raise InputError(
-            f"vggish={source}: is for a model on embeddings; that of {run.folder} reads"
-            f" {run.architecture.input.payload_kind}, leave it out"
+            f"extractor: is for a model on embeddings; that of {run.folder} reads"
+            f" {spec.payload_kind}, leave it out"
         )
-    try:
-        extractor = EXTRACTORS.get("vggish").load(source, pca)
-    except InputError as error:
-        raise InputError(f"vggish={source}, pca={pca}: {error}") from error
-    check_extractor(run.payload, extractor.payload, mix_extractors)
+    if asked_for is not None:
+        extractor = asked_for
+    elif _is_released(run.payload):
+        extractor = create_extractor("vggish", {"pca": PUBLISHED})
+    elif made_by:
+        extractor = create_extractor(made_by["extractor"], made_by["settings"])
+    else:
+        raise InputError(
+            f"{run.folder}: its data does not tell what made the embeddings; give the"
+            " extractor"
+        )
+    check_extractor(run.payload, extractor.payload)
     return extractor
 
 
-def check_extractor(
-    trained_on: Payload, extracted: Payload, mix_extractors: bool
-) -> None:
+def check_extractor(trained_on: Payload, extracted: Payload) -> None:
     """Whether a model can read the embeddings that an extractor makes today.
+
+    AudioSet's released embeddings were made by weights that nobody has any more; those
+    of VGGish and its PCA come near, and are read with a note.
 
     Args:
       trained_on: the payload of the model's training data.
       extracted: the extractor's.
-      mix_extractors: allow a model that was trained on AudioSet's released embeddings.
 
     Raises:
       InputError: saying what differs, or what to add.
     """
     if trained_on == extracted:
         return
-    if (
-        trained_on.parameters.get("extractor")
-        != RELEASED_EMBEDDINGS.parameters["extractor"]
-    ):
+    if not _is_released(trained_on) or extracted.parameters["extractor"] != "vggish":
         differs = difference(extracted, trained_on)
         raise InputError(
             f"not the extractor of the training data: {differs}; give the one that the"
@@ -184,11 +187,24 @@ def check_extractor(
             "the run was trained on AudioSet's released embeddings, which went through"
             " a PCA and are bytes: add pca=vggish_pca_params.npz"
         )
-    if not mix_extractors:
-        raise InputError(
-            f"the run was trained on AudioSet's released embeddings. {NOT_THE_SAME};"
-            " add mix_extractors=true to use them all the same"
-        )
+    _log.info(
+        "note: the run was trained on AudioSet's released embeddings. %s; how much of"
+        " its accuracy is left on those was never measured",
+        NOT_THE_SAME,
+    )
+
+
+def _is_released(payload: Payload) -> bool:
+    name = RELEASED_EMBEDDINGS.parameters["extractor"]
+    return payload.parameters.get("extractor") == name
+
+
+def are_shards(paths: Sequence[StrPath]) -> bool:
+    """Whether files or folders are of records; audio if not."""
+    return all(
+        _has_shards(path) if path.is_dir() else path.name.endswith(records.SHARD_SUFFIX)
+        for path in map(pathlib.Path, paths)
+    )
 
 
 def top_tags(

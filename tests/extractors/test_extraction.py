@@ -14,6 +14,7 @@ from tfweak.data import parsing, records, sources
 from tfweak.data_prep.commands import prepare
 from tfweak.data_prep.inputs import audio_clips
 from tfweak.errors import InputError
+from tfweak.extractor import create_extractor
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.extractors.vggish import network as vggish_network
 from tfweak.extractors.vggish import pca as vggish_pca
@@ -102,7 +103,7 @@ def trained(prepared):
     """Runs on both, and one on embeddings that pass for the released ones."""
     released = make_embeddings(prepared / "released", 20)
     settings = {
-        "raw": "hidden_units=8,rescaling=none",
+        "raw": "hidden_units=8",
         "bytes": "hidden_units=8",
         "released": "hidden_units=8",
     }
@@ -139,6 +140,7 @@ def test_what_is_stored(prepared, audio, pca, vggish_saved):
         "uint8",
         {
             "extractor": "vggish",
+            "sample_rate_hz": 16000,
             "embedding_size": 128,
             "hop_seconds": 0.96,
             "window_seconds": 0.975,
@@ -263,14 +265,16 @@ def test_refused_before_any_work(audio, tmp_path, capsys, flags, message):
 def test_a_worker_without_vggish_ends_the_run(prepared, tmp_path):
     """It must not list every clip as a bad file."""
     payload = records.DatasetInfo.read(prepared / "raw").payload
-    encoder = audio_clips.Encoder(payload, f"checkpoint:{tmp_path}/gone.ckpt")
+    gone = create_extractor(f"vggish:checkpoint:{tmp_path}/gone.ckpt")
+    encoder = audio_clips.Encoder(payload, gone)
     with pytest.raises(RuntimeError, match="cannot be loaded any more.*gone.ckpt"):
         encoder(np.zeros(RATE, np.float32))
 
 
 def test_a_worker_with_other_weights_ends_the_run(vggish_saved, pca):
     other = Payload("audio_embedding", "uint8", {"extractor": "vggish"})
-    encoder = audio_clips.Encoder(other, f"hub:{vggish_saved}", str(pca))
+    extractor = create_extractor(f"vggish:hub:{vggish_saved}", {"pca": str(pca)})
+    encoder = audio_clips.Encoder(other, extractor)
     with pytest.raises(RuntimeError, match="changed since the run began"):
         encoder(np.zeros(RATE, np.float32))
 
@@ -323,8 +327,9 @@ def test_rescaling_none_leaves_the_values():
 def test_prediction_from_audio_is_that_from_shards(
     name, prepared, trained, audio, pca, vggish_saved, tmp_path
 ):
-    argv = [f"run={trained / name}", f"vggish=hub:{vggish_saved}"]
-    argv += [f"pca={pca}"] if name == "bytes" else []
+    # the bytes by what the flags name, the raw ones by what the run knows
+    argv = [f"run={trained / name}"]
+    argv += [f"vggish=hub:{vggish_saved}", f"pca={pca}"] if name == "bytes" else []
     one, other = tmp_path / "audio.tsv", tmp_path / "shards.tsv"
     assert run(predict, *argv, str(audio), f"out={one}") == 0
     data = str(prepared / name)
@@ -347,30 +352,28 @@ def test_prediction_with_a_run_on_released_embeddings(
     argv += [str(audio), f"out={out}"]
     assert run(predict, *argv) == 1
     assert "add --pca=vggish_pca_params.npz" in capsys.readouterr().err
-    assert run(predict, *argv, f"pca={pca}") == 1
-    error = capsys.readouterr().err
-    assert "do not exactly reproduce the released ones" in error
-    assert "add --mix_extractors" in error and not out.exists()
-    assert run(predict, *argv, f"pca={pca}", "mix_extractors") == 0
+    assert not out.exists()
+    assert run(predict, *argv, f"pca={pca}") == 0
+    assert "do not exactly reproduce the released ones" in capsys.readouterr().out
     assert out.exists()
 
 
 @pytest.mark.parametrize(
     "name, flags, message",
     [
+        ("raw", ["pca=x"], "x: no PCA parameters of VGGish"),
+        ("raw", ["extractor=none"], "no extractor 'none'; there are perch, savedmodel"),
         (
             "raw",
-            [],
-            "give shards (*.tfrecord) or, to extract them from audio, --vggish",
+            ["vggish={hub}", "extractor=yamnet"],
+            "extractor and vggish name two extractors",
         ),
-        ("raw", ["pca=x"], "--pca has no effect without --vggish"),
-        ("raw", ["mix_extractors"], "--mix_extractors has no effect without --vggish"),
         (
             "raw",
             ["vggish={hub}", "pca={pca}"],
             "not the extractor of the training data",
         ),
-        ("bytes", ["vggish={hub}", "mix_extractors"], "pca_sha256 is None, not '"),
+        ("bytes", ["vggish={hub}"], "pca_sha256 is None, not '"),
         ("raw", ["vggish=hub:/nowhere"], "/nowhere: cannot be loaded"),
     ],
 )

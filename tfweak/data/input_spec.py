@@ -70,14 +70,24 @@ class InputSpec:
         """Whether an extractor makes the rows, and no front end can."""
         return self.front_end is None
 
+    @property
+    def slot_offset_seconds(self) -> float:
+        """Where the time begins that the first embedding stands for.
+
+        That is a hop in the middle of its window. Where window and hop differ by less
+        than a tenth it begins with the window, as AudioSet's 0.96 s do.
+        """
+        behind = self.window_seconds - self.hop_seconds
+        return behind / 2 if behind > 0.1 * self.hop_seconds else 0.0
+
     def seconds(self, num_rows: int) -> float:
         """How long a clip of so many rows is.
 
-        Frames overlap, so the last one adds its window; an embedding stands for its
-        hop.
+        Frames overlap, so the last one adds its window; so do embeddings, but for
+        windows that are hardly longer than their hop.
         """
         if self.front_end is None:
-            return num_rows * self.hop_seconds
+            return num_rows * self.hop_seconds + 2 * self.slot_offset_seconds
         return (num_rows - 1) * self.hop_seconds + self.window_seconds
 
     def check(self, payload: Payload, folder: StrPath) -> None:
@@ -109,6 +119,13 @@ class InputSpec:
                     f"{folder}: embeddings of {payload.row_size} values, the model"
                     f" reads {self.size}; choose the extractor that it was made for"
                 )
+            for name in ("hop_seconds", "window_seconds"):
+                found = payload.parameters.get(name, getattr(self, name))
+                if found != getattr(self, name):
+                    raise InputError(
+                        f"{folder}: embeddings whose {name} is {found:g}, the model's"
+                        f" is {getattr(self, name):g}"
+                    )
             return
         own = Payload(self.payload_kind, "float16", front_end.parameters())
         differs = difference(self.as_read(payload), own)

@@ -7,10 +7,14 @@ released in (Gemmeke et al. 2017; Hershey et al. 2017).
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 from ...extractor import Extractor
-from ...typing import Array, StrPath
+from ...settings import option
+from ...typing import Array
+from .pca import PostProcessor
 from .spec import (
     EMBEDDING_SIZE,
     FRONT_END,
@@ -20,7 +24,9 @@ from .spec import (
 )
 
 if TYPE_CHECKING:
-    from . import network, pca
+    import tensorflow as tf
+
+    from . import network
 
 __all__ = [
     "EMBEDDING_SIZE",
@@ -31,12 +37,11 @@ __all__ = [
 ]
 
 
+@dataclasses.dataclass(frozen=True)
 class VggishExtractor(Extractor):
     """From a waveform to raw embeddings or, with PCA parameters, to their bytes.
 
-    Args:
-      vggish: the network with its weights.
-      post: what makes bytes of its embeddings.
+    `source` is one of `hub` (or nothing), `hub:HANDLE_OR_PATH` and `checkpoint:PATH`.
     """
 
     name = "vggish"
@@ -45,33 +50,47 @@ class VggishExtractor(Extractor):
     hop_seconds = HOP_SECONDS
     embedding_size = EMBEDDING_SIZE
 
-    def __init__(
-        self, vggish: network.Vggish, post: pca.PostProcessor | None = None
-    ) -> None:
-        self._vggish, self._post = vggish, post
-        self.source = vggish.name
-        self.dtype = "float32" if post is None else "uint8"
+    pca: str = option(
+        "",
+        "vggish_pca_params.npz, or where it is published, to make bytes of the values"
+        " as AudioSet's released embeddings are",
+    )
 
-    @classmethod
-    def load(cls, source: str = "", pca: StrPath | None = None) -> VggishExtractor:
-        """As `network.Vggish.load`, from the hub where no source is given."""
-        from .network import Vggish  # loads TensorFlow
-        from .pca import PostProcessor
-
-        post = None if pca is None else PostProcessor.read(pca)
-        return cls(Vggish.load(source or "hub"), post)
+    @property
+    def dtype(self) -> str:
+        """Bytes with a PCA."""
+        return "uint8" if self.pca else "float32"
 
     def embed(self, waveform: Array) -> Array:
         """(N,) float32 at 16 kHz to (rows, 128), float32 or uint8.
 
         See `network.Vggish.embed`.
         """
-        embeddings = self._vggish.embed(waveform)
-        return embeddings if self._post is None else self._post(embeddings)
+        embeddings = self.vggish.embed(waveform)
+        return self.post(embeddings) if self.post else embeddings
+
+    def embed_windows(self, waveform: tf.Tensor) -> tf.Tensor:
+        """The same by TensorFlow's operations; bytes as float32."""
+        rows = self.vggish.embed_tensor(waveform)
+        return self.post.in_graph(rows) if self.post else rows
+
+    @property
+    def trackables(self) -> list[Any]:
+        return self.vggish.variables
+
+    @functools.cached_property
+    def vggish(self) -> network.Vggish:
+        """The network with its weights; see `network.Vggish.load`."""
+        from .network import Vggish  # loads TensorFlow
+
+        return Vggish.load(self.source or "hub")
+
+    @functools.cached_property
+    def post(self) -> PostProcessor | None:
+        """What makes bytes, where there is a PCA."""
+        return PostProcessor.read(self.pca) if self.pca else None
 
     def fingerprints(self) -> dict[str, Any]:
         """Of the weights and of the PCA."""
-        return {
-            "weights_sha256": self._vggish.fingerprint,
-            "pca_sha256": None if self._post is None else self._post.fingerprint,
-        }
+        pca = self.post.fingerprint if self.post else None  # the quicker one to fail
+        return {"weights_sha256": self.vggish.fingerprint, "pca_sha256": pca}

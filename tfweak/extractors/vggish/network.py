@@ -7,9 +7,7 @@ is loaded (Hershey et al. 2017).
 from __future__ import annotations
 
 import functools
-import logging
 import pathlib
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,8 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from ...audio import mel_spectrum
+from ...audio.front_end_layer import FrontEndLayer
 from ...errors import InputError
 from ...typing import Array
+from .._hub import load_hub
 from .pca import digest
 from .spec import FRONT_END, PATCH_FRAMES
 
@@ -44,13 +44,11 @@ SHAPES = {
     "fc1/fc1_2": (4096, 4096),
     "fc2": (4096, 128),
 }
-_log = logging.getLogger(__name__)
-
 TOLERANCE = 1e-4
 _PATCH_HOP_SAMPLES = PATCH_FRAMES * FRONT_END.hop_samples
 _PATCH_OVERLAP_SAMPLES = FRONT_END.window_samples - FRONT_END.hop_samples
 _BATCH_PATCHES = 64
-_ATTEMPTS = 3
+_CHECKPOINT = "; checkpoint:vggish_model.ckpt works as well"
 
 # {layer: (kernel, bias)}
 Layers = Mapping[str, tuple[Array, Array]]
@@ -68,7 +66,10 @@ class Vggish:
     def __init__(self, layers: Layers, name: str) -> None:
         # the one copy that stays: 288 MB in each worker
         self._layers = {
-            name: (tf.constant(kernel, tf.float32), tf.constant(bias, tf.float32))
+            name: (
+                tf.Variable(kernel, trainable=False, dtype=tf.float32),
+                tf.Variable(bias, trainable=False, dtype=tf.float32),
+            )
             for name, (kernel, bias) in layers.items()
         }
         self.name = name
@@ -90,7 +91,7 @@ class Vggish:
         kind, where = parse(source)
         if kind == "checkpoint":
             return cls(_by_name_or_shape(_read_checkpoint(where), where), where)
-        module = _load_hub(where)
+        module = load_hub(where, _CHECKPOINT)
         arrays = {v.name: v.numpy() for v in _variables(module, where)}
         vggish = cls(_by_name_or_shape(arrays, where), where)
         try:
@@ -140,6 +141,17 @@ class Vggish:
             patches = frames.reshape(last - first, PATCH_FRAMES, -1)
             rows.append(self._network(tf.constant(patches)).numpy())
         return np.concatenate(rows)
+
+    def embed_tensor(self, waveform: tf.Tensor) -> tf.Tensor:
+        """As `embed`, of whole patches, by TensorFlow's operations."""
+        layer = FrontEndLayer(FRONT_END)
+        frames = layer(waveform[tf.newaxis])["features"]
+        return self._network(tf.reshape(frames, [-1, PATCH_FRAMES, frames.shape[-1]]))
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All weights."""
+        return [x for pair in self._layers.values() for x in pair]
 
     @functools.cached_property
     def _network(self) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -222,27 +234,6 @@ def prove(ours: Array, theirs: Array, name: str) -> None:
             f" differ by up to {error:.2g} from its own (at most {TOLERANCE}"
             " is allowed); its front end or its layers are others"
         )
-
-
-def _load_hub(handle: str) -> Any:
-    import tensorflow_hub as hub
-
-    for attempt in range(_ATTEMPTS):
-        try:
-            return hub.load(handle)
-        except Exception as error:  # whatever the network or the file system says
-            problem = error
-            if pathlib.Path(handle).exists() or "://" not in handle:
-                break
-            if attempt + 1 < _ATTEMPTS:
-                _log.warning("%s: %s, trying again", handle, type(error).__name__)
-                time.sleep(2**attempt)
-    raise InputError(
-        f"{handle}: cannot be loaded ({type(problem).__name__}: {problem}). To go on"
-        " offline, download the VGGish model where there is a network, unpack it and"
-        " give hub:FOLDER, or set TFHUB_CACHE_DIR to a cache that holds it;"
-        " checkpoint:vggish_model.ckpt works as well"
-    ) from problem
 
 
 def _variables(module: Any, where: str) -> list[Any]:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import pathlib
+import tempfile
+import urllib.request
 import zipfile
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ... import atomic
 from ...errors import InputError
 from ...typing import Array, StrPath
 from .spec import EMBEDDING_SIZE
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 PCA_NAME = "vggish_pca_params.npz"
+PUBLISHED = f"https://storage.googleapis.com/audioset/{PCA_NAME}"
 QUANTISER_LIMIT = 2.0
 
 
@@ -35,9 +45,15 @@ class PostProcessor:
     def read(cls, path: StrPath) -> PostProcessor:
         """Reads `vggish_pca_params.npz`.
 
+        Args:
+          path: of the file, or where it is published; that is downloaded once, into
+            TFHUB_CACHE_DIR.
+
         Raises:
           InputError: it is missing, or holds something else.
         """
+        if str(path).startswith("https://"):
+            path = _download(str(path))
         size = EMBEDDING_SIZE
         expected = (
             f"expected {PCA_NAME} with pca_eigen_vectors ({size}, {size}) and"
@@ -75,6 +91,16 @@ class PostProcessor:
         steps = (found + QUANTISER_LIMIT) * (255 / (2 * QUANTISER_LIMIT))
         return steps.astype(np.uint8)
 
+    def in_graph(self, embeddings: tf.Tensor) -> tf.Tensor:
+        """The same by TensorFlow's operations, (rows, 128) float32 whole numbers."""
+        import tensorflow as tf
+
+        found = tf.cast(embeddings, tf.float64) - self._means
+        found = tf.matmul(found, self._eigen_vectors, transpose_b=True)
+        found = tf.clip_by_value(found, -QUANTISER_LIMIT, QUANTISER_LIMIT)
+        steps = (found + QUANTISER_LIMIT) * (255 / (2 * QUANTISER_LIMIT))
+        return tf.cast(tf.floor(steps), tf.float32)
+
 
 def digest(arrays: Iterable[Array]) -> str:
     digest = hashlib.sha256()
@@ -82,3 +108,23 @@ def digest(arrays: Iterable[Array]) -> str:
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         digest.update(np.ascontiguousarray(little).data)
     return digest.hexdigest()
+
+
+def _download(url: str) -> pathlib.Path:
+    cache = os.environ.get("TFHUB_CACHE_DIR")
+    folder = pathlib.Path(cache or pathlib.Path(tempfile.gettempdir(), "tfhub_modules"))
+    path = folder / PCA_NAME
+    if not path.exists():
+        try:
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                contents = answer.read()
+            folder.mkdir(parents=True, exist_ok=True)
+            atomic.write_bytes(path, contents)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{url}: cannot be had ({type(error).__name__}: {error}). To go on"
+                f" offline, download it where there is a network, and put it into"
+                f" {folder} (TFHUB_CACHE_DIR chooses another one) or give its path as"
+                " pca"
+            ) from error
+    return path

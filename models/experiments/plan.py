@@ -46,9 +46,8 @@ class Plan:
         self.table = tables.find(experiment.table)
         known = {**self.table.rows, **self.table.more_rows}
         self.rows = _chosen("rows", experiment.rows, known, self.table.rows)
-        self.columns = _chosen(
-            "columns", experiment.columns, self.table.columns, self.table.columns
-        )
+        ways = {**self.table.columns, **self.table.more_columns}
+        self.columns = _chosen("columns", experiment.columns, ways, self.table.columns)
 
     def cells(self) -> Iterator[tuple[str, str]]:
         """Every row and column."""
@@ -96,6 +95,7 @@ class Plan:
             settings["attention_weights"] = (alpha, alpha)
         if self.columns[column].pretrained:
             settings["init"] = f"run:{self._pretrained_folder / 'run-0'}"
+            settings["init_classes"] = self.columns[column].keeps_classes
         return TrainConfig(
             data=given.data,
             out="",

@@ -49,9 +49,12 @@ class Column:
     Attributes:
       pretrained: whether L1 to L7 come from a model without attention that was trained
         on `--pretrain_data`.
+      keeps_classes: whether the classes that the data of both steps have go on from the
+        first one's weights, too.
     """
 
     pretrained: bool = False
+    keeps_classes: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +67,7 @@ class ResultTable:
       rows: the systems by name, in order.
       columns: the ways of training them by name, in order.
       training: payload kind -> settings of `TrainConfig` that the source gives.
-      more_rows: systems that run only where `--rows` names them.
+      more_rows, more_columns: what runs only where `--rows` or `--columns` names it.
       pretraining, pretraining_model: where a column is pretrained, `training` for the
         first step, and the settings of its model.
       metrics: names of `evaluation.metrics.METRICS`, the first that the references are
@@ -85,6 +88,7 @@ class ResultTable:
     columns: Mapping[str, Column]
     training: Mapping[str, Settings] = _nothing()
     more_rows: Mapping[str, System] = _nothing()
+    more_columns: Mapping[str, Column] = _nothing()
     pretraining: Mapping[str, Settings] = _nothing()
     pretraining_model: Settings = _nothing()
     metrics: tuple[str, ...] = (

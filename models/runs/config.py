@@ -140,6 +140,11 @@ class TrainConfig:
         "where L1-L6 (and L7, from a run) come from: random, run:PATH, hub,"
         " hub:HANDLE_OR_PATH, checkpoint:PATH",
     )
+    init_classes: bool = option(
+        True,
+        "with init=run:PATH, also start the classes that the run has, too, with its"
+        " weights",
+    )
     freeze: str = option(
         "",
         "layers that are not trained: a count from the input, or names such as"

@@ -197,13 +197,14 @@ class Training:
         precision = resolve_precision(config.precision)
         network = architecture.build(precision)
         if state is None:
-            weights.initialise(network, architecture, config.init)
             layers.start_at_frequencies(
                 network,
                 architecture.class_layers,
                 train_data.label_counts,
                 len(train_data),
             )
+            known = train_data.classes if config.init_classes else None
+            weights.initialise(network, architecture, config.init, known)
         frozen = weights.freeze(network, config.freeze)
         model = WeakModel(network, self.supervision)
         model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))

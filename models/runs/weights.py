@@ -8,6 +8,7 @@ source's own embeddings.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ import tensorflow as tf
 from tfweak.audio import mel_spectrum
 from tfweak.errors import InputError
 from tfweak.extractors.vggish import network as vggish
+from tfweak.labels import ClassList
 
 from ..architecture import Architecture
 from ..networks.normalization import MaskedBatchNormalization
@@ -56,9 +58,19 @@ def check(init: str, architecture: Architecture) -> None:
 
 
 def initialise(
-    network: keras.Model, architecture: Architecture, init: str
+    network: keras.Model,
+    architecture: Architecture,
+    init: str,
+    classes: ClassList | None = None,
 ) -> list[str]:
     """Sets a network's weights as `init` says.
+
+    Args:
+      network: of the architecture.
+      architecture: whose settings these are.
+      init: see `TrainConfig`.
+      classes: of the network; where given, those that a run has, too, start with its
+        weights, else only what has no output for each class does.
 
     Returns:
       The names of the layers that got weights.
@@ -70,7 +82,7 @@ def initialise(
     if kind == "random":
         return []
     if kind == "run":
-        return _from_run(network, architecture, where)
+        return _from_run(network, architecture, where, classes)
     source = vggish.Vggish.load(init)
     arrays = source.layers
     for layer, name in architecture.vggish_layers.items():
@@ -116,8 +128,13 @@ def freeze(network: keras.Model, what: str) -> list[str]:
     return sorted(chosen)
 
 
-def _from_run(network: keras.Model, architecture: Architecture, path: str) -> list[str]:
-    """Copies layers by name; those with an output for each class start anew.
+def _from_run(
+    network: keras.Model,
+    architecture: Architecture,
+    path: str,
+    classes: ClassList | None,
+) -> list[str]:
+    """Copies layers by name; of those with an output for each class the shared ones.
 
     The classes of the two runs may be others.
     """
@@ -139,7 +156,60 @@ def _from_run(network: keras.Model, architecture: Architecture, path: str) -> li
             f" {misfits[0]}; use the same model and settings"
         )
     _log.info("%s are from %s", ", ".join(taken), path)
+    if classes is not None:
+        _take_classes(network, classes, source, of_classes)
     return taken
+
+
+def _take_classes(
+    network: keras.Model,
+    classes: ClassList,
+    source: run_folder.Run,
+    layers: Collection[str],
+) -> None:
+    """The outputs of classes that a run has, too, start with its weights."""
+    own, theirs = shared_classes(classes, source.classes)
+    there = {layer.name: layer for layer in source.network.layers}
+    taken = []
+    for layer in network.layers:
+        if layer.name not in layers or layer.name not in there or not own:
+            continue
+        values, given = layer.get_weights(), there[layer.name].get_weights()
+        # kernel and bias; behind the classes there may be an output for none of them
+        if [v.shape[:-1] for v in values] != [v.shape[:-1] for v in given]:
+            continue
+        for value, other in zip(values, given):
+            value[..., own] = other[..., theirs]
+        layer.set_weights(values)
+        taken.append(layer.name)
+    if taken:
+        new = sorted(set(range(len(classes))) - set(own))
+        _log.info(
+            "%d of %d classes start with its weights in %s%s",
+            len(own),
+            len(classes),
+            ", ".join(taken),
+            f"; new are {', '.join(classes.names[i] for i in new[:5])}" if new else "",
+        )
+
+
+def shared_classes(
+    classes: ClassList, others: ClassList
+) -> tuple[list[int], list[int]]:
+    """Where two lists have the same class: by machine id, else by name.
+
+    Returns:
+      The indices in the one, and those in the other, in the order of the first.
+    """
+    by_mid = {mid: i for i, mid in enumerate(others.mids)}
+    by_name = {name.casefold(): i for i, name in enumerate(others.names)}
+    own, theirs = [], []
+    for i, (mid, name) in enumerate(zip(classes.mids, classes.names)):
+        j = by_mid.get(mid, by_name.get(name.casefold()))
+        if j is not None and j not in theirs:
+            own.append(i)
+            theirs.append(j)
+    return own, theirs
 
 
 def _in_float32(network: keras.Model, architecture: Architecture) -> keras.Model:

@@ -267,6 +267,37 @@ def test_two_step_transfer_takes_the_hidden_layers(finished, embeddings, tmp_pat
         )
 
 
+def test_classes_that_a_run_has_too_start_with_its_weights(finished):
+    source = run_folder.load(finished).network  # dog, siren, horn
+    made = create("embedding_attention", 3, **SMALL)
+    classes = ClassList(("Horn", "whale", "a dog"), ("/m/1", "/m/2", "dog"))
+    for names, rows in ((None, {}), (classes, {0: 2, 2: 0})):  # by name, by id
+        network = made.build()
+        before = {x.name: x.get_weights() for x in network.layers}
+        taken = weights.initialise(network, made, f"run:{finished}", names)
+        assert "L7-1" in taken and "L8-a" not in taken
+        for layer in ("L8-a", "L8-b"):
+            for value, old, given in zip(
+                network.get_layer(layer).get_weights(),
+                before[layer],
+                source.get_layer(layer).get_weights(),
+            ):
+                for i in range(3):
+                    expected = given[..., rows[i]] if i in rows else old[..., i]
+                    np.testing.assert_array_equal(value[..., i], expected)
+
+
+def test_the_output_for_no_class_is_left_alone():
+    made = create("att_loc", 2, background=True, filters=2, recurrent_units=2)
+    assert made.build().get_layer("localization").get_weights()[0].shape[-1] == 3
+    own, theirs = weights.shared_classes(
+        ClassList(("b", "c", "B2"), ("/m/b", "/m/c", "/m/d")),
+        ClassList(("a", "b", "x"), ("/m/c", "/m/e", "/m/d")),
+    )
+    # c by id although its name is another one, b by name
+    assert (own, theirs) == ([0, 1, 2], [1, 0, 2])
+
+
 def test_freezing_by_count():
     network = create("attention_fcn", 2, width=0.02, batch_norm=True).build()
     assert weights.freeze(network, "3") == ["L1", "L2", "L3"]

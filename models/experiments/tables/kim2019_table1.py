@@ -34,6 +34,7 @@ TABLE = ResultTable(
     name="kim2019_table1",
     title="Kim & Ghaffarzadegan 2019, Table I: strong and weak labels, six systems",
     columns={"one-step": Column(), "two-step": Column(pretrained=True)},
+    more_columns={"two-step-classes": Column(pretrained=True, keeps_classes=True)},
     rows={
         "average": _row(
             "none", "weak", "50.0±0.33", "51.4±0.17", {}, pooling="average"

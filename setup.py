@@ -14,5 +14,5 @@ setup(
         ),
     ],
     package_dir={"tfweak": "tfweak", **{f"tfweak.{name}": name for name in OWN}},
-    package_data={"tfweak": ["py.typed"]},
+    package_data={"tfweak": ["py.typed"], "tfweak.models": ["pretrained/*/*"]},
 )

@@ -30,6 +30,12 @@ _FLAGS = absl_flags.FlagValues()
 class _Options:
     run: str = option(REQUIRED, "folder that tfweak-train wrote")
     out: str = option(REQUIRED, "folder of the SavedModel")
+    form: str = option(
+        "saved_model",
+        "saved_model, or run: the run itself without what only its training needs and"
+        " with weights in half precision, to pass on",
+        choices=("saved_model", "run"),
+    )
     embeddings_only: bool = option(
         False, "of a model on embeddings, leave the extractor out"
     )
@@ -47,8 +53,12 @@ def _main(_: list[str]) -> None:
     given = _Options(**flags.given(_FLAGS, _Options))
     asked = ExtractorOptions(**flags.given(_FLAGS, ExtractorOptions))
 
-    from ..runs import predictions, run_folder  # loads TensorFlow
+    from ..runs import packaged, predictions, run_folder  # loads TensorFlow
 
+    if given.form == "run":
+        packaged.write(packaged.resolve(given.run), given.out)
+        print(f"{given.out}: a run to pass on")
+        return
     run = run_folder.load(given.run)
     extractor = None
     knows_its_own = run.architecture.input.are_embeddings and run.payload.made_by

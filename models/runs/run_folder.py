@@ -32,6 +32,7 @@ from tfweak.payload import Payload
 from tfweak.typing import Array, StrPath
 
 from ..architecture import Architecture, create
+from . import packaged
 
 PACKAGES = (
     "tfweak",
@@ -71,13 +72,14 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
     """Loads a run.
 
     Args:
-      folder: that a training wrote.
+      folder: that a training wrote, or the name of a run that travels with the
+        package, such as `audioset`.
       precision: that the network computes in; see `training.resolve_precision`.
 
     Raises:
       InputError: when the folder is no run, or one that has not finished an epoch.
     """
-    folder = pathlib.Path(folder)
+    folder = packaged.resolve(folder)
     config = read_config(folder)
     if not (folder / "model.keras").exists():
         raise InputError(
@@ -88,6 +90,7 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
         model = config["model"]
         architecture = create(model["name"], **model["config"])
         payload = Payload(**config["data"]["train"]["payload"])
+        packaged.check(folder)
         network = architecture.build(precision)
         network.load_weights(folder / "model.keras")
         thresholds = _read_thresholds(folder, model["config"]["num_classes"])
@@ -125,7 +128,7 @@ def read_config(folder: StrPath) -> dict[str, Any]:
     Raises:
       InputError: when there is none.
     """
-    path = pathlib.Path(folder) / "config.json"
+    path = packaged.resolve(folder) / "config.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -15,6 +15,8 @@ from tfweak import atomic
 from tfweak.errors import InputError
 from tfweak.typing import Array, StrPath
 
+from . import packaged
+
 FILE_NAME = "clips.txt.gz"
 ROLES = {
     "train": "it was trained on",
@@ -55,7 +57,7 @@ def read(folder: StrPath) -> dict[str, set[bytes]]:
     Raises:
       InputError: when the file is missing or broken.
     """
-    path = pathlib.Path(folder, FILE_NAME)
+    path = packaged.resolve(folder) / FILE_NAME
     clips: dict[str, set[bytes]] = {role: set() for role in ROLES}
     try:
         for line in gzip.decompress(path.read_bytes()).splitlines():

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from made import VggishStandIn
 
 from tfweak.errors import InputError
+from tfweak.extractor import create_extractor
 from tfweak.extractors.vggish import network as vggish_network
 from tfweak.extractors.vggish import pca as vggish_pca
 
@@ -243,3 +244,48 @@ def test_reading_the_parameters(tmp_path, pca):
     for name in ("one.npy", "text.npz", "empty.npz", "none.npz"):
         with pytest.raises(InputError, match=f"{name}: no PCA parameters"):
             vggish_pca.PostProcessor.read(tmp_path / name)
+
+
+# --- as an extractor -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_pca", [False, True])
+def test_in_graph_it_embeds_as_it_does_outside(network, pca, with_pca, monkeypatch):
+    monkeypatch.setattr(vggish_network.Vggish, "load", lambda source: network)
+    settings = {"pca": str(pca)} if with_pca else {}
+    extractor = create_extractor("vggish:hub:anywhere", settings)
+    waveform = noise(0.975 + 2 * 0.96, seed=3)
+    outside = extractor.embed(waveform).astype(np.float32)
+    inside = extractor.embed_windows(tf.constant(waveform)).numpy()
+    assert inside.shape == outside.shape == (3, 128)
+    if with_pca:
+        assert extractor.dtype == "uint8" and set(inside.ravel()) <= set(range(256))
+        np.testing.assert_allclose(inside, outside, atol=1)
+        assert np.mean(inside == outside) > 0.98
+    else:
+        np.testing.assert_allclose(inside, outside, atol=1e-4)
+    # the grid of windows and hops is the patches'
+    for samples in (1, 15599, 15600, 30959, 30960, 160000):
+        assert extractor.num_rows(samples) == len(network.embed(np.zeros(samples)))
+
+
+def test_the_published_parameters_come_from_the_cache(pca, tmp_path, monkeypatch):
+    def offline(url, timeout):
+        raise OSError("no network")
+
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(vggish_pca.urllib.request, "urlopen", offline)
+    with pytest.raises(InputError, match="To go on offline, download it .*/cache"):
+        vggish_pca.PostProcessor.read(vggish_pca.PUBLISHED)
+    asked = []
+
+    def answer(url, timeout):
+        asked.append(url)
+        return open(pca, "rb")
+
+    monkeypatch.setattr(vggish_pca.urllib.request, "urlopen", answer)
+    expected = vggish_pca.PostProcessor.read(pca).fingerprint
+    for _ in range(2):  # the second time without asking
+        read = vggish_pca.PostProcessor.read(vggish_pca.PUBLISHED)
+        assert read.fingerprint == expected
+    assert asked == [vggish_pca.PUBLISHED]

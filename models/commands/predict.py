@@ -19,7 +19,7 @@ from absl import flags as absl_flags
 
 from tfweak.cli import console, flags
 from tfweak.errors import InputError
-from tfweak.settings import REQUIRED, option
+from tfweak.settings import option
 
 from ..runs.config import ExtractorOptions, RunOptions
 
@@ -29,7 +29,7 @@ _SHOWN = 20  # files that are printed
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Options(RunOptions):
-    out: str = option(REQUIRED, "table of events to write (TSV)")
+    out: str = option("events.tsv", "table of events to write (TSV)")
     tags: int = option(
         5,
         "tags a file to list at most; those under their threshold are marked",

@@ -134,11 +134,15 @@ def test_settings_from_python_are_checked_too(settings, message):
 
 def test_text_of_a_class():
     lines = text_of(Config).splitlines()
-    assert lines[:3] == [
+    assert lines[:6] == [
         "data: the folders",
         "epochs: how often (default: 3)",
         "rate: how fast",
+        "kind: which (one of a, b; default: a)",
+        "way: how (one of x, y)",
+        "thing: what",  # what there is of it is known later
     ]
+    assert text_of(Config, skip=["data"]).splitlines() == lines[1:]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,11 +14,12 @@ import tensorflow as tf
 from made import make_embeddings
 from sklearn.metrics import average_precision_score
 
-from tfweak import serving
+from tfweak import serving, settings
 from tfweak.data import records
 from tfweak.data_prep.commands import prepare
 from tfweak.evaluation import detection, events
 from tfweak.labels import ClassList
+from tfweak.models.architecture import ARCHITECTURES
 from tfweak.models.commands import evaluate, export, predict, train
 
 COMMANDS = {
@@ -26,6 +29,18 @@ COMMANDS = {
     "tfweak-predict": predict,
     "tfweak-export": export,
 }
+OWN_MODEL = '''
+"""A model of my own: `own`."""
+import dataclasses
+import tfweak
+from tfweak.settings import option
+
+@tfweak.register
+@dataclasses.dataclass(frozen=True)
+class Own(tfweak.Architecture):
+    name = "own"
+    units: int = option(7, "of a layer")
+'''
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +227,39 @@ def test_help_is_readable(name, capsys):
     text = capsys.readouterr().out
     assert text.startswith(f"usage: {name}")
     assert "--out:" in text and max(map(len, text.splitlines())) <= 90
+
+
+def test_help_of_training_lists_models_and_settings(capsys):
+    assert train.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 88
+    _, _, models = text.partition("models and their settings:\n")
+    for name in ARCHITECTURES.names():
+        assert f"\n  {name}: " in f"\n{models}"
+        for field, _, _, _ in settings.options_of(ARCHITECTURES.get(name)):
+            assert field.name == "num_classes" or f"\n      {field.name}: " in models
+    assert "num_classes" not in models
+    assert "\n      pooling: of the segments (one of average, attention;" in models
+
+
+def test_help_of_training_lists_own_models(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN_MODEL)
+    (tmp_path / "broken.py").write_text("import nothing_of_this_name")
+    for file, expected in (
+        (
+            "mine.py",
+            "\n  own: A model of my own\n      units: of a layer (default: 7)\n",
+        ),
+        ("broken.py", "'nothing_of_this_name'"),
+    ):
+        command = [sys.executable, "-m", "tfweak", "train", "--help"]
+        done = subprocess.run(
+            [*command, f"--plugins={tmp_path / file}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert expected in done.stdout and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -154,6 +154,9 @@ def test_text_of_a_class():
         ("sources=1: no", "sources=1: no"),
         ("rate=1 is for kind=b", "--rate=1 is for --kind=b"),
         ("a source: rate 3", "a source: rate 3"),
+        ("tfweak-prepare classes=a; rate=1", "tfweak-prepare --classes=a; --rate=1"),
+        ("tfweak-prepare rate=a", "tfweak-prepare --rate=a"),
+        ("not-tfweak classes=a", "not-tfweak classes=a"),
         ("/x/kind=b/rate=1: no such file", "/x/kind=b/rate=1: no such file"),
     ],
 )

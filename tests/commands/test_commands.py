@@ -126,6 +126,36 @@ def test_metrics_json(run, tmp_path, capsys):
     assert "all classes" in text and "segment_based.micro_f1" in text
 
 
+def test_data_of_other_classes_is_mended_as_the_message_says(run, tmp_path, capsys):
+    source = tmp_path / "source"
+    source.mkdir()
+    for i in range(3):
+        soundfile.write(source / f"other-{i}.wav", np.full(8000, 0.1 * i), 8000)
+    # one clip of one of the two classes; in the others nothing happens
+    rows = ["other-0.wav\t0.25\t0.5\tlow", "other-1.wav\t\t\t", "other-2.wav\t\t\t"]
+    table = source / "events.tsv"
+    table.write_text("\n".join(["filename\tonset\toffset\tevent_label", *rows]))
+    arguments = ["--dataset=folder", f"--source={source}", "--workers=1"]
+    assert prepare.main([*arguments, f"--out={tmp_path / 'one'}"]) == 0
+    measured = [f"--run={run[0]}", f"--out={tmp_path / 'metrics.json'}"]
+    assert evaluate.main([*measured, f"--data={tmp_path / 'one'}"]) == 1
+    error = capsys.readouterr().err
+    assert "one: its 1 classes are not the 2 of the class list given" in error
+    assert "tfweak-prepare --classes=RUN/classes.csv" in error
+    classes = f"--classes={run[0]}/classes.csv"
+    table.write_text("\n".join([table.read_text().partition("\n")[0], *rows[1:]]))
+    (source / "other-0.wav").unlink()
+    assert prepare.main([*arguments, f"--out={tmp_path / 'two'}", classes]) == 0
+    capsys.readouterr()
+    assert evaluate.main([*measured, f"--data={tmp_path / 'two'}"]) == 0
+    # strong labels without an event: nothing to be found, and nothing to be scored
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["localisation"]["num_clips"] == 2 and found["mAP"] is None
+    assert found["localisation"]["segment_based"]["micro_f1"] is None
+    text = capsys.readouterr().out
+    assert "segment_based.micro_f1 " in text and "Traceback" not in text
+
+
 def test_evaluation_agrees_with_scikit_learn(run, tmp_path):
     from tfweak.data import pipelines
     from tfweak.learning import callbacks, weak_model
@@ -302,6 +332,12 @@ def test_wrong_flags_are_refused_before_any_work(name, wrong, capsys):
             2,
             "supervision",
         ),
+        (
+            "tfweak-train",
+            ["--data={weak}", "--out={}/r", "--supervision=strong"],
+            1,
+            "has strong labels; --supervision=self needs none",
+        ),
         ("tfweak-train", ["--data={data}", "--out={data}"], 1, "not empty"),
         (
             "tfweak-train",
@@ -341,8 +377,12 @@ def test_wrong_flags_are_refused_before_any_work(name, wrong, capsys):
 def test_wrong_input_is_named_without_a_traceback(
     run, tmp_path, capsys, name, arguments, status, message
 ):
+    weak = tmp_path / "weak"
+    if "--data={weak}" in arguments:
+        make_embeddings(weak, strong=False)
     filled = [
         text.replace("{data}", str(run[1]))
+        .replace("{weak}", str(weak))
         .replace("{run}", str(run[0]))
         .replace("{}", str(tmp_path))
         for text in arguments

@@ -67,13 +67,18 @@ def test_versions_where_one_is_not_there(monkeypatch):
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("body", ["print('one')", "print('one', flush=True)"])
+@pytest.mark.parametrize(
+    "body",
+    ["print('one')", "print('one', flush=True)", "run(lambda _: print('inner')) and 1"],
+)
 def test_output_that_nobody_reads_ends_the_command(unbuffered, body):
     code = f"""
 from absl import flags
 from tfweak.cli import console
 import sys
-sys.exit(console.run(flags.FlagValues(), "", lambda _: {body}, [], program="thing"))
+def run(body):
+    return console.run(flags.FlagValues(), "", body, [], program="thing")
+sys.exit(run(lambda _: {body}))
 """
     command = [sys.executable, "-c", code]
     reading, writing = os.pipe()

@@ -59,8 +59,10 @@ def run(
 
     Returns:
       The exit status: 0 done, 1 wrong input (`InputError`) or a file system that
-      refuses, 2 wrong flags, 3 done but some files could not be used, 130 interrupted,
-      141 where nobody reads the output any more.
+      refuses, 2 wrong flags, 3 done but some files could not be used, 130 interrupted.
+
+    Raises:
+      SystemExit: with `NOBODY_READS`, see `while_read`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if PLUGINS not in flag_values:
@@ -86,7 +88,10 @@ def while_read(work: Callable[[], int]) -> int:
     """Runs what writes to standard output, until nobody reads that any more.
 
     Returns:
-      What `work` does, or `NOBODY_READS`.
+      What `work` does.
+
+    Raises:
+      SystemExit: with `NOBODY_READS`; a command that called this one ends, too.
     """
     try:
         status = work()
@@ -99,7 +104,7 @@ def while_read(work: Callable[[], int]) -> int:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in closed:
             os.dup2(nowhere, stream.fileno())  # for what Python flushes at its end
-        return NOBODY_READS
+        raise SystemExit(NOBODY_READS) from None
 
 
 def _is_closed_pipe(stream: TextIO) -> bool:

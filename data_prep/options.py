@@ -66,7 +66,7 @@ class Options:
     tags: pathlib.Path | None = option(
         None,
         "folder: CSV or TSV with the columns filename and labels (several separated by"
-        " commas); if no table is given, those in --source are taken.",
+        " commas or semicolons); if no table is given, those in --source are taken.",
     )
     events: pathlib.Path | None = option(
         None,

@@ -7,11 +7,11 @@ import pathlib
 
 MANIFEST_NAME = "manifest.csv"
 
-# Kinds of manifest entries that are no failure: files that nobody listed, and what the
-# class list that was chosen has no class for.
-_NOT_ASKED_FOR = {"not listed", "unused label", "no label"}
-# Kinds that leave out no clip.
-_NOTES = {"unused label", "kept other segment"}
+# Kinds of manifest entries that leave out no clip.
+_NOTES = {"unused label", "kept other segment", "several rows"}
+# Kinds that are no failure: files that nobody listed, what the class list that was
+# chosen has no class for, and files that all their rows go to.
+_NO_FAILURE = {"not listed", "unused label", "no label", "several rows"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Prepared:
     @property
     def is_whole(self) -> bool:
         """Whether all files that were asked for could be used."""
-        return set(self.left_out) <= _NOT_ASKED_FOR
+        return set(self.left_out) <= _NO_FAILURE
 
     def summary(self) -> list[str]:
         """Lines that say what there is, and what was left out."""

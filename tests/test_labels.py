@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -43,6 +45,16 @@ def test_rows_in_any_order(tmp_path):
     assert ClassList.read_csv(path) == ClassList(("A", "B"), ("/m/0", "/m/1"))
 
 
+@pytest.mark.parametrize("delimiter", ["\t", ",", ";"])
+def test_lists_as_spreadsheets_write_them(tmp_path, delimiter):
+    path = tmp_path / "classes.csv"
+    with open(path, "w", newline="", encoding="utf-8-sig") as handle:
+        rows = csv.writer(handle, delimiter=delimiter)
+        rows.writerow(["index", "mid", "display_name"])
+        rows.writerows([(0, "/m/0", "A; b"), (1, "/m/1", "C, d")])
+    assert ClassList.read_csv(path) == ClassList(("A; b", "C, d"), ("/m/0", "/m/1"))
+
+
 def test_the_digest_depends_on_names_ids_and_order():
     lists = [
         ClassList(("A", "B"), ("/m/0", "/m/1")),
@@ -57,7 +69,7 @@ def test_the_digest_depends_on_names_ids_and_order():
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("a,b\n", "expected the header"),
+        ("a,b\nc", "expected the header 'index,mid,display_name', found 'a,b'$"),
         ("index,mid,display_name\n0,/m/1,A\n2,/m/2,B\n", "not 0 to 1"),
         ("index,mid,display_name\n0,/m/1,A\n0,/m/2,B\n", "line 3: index 0"),
         ("index,mid,display_name\nx,/m/1,A\n", "line 2"),

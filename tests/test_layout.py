@@ -45,6 +45,7 @@ tfweak.models.experiments.table
 tfweak.models.experiments.tables
 tfweak.models.experiments
 tfweak.models.commands
+tfweak.__main__
 """
 FLOOR = {
     room: number
@@ -144,7 +145,7 @@ def test_imports_inside_a_package_are_relative():
 def test_no_room_is_crowded():
     rooms: dict[str, int] = {}
     for name, path in modules().items():
-        if path.name != "__init__.py":
+        if path.name not in ("__init__.py", "__main__.py"):
             room = name.rpartition(".")[0]
             rooms[room] = rooms.get(room, 0) + 1
     for room, count in rooms.items():
@@ -165,6 +166,23 @@ def test_importing_tfweak_is_light():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert found.stdout.split() == ["set()", "set()"]
+
+
+def test_loading_tensorflow_says_nothing_but_errors():
+    code = (
+        "import tfweak; tfweak.WeakModel; import tensorflow as tf;"
+        " tf.get_logger().error('an error'); tf.reshape(tf.zeros(3), [2])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode and not found.stdout
+    first, second, *_, last = found.stderr.splitlines()
+    assert first == "ERROR:tensorflow:an error"
+    assert second.startswith("Traceback") and "InvalidArgumentError" in last
 
 
 def test_a_checkout_that_hides_the_installed_package_says_so():

@@ -7,6 +7,7 @@ D embedding size, C classes.
 from __future__ import annotations
 
 import importlib
+import os
 import pathlib
 from typing import Any
 
@@ -21,6 +22,10 @@ if not (_HERE / "models").is_dir():
         " --config-settings editable_mode=strict) and start Python from another folder,"
         " or with -P; start the tests as .venv/bin/pytest, not as python -m pytest"
     )
+
+# TensorFlow greets with lines about GPU libraries that read like errors; what is an
+# error of ours or of an operation is an exception, and is not touched by this
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # Public name -> module; imported when first used, so that `import tfweak` is quick.
 _PUBLIC = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import io
 import pathlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -88,19 +89,23 @@ class ClassList:
     def read_csv(cls, path: str | pathlib.Path) -> ClassList:
         """Reads `index,mid,display_name` (AudioSet's class_labels_indices.csv).
 
-        The rows may be in any order; the indices must be 0 .. C-1.
+        The rows may be in any order; the indices must be 0 .. C-1. What separates the
+        columns is for `delimiter_of`.
 
         Raises:
           InputError: missing file, wrong header, or indices with gaps.
         """
         try:
             with open(path, newline="", encoding="utf-8-sig") as handle:
-                rows = list(csv.reader(handle))
-        except (OSError, UnicodeDecodeError) as error:
+                text = handle.read()
+            delimiter = delimiter_of(text.partition("\n")[0])
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"class list {path}: cannot be read ({error})") from error
         if not rows or [c.strip() for c in rows[0]] != ["index", "mid", "display_name"]:
             raise InputError(
-                f"class list {path}: expected the header 'index,mid,display_name'"
+                f"class list {path}: expected the header 'index,mid,display_name',"
+                f" found {text[:80].partition(chr(10))[0].strip()!r}"
             )
         table: dict[int, tuple[str, str]] = {}
         for number, row in enumerate(rows[1:], start=2):
@@ -136,6 +141,15 @@ class ClassList:
             writer.writerows(
                 (i, m, n) for i, (m, n) in enumerate(zip(self.mids, self.names))
             )
+
+
+def delimiter_of(header: str) -> str:
+    """What separates the columns of a table: tabs, else commas, else semicolons.
+
+    Spreadsheets write semicolons where the comma is a decimal sign. No name of a column
+    holds any of the three.
+    """
+    return next((sign for sign in "\t,;" if sign in header), ",")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -71,14 +71,19 @@ def check(settings: Any) -> None:
                 raise InputError(f"{field.name}={one}: expected {expected}")
 
 
-def text_of(cls: type) -> str:
-    """A line for each option: its name, what it is, and its default."""
+def text_of(cls: type, skip: Collection[str] = ()) -> str:
+    """A line for each option: its name, what it is, its choices and its default."""
     lines = []
-    for field, _, _, _ in options_of(cls):
-        default = field.default
-        shown = "" if default in (None, (), REQUIRED) else f" (default: {default})"
+    for field, _, kind, _ in options_of(cls, skip):
+        default, choices = field.default, choices_of(field, kind)
+        more = []
+        if choices is not None and not callable(choices):
+            more.append(f"one of {', '.join(choices)}")
+        if default not in (None, (), REQUIRED):
+            more.append(f"default: {default}")
+        shown = f" ({'; '.join(more)})" if more else ""
         line = f"{field.name}: {field.metadata['help']}{shown}"
-        lines.append(textwrap.fill(line, 86, subsequent_indent="  "))
+        lines.append(textwrap.fill(line, 82, subsequent_indent="  "))
     return "\n".join(lines)
 
 

@@ -1,9 +1,9 @@
 """AudioSet's strong labels: every sound of a clip with its onset and offset.
 
 `labels` names a TSV with the header `segment_id start_time_seconds end_time_seconds
-label`; a segment id is the video's id, an underscore, and the clip's start in the video
-in milliseconds; times count from the clip's start. The ids of the records are those of
-the videos; how they are found, `join` says.
+label`, or a CSV with the same; a segment id is the video's id, an underscore, and the
+clip's start in the video in milliseconds; times count from the clip's start. The ids of
+the records are those of the videos; how they are found, `join` says.
 
 The classes are those of `classes`, else the labels that occur, by mid. Of the 456
 labels some are not among the 527 of the weak lists: with these as `classes` they are
@@ -19,6 +19,7 @@ import pathlib
 from collections.abc import Iterator
 
 from tfweak.errors import InputError
+from tfweak.labels import delimiter_of
 
 from ..inputs import label_rows
 from ..inputs.join import LabelListDataset
@@ -46,14 +47,15 @@ class AudiosetStrong(LabelListDataset):
         """
         lines = label_rows.lines(path)
         header = next(lines, label_rows.Line("", "")).text
-        if [name.strip() for name in header.split("\t")] != _COLUMNS:
+        delimiter = delimiter_of(header)
+        if [name.strip() for name in header.split(delimiter)] != _COLUMNS:
             expected = "\t".join(_COLUMNS)
             raise label_rows.wrong_format(path, f"the header {expected!r}", header)
-        return label_rows.parsed(lines, _row)
+        return label_rows.parsed(lines, lambda line: _row(line, delimiter))
 
 
-def _row(line: label_rows.Line) -> label_rows.LabelRow:
-    segment, onset, offset, label = label_rows.fields(line, "\t", _COLUMNS)
+def _row(line: label_rows.Line, delimiter: str) -> label_rows.LabelRow:
+    segment, onset, offset, label = label_rows.fields(line, delimiter, _COLUMNS)
     name, _, start = segment.rpartition("_")  # the id may hold underscores
     if not (start.isascii() and start.isdigit()):
         raise InputError(f"{segment!r} is not a segment id such as YTID_30000")

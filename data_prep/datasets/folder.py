@@ -7,13 +7,15 @@ may stand in both; where no table is named, those in the source folder are taken
 A clip with event rows has strong labels; its tags are those of its events and those of
 the tags table. An event row that holds only the file name says that nothing happens in
 the clip. A clip with a row that cannot be used is left out, since a label that is
-missing would count as a label that is absent.
+missing would count as a label that is absent. A file that several rows of tags name has
+the labels of all of them; where these differ, it is reported, as `several rows`.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
+import logging
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,8 @@ from ..options import Options
 
 if TYPE_CHECKING:
     from tfweak.data import records
+
+_log = logging.getLogger(__name__)
 
 
 class Folder(Dataset):
@@ -71,6 +75,7 @@ class Folder(Dataset):
             else:
                 size = source_files.size(source / name)
                 items.append(Item(name, _spec(file, classes, size)))
+        bad += _several_rows(files, classes)
         bad += absent
         bad += [
             Bad(name, "not listed", "no label table names this file")
@@ -110,13 +115,16 @@ class _File:
     events: set[tuple[float, float, str]] = dataclasses.field(default_factory=set)
     has_strong: bool = False
     problems: list[str] = dataclasses.field(default_factory=list)
+    tag_rows: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     def add(self, row: label_tables.TableRow, known: set[str]) -> None:
         """Adds what a row says."""
         if row.problem:
             self.problems.append(row.problem)
         elif not row.is_strong:
-            self.labels.update(label_tables.split_labels(row.label, known))
+            labels = label_tables.split_labels(row.label, known)
+            self.tag_rows[row.where] = labels
+            self.labels.update(labels)
         else:
             self.has_strong = True
             try:
@@ -159,6 +167,28 @@ def _pair(
         else:
             files.setdefault(name, _File()).add(row, known)
     return files, absent.values()
+
+
+def _several_rows(files: dict[str, _File], classes: ClassList) -> list[Bad]:
+    """The files whose rows of tags differ, in the order of the tables."""
+    found = []
+    for name, file in files.items():
+        if file.problems:
+            continue
+        rows_say = {frozenset(map(classes.index, t)) for t in file.tag_rows.values()}
+        if len(rows_say) > 1:
+            rows = "; ".join(f"{w}: {', '.join(t)}" for w, t in file.tag_rows.items())
+            reason = f"its rows differ, and it has the labels of all: {rows}"
+            found.append(Bad(name, "several rows", reason))
+    if found:
+        _log.warning(
+            "%d files are named by several rows of tags that differ, and have the"
+            " labels of all: such as %s (%s)",
+            len(found),
+            found[0].file,
+            found[0].reason.partition(": ")[2],
+        )
+    return found
 
 
 def _occurring(rows: list[label_tables.TableRow], known: set[str]) -> ClassList:

@@ -17,6 +17,8 @@ _NAME = re.compile(
 )
 _SECONDS = re.compile(r"\d+(?:\.\d*)?(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 
+_SEMICOLONS = "; the columns are separated by semicolons here"
+
 # How a list says "labelled in AudioSet, but not audible".
 INAUDIBLE = (0.0, 0.0)
 
@@ -78,13 +80,13 @@ def parsed(
     """`parse(line)` of each line; where it raises `InputError`, a row with a problem.
 
     The clip of such a row is known by the first id in the line: alone between tabs,
-    commas or quotes, or at the start of a name.
+    commas, semicolons or quotes, or at the start of a name.
     """
     for line in lines:
         try:
             yield parse(line)
         except InputError as error:
-            words = (w.strip() for w in re.split('[\t,"]', line.text))
+            words = (w.strip() for w in re.split('[\t,;"]', line.text))
             ids = (w[:11] for w in words if _ID.fullmatch(w[:11]) and w[11:12] in "_")
             yield LabelRow(line.where, next(ids, ""), problem=f"{line.where}: {error}")
 
@@ -105,15 +107,18 @@ def fields(line: Line, delimiter: str, names: Sequence[str]) -> list[str]:
         raise InputError(f"cannot be read ({error})") from error
     if len(row) != len(names):
         expected = ", ".join(name or "a number" for name in names)
-        raise InputError(f"{len(row)} columns, expected {len(names)}: {expected}")
+        raise InputError(
+            f"{len(row)} columns, expected {len(names)}: {expected}"
+            + (_SEMICOLONS if len(row) == 1 and ";" in line.text else "")
+        )
     return [field.strip() for field in row]
 
 
 def wrong_format(path: pathlib.Path, expected: str, found: str) -> InputError:
     """The error for a file that is not of the format."""
+    cause = _SEMICOLONS if ";" in found else "; is it the list of another dataset?"
     return InputError(
-        f"label list {path}: expected {expected}, found {found[:80]!r}; is it the list"
-        " of another dataset?"
+        f"label list {path}: expected {expected}, found {found[:80]!r}{cause}"
     )
 
 

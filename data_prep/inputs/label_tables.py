@@ -7,9 +7,11 @@ import dataclasses
 import io
 import math
 import pathlib
+import re
 from collections.abc import Container
 
 from tfweak.errors import InputError
+from tfweak.labels import delimiter_of
 
 _LABEL_COLUMNS = ("labels", "event_labels", "label", "event_label")
 
@@ -64,8 +66,9 @@ def read_table(path: pathlib.Path) -> list[TableRow]:
     """Reads a table with the columns `filename` and `labels`, or `filename`, `onset`,
     `offset` and `event_label`, in any order.
 
-    A header with tabs makes it a TSV. Byte-order mark, CRLF and spaces after the
-    delimiter are accepted. Where the label column is the last one, further fields
+    The header says what separates the columns: tabs, commas or semicolons; with
+    semicolons, times may have decimal commas. Byte-order mark, CRLF and spaces after
+    the delimiter are accepted. Where the label column is the last one, further fields
     belong to it: labels are often listed without quotes.
 
     Raises:
@@ -73,7 +76,7 @@ def read_table(path: pathlib.Path) -> list[TableRow]:
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
+        delimiter = delimiter_of(text.partition("\n")[0])
         reader = csv.reader(
             io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True
         )
@@ -106,25 +109,27 @@ def is_label_table(path: pathlib.Path) -> bool:
 
 
 def split_labels(field: str, known: Container[str]) -> list[str]:
-    """The labels of a comma list; a known one that holds commas itself stays whole.
+    """The labels of a list, between commas or semicolons.
+
+    A known one that holds commas itself stays whole.
 
     >>> split_labels("Truck, Air horn, truck horn", {"Air horn, truck horn"})
     ['Truck', 'Air horn, truck horn']
     """
-    pieces = field.strip('"').split(",")
+    pieces = re.split("([,;])", field.strip('"'))  # labels and, between them, signs
     labels = []
     start = 0
     while start < len(pieces):
         stop = next(
             (
                 stop
-                for stop in range(len(pieces), start + 1, -1)
-                if ",".join(pieces[start:stop]).strip() in known
+                for stop in range(len(pieces), start + 1, -2)
+                if "".join(pieces[start:stop]).strip() in known
             ),
             start + 1,
         )
-        labels.append(",".join(pieces[start:stop]).strip())
-        start = stop
+        labels.append("".join(pieces[start:stop]).strip())
+        start = stop + 1
     return list(dict.fromkeys(label for label in labels if label))
 
 
@@ -142,7 +147,7 @@ def _row(
     fields = fields[: len(header)] + [""] * (len(header) - len(fields))
     problem = ""
     if extra and header[-1] == label:
-        separator = ", " if delimiter == "," else delimiter
+        separator = delimiter if delimiter == "\t" else ", "
         fields[-1] = separator.join([fields[-1], *extra])
     elif extra:
         problem = (
@@ -152,6 +157,8 @@ def _row(
     values = dict(zip(header, fields))
     if not values["filename"]:
         problem = f"{where}: no file name"
+    if delimiter == ";" and strong:
+        values |= {name: values[name].replace(",", ".") for name in ("onset", "offset")}
     return TableRow(
         where,
         values["filename"],

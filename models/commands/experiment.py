@@ -38,8 +38,8 @@ def _list(name: str, text: str) -> absl_flags.FlagHolder[list[str]]:
 
 _SET = _list(
     "set",
-    "settings of the architecture, name=value; where rows are other models, each goes"
-    " to those that have it",
+    "settings of the model, name=value, which 'tfweak-train --help' lists; where rows"
+    " are other models, each goes to those that have it",
 )
 _TRAINING = _list(
     "training",

@@ -44,8 +44,8 @@ flags.define(_FLAGS, ExtractorOptions)
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    names = {"program": "tfweak-predict", "positional": "FILE|FOLDER ..."}
-    return console.run(_FLAGS, __doc__, _main, argv, **names)
+    program, files = "tfweak-predict", "FILE|FOLDER ..."
+    return console.run(_FLAGS, __doc__, _main, argv, program=program, positional=files)
 
 
 def _main(paths: list[str]) -> int:

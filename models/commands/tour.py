@@ -103,12 +103,19 @@ def table(rows: dict[str, Tensors]) -> str:
     """What `measure` found, a line for each system."""
     lines = ["", f"{'':27}{'mAP':>8}{'segment F1':>12}{'(macro)':>9}{'event F1':>10}"]
     for name, row in rows.items():
-        found = row["localisation"]
-        lines.append(
-            f"{name:27}{row['mAP']:8.3f}{found['segment_based']['micro_f1']:12.3f}"
-            f"{found['segment_based']['macro_f1']:9.3f}"
-            f"{found['event_based']['micro_f1']:10.3f}"
+        segments, events = (
+            row["localisation"][kind] for kind in ("segment_based", "event_based")
         )
+        line = f"{name:27}"
+        for value, width in (
+            (row["mAP"], 8),
+            (segments["micro_f1"], 12),
+            (segments["macro_f1"], 9),
+            (events["micro_f1"], 10),
+        ):
+            # nothing is to be found where no class occurs
+            line += f"{'-' if value is None else format(value, '.3f'):>{width}}"
+        lines.append(line)
     return "\n".join(lines)
 
 

@@ -14,9 +14,11 @@ import sys
 from absl import flags as absl_flags
 
 from tfweak.cli import console, flags
+from tfweak.cli.listing import settings_listing
 from tfweak.errors import InputError
 from tfweak.settings import split_settings
 
+from ..architecture import ARCHITECTURES
 from ..runs.config import TrainConfig
 
 _FLAGS = absl_flags.FlagValues()
@@ -24,14 +26,24 @@ flags.define(_FLAGS, TrainConfig)
 _SET = absl_flags.DEFINE_list(
     "set",
     [],
-    "settings of the architecture, name=value, such as pooling=average,width=0.25",
+    "settings of the model, name=value, such as pooling=average,width=0.25; those of"
+    " each model are listed below",
     flag_values=_FLAGS,
 )
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    return console.run(_FLAGS, __doc__, _main, argv, program="tfweak-train")
+    return console.run(
+        _FLAGS, __doc__, _main, argv, program="tfweak-train", more_help=_models
+    )
+
+
+def _models() -> str:
+    # their files are imported for it, which loads TensorFlow
+    return "models and their settings:\n" + settings_listing(
+        ARCHITECTURES, skip=["num_classes"]
+    )
 
 
 def _main(_: list[str]) -> None:

@@ -126,7 +126,10 @@ class Training:
             what = "segment_weight is set"
             if self.supervision.uses_strong:
                 what = f"supervision={self.supervision.kind}"
-            raise InputError(f"{what}, but no clip of {folders} has strong labels")
+            raise InputError(
+                f"{what}, but no clip of {folders} has strong labels; supervision=self"
+                " needs none"
+            )
 
     def open_data(self) -> tuple[sources.ClipData, sources.ClipData]:
         """The training and the validation clips that the configuration names.

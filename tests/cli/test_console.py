@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
+import subprocess
+import sys
+
 import pytest
 from absl import flags
 
@@ -36,6 +41,67 @@ def test_help_names_flags_and_defaults(capsys):
     text = capsys.readouterr().out
     assert text.startswith("usage: thing [flags]\n\nDoes it.")
     assert "--count: how many (default: '3')" in text
+
+
+def test_more_help_comes_below_the_flags(capsys):
+    assert call(["--help"], more_help=lambda: "things:\n  one") == 0
+    assert capsys.readouterr().out.endswith("\n\nthings:\n  one\n")
+
+
+def test_versions(capsys):
+    assert call(["--version"]) == 0
+    names = ("tfweak", "tensorflow", "keras")
+    lines = [f"{name} {importlib.metadata.version(name)}" for name in names]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_versions_where_one_is_not_there(monkeypatch):
+    def version(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert console.versions().splitlines()[1:] == [
+        "tensorflow is not installed",
+        "keras is not installed",
+    ]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "body",
+    ["print('one')", "print('one', flush=True)", "run(lambda _: print('inner')) and 1"],
+)
+def test_output_that_nobody_reads_ends_the_command(unbuffered, body):
+    code = f"""
+from absl import flags
+from tfweak.cli import console
+import sys
+def run(body):
+    return console.run(flags.FlagValues(), "", body, [], program="thing")
+sys.exit(run(lambda _: {body}))
+"""
+    command = [sys.executable, "-c", code]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as nobody:
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(
+            command, stdout=nobody, stderr=subprocess.PIPE, env=environment
+        )
+    # as a shell says it of `yes | head -1`: 128 and the signal's 13
+    assert done.returncode == 141 and done.stderr == b""
+
+
+def test_a_pipe_to_somebody_else_is_a_bug():
+    code = """
+from absl import flags
+from tfweak.cli import console
+def body(_):
+    raise BrokenPipeError("another")
+console.run(flags.FlagValues(), "", body, [], program="thing")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "BrokenPipeError: another" in done.stderr
 
 
 @pytest.mark.parametrize(

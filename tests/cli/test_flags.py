@@ -134,11 +134,15 @@ def test_settings_from_python_are_checked_too(settings, message):
 
 def test_text_of_a_class():
     lines = text_of(Config).splitlines()
-    assert lines[:3] == [
+    assert lines[:6] == [
         "data: the folders",
         "epochs: how often (default: 3)",
         "rate: how fast",
+        "kind: which (one of a, b; default: a)",
+        "way: how (one of x, y)",
+        "thing: what",  # what there is of it is known later
     ]
+    assert text_of(Config, skip=["data"]).splitlines() == lines[1:]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +154,9 @@ def test_text_of_a_class():
         ("sources=1: no", "sources=1: no"),
         ("rate=1 is for kind=b", "--rate=1 is for --kind=b"),
         ("a source: rate 3", "a source: rate 3"),
+        ("tfweak-prepare classes=a; rate=1", "tfweak-prepare --classes=a; --rate=1"),
+        ("tfweak-prepare rate=a", "tfweak-prepare --rate=a"),
+        ("not-tfweak classes=a", "not-tfweak classes=a"),
         ("/x/kind=b/rate=1: no such file", "/x/kind=b/rate=1: no such file"),
     ],
 )

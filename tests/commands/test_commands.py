@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,11 +14,12 @@ import tensorflow as tf
 from made import make_embeddings
 from sklearn.metrics import average_precision_score
 
-from tfweak import serving
+from tfweak import serving, settings
 from tfweak.data import records
 from tfweak.data_prep.commands import prepare
 from tfweak.evaluation import detection, events
 from tfweak.labels import ClassList
+from tfweak.models.architecture import ARCHITECTURES
 from tfweak.models.commands import evaluate, export, predict, train
 
 COMMANDS = {
@@ -26,6 +29,18 @@ COMMANDS = {
     "tfweak-predict": predict,
     "tfweak-export": export,
 }
+OWN_MODEL = '''
+"""A model of my own: `own`."""
+import dataclasses
+import tfweak
+from tfweak.settings import option
+
+@tfweak.register
+@dataclasses.dataclass(frozen=True)
+class Own(tfweak.Architecture):
+    name = "own"
+    units: int = option(7, "of a layer")
+'''
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +124,36 @@ def test_metrics_json(run, tmp_path, capsys):
     assert found["localisation"]["segment_based"]["micro_f1"] > 0.6
     text = capsys.readouterr().out
     assert "all classes" in text and "segment_based.micro_f1" in text
+
+
+def test_data_of_other_classes_is_mended_as_the_message_says(run, tmp_path, capsys):
+    source = tmp_path / "source"
+    source.mkdir()
+    for i in range(3):
+        soundfile.write(source / f"other-{i}.wav", np.full(8000, 0.1 * i), 8000)
+    # one clip of one of the two classes; in the others nothing happens
+    rows = ["other-0.wav\t0.25\t0.5\tlow", "other-1.wav\t\t\t", "other-2.wav\t\t\t"]
+    table = source / "events.tsv"
+    table.write_text("\n".join(["filename\tonset\toffset\tevent_label", *rows]))
+    arguments = ["--dataset=folder", f"--source={source}", "--workers=1"]
+    assert prepare.main([*arguments, f"--out={tmp_path / 'one'}"]) == 0
+    measured = [f"--run={run[0]}", f"--out={tmp_path / 'metrics.json'}"]
+    assert evaluate.main([*measured, f"--data={tmp_path / 'one'}"]) == 1
+    error = capsys.readouterr().err
+    assert "one: its 1 classes are not the 2 of the class list given" in error
+    assert "tfweak-prepare --classes=RUN/classes.csv" in error
+    classes = f"--classes={run[0]}/classes.csv"
+    table.write_text("\n".join([table.read_text().partition("\n")[0], *rows[1:]]))
+    (source / "other-0.wav").unlink()
+    assert prepare.main([*arguments, f"--out={tmp_path / 'two'}", classes]) == 0
+    capsys.readouterr()
+    assert evaluate.main([*measured, f"--data={tmp_path / 'two'}"]) == 0
+    # strong labels without an event: nothing to be found, and nothing to be scored
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["localisation"]["num_clips"] == 2 and found["mAP"] is None
+    assert found["localisation"]["segment_based"]["micro_f1"] is None
+    text = capsys.readouterr().out
+    assert "segment_based.micro_f1 " in text and "Traceback" not in text
 
 
 def test_evaluation_agrees_with_scikit_learn(run, tmp_path):
@@ -214,6 +259,39 @@ def test_help_is_readable(name, capsys):
     assert "--out:" in text and max(map(len, text.splitlines())) <= 90
 
 
+def test_help_of_training_lists_models_and_settings(capsys):
+    assert train.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 88
+    _, _, models = text.partition("models and their settings:\n")
+    for name in ARCHITECTURES.names():
+        assert f"\n  {name}: " in f"\n{models}"
+        for field, _, _, _ in settings.options_of(ARCHITECTURES.get(name)):
+            assert field.name == "num_classes" or f"\n      {field.name}: " in models
+    assert "num_classes" not in models
+    assert "\n      pooling: of the segments (one of average, attention;" in models
+
+
+def test_help_of_training_lists_own_models(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN_MODEL)
+    (tmp_path / "broken.py").write_text("import nothing_of_this_name")
+    for file, expected in (
+        (
+            "mine.py",
+            "\n  own: A model of my own\n      units: of a layer (default: 7)\n",
+        ),
+        ("broken.py", "'nothing_of_this_name'"),
+    ):
+        command = [sys.executable, "-m", "tfweak", "train", "--help"]
+        done = subprocess.run(
+            [*command, f"--plugins={tmp_path / file}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert expected in done.stdout and "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("wrong", ["--nonsense=1", "--out"])
 def test_wrong_flags_are_refused_before_any_work(name, wrong, capsys):
@@ -254,6 +332,12 @@ def test_wrong_flags_are_refused_before_any_work(name, wrong, capsys):
             2,
             "supervision",
         ),
+        (
+            "tfweak-train",
+            ["--data={weak}", "--out={}/r", "--supervision=strong"],
+            1,
+            "has strong labels; --supervision=self needs none",
+        ),
         ("tfweak-train", ["--data={data}", "--out={data}"], 1, "not empty"),
         (
             "tfweak-train",
@@ -293,8 +377,12 @@ def test_wrong_flags_are_refused_before_any_work(name, wrong, capsys):
 def test_wrong_input_is_named_without_a_traceback(
     run, tmp_path, capsys, name, arguments, status, message
 ):
+    weak = tmp_path / "weak"
+    if "--data={weak}" in arguments:
+        make_embeddings(weak, strong=False)
     filled = [
         text.replace("{data}", str(run[1]))
+        .replace("{weak}", str(weak))
         .replace("{run}", str(run[0]))
         .replace("{}", str(tmp_path))
         for text in arguments

@@ -30,3 +30,15 @@ def test_quickstart_makes_everything_it_says(tmp_path, capsys):
     assert tf.saved_model.load(str(out / "saved_model")).signatures
     assert (out / "example.wav").exists() and (out / "events.tsv").exists()
     assert "The SavedModel hears in" in text and str(out) in text
+
+
+def test_the_table_where_nothing_happens():
+    def row(value):
+        figures = {"micro_f1": value, "macro_f1": value}
+        both = {"segment_based": figures, "event_based": figures}
+        return {"mAP": value, "localisation": both}
+
+    _, header, known, unknown = tour.table({"a": row(0.25), "b": row(None)}).split("\n")
+    assert known.split() == ["a", "0.250", "0.250", "0.250", "0.250"]
+    assert unknown.split() == ["b", "-", "-", "-", "-"]
+    assert len(header) == len(known) == len(unknown)

@@ -150,8 +150,19 @@ def test_classes_are_the_same_by_their_ids(tmp_path):
     assert sources.open_data([one, two]).classes == CLASSES
     other = ClassList(CLASSES.names, ("/m/a", "/m/c", "/m/b"))
     three = write(tmp_path / "three", [("r", [0], None)], other)
-    with pytest.raises(InputError, match="three: its 3 classes are not the 3"):
+    with pytest.raises(
+        InputError,
+        match="three: its 3 classes are not the 3 of .*one; prepare both again with one"
+        " list: tfweak-prepare classes=CSV$",
+    ):
         sources.open_data([one, three])
+    with pytest.raises(
+        InputError,
+        match="three: its 3 classes are not the 1 of the class list given; prepare it"
+        " again with that list, which a run has: tfweak-prepare"
+        " classes=RUN/classes.csv$",
+    ):
+        sources.open_data([three], ClassList(("A",)))
     with pytest.raises(InputError, match="no data folder"):
         sources.open_data([])
 

@@ -185,6 +185,7 @@ def test_folder_lists_everything_unusable(tmp_path):
     assert (good.clip_id, good.labels, good.events) == ("good.wav", (0, 1), None)
     found = manifest(tmp_path / "out")
     assert {name: kind for name, (kind, _) in found.items()} == {
+        "good.wav": "several rows",
         "1/same.wav": "not listed",
         "2/same.wav": "not listed",
         "same.wav": "missing",
@@ -296,7 +297,7 @@ def test_known_labels_with_commas_survive_a_comma_list(labels):
         min_size=1,
         max_size=8,
     ),
-    st.sampled_from(["\t", ","]),
+    st.sampled_from(["\t", ",", ";"]),
     st.sampled_from(["\n", "\r\n"]),
     st.booleans(),
 )

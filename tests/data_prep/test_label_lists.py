@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import csv
+import functools
 
 import pytest
 from hypothesis import given
@@ -99,6 +100,26 @@ def test_segments_with_spaces_after_commas_and_quoted_labels(tmp_path):
     assert clip_id == "--PJHxphWEs"
     assert clip.place == (30.0, 37.5)
     assert (clip.labels, clip.events) == (["/m/09x0r", "/t/dd00088"], None)
+
+
+def test_audioset_lists_with_semicolons(tmp_path):
+    header = "# YTID; start_seconds; end_seconds; positive_labels\n"
+    text = header + "--PJHxphWEs;30.000;37.500;/m/09x0r,/t/dd00088\n"
+    _, clip = one(read(AudiosetSegments, write(tmp_path / "s.csv", text)), known=None)
+    assert (clip.place, clip.labels) == ((30.0, 37.5), ["/m/09x0r", "/t/dd00088"])
+    text = STRONG_HEADER.replace("\t", ";") + "a_b_c_d_e_1_30500;0.068;9.9;/m/09x0r\n"
+    _, clip = one(read(AudiosetStrong, write(tmp_path / "t.csv", text)), known=None)
+    assert clip.events == {"/m/09x0r": [(0.068, 9.9)]}
+
+
+def test_semicolons_are_named_where_they_are_not_read(tmp_path):
+    path = write(tmp_path / "l.csv", TRAIN_HEADER.replace("\t", ";"))
+    with pytest.raises(InputError, match="separated by semicolons here$"):
+        list(read(SlDcase17, path))
+    row = "abcdefghijk_0.000_10.000.wav;0.000;10.000;Car\n"
+    rows = read(Dcase2017Task4, write(tmp_path / "m.csv", row), "weak")
+    with pytest.raises(InputError, match="1 columns, .* separated by semicolons here"):
+        gather(rows)
 
 
 def test_strong_segment_ids_are_split_at_the_last_underscore(tmp_path):
@@ -458,8 +479,11 @@ def test_any_line_is_read_or_refused(text):
         sl_dcase17._weak,
         dcase2017_task4._weak,
         dcase2017_task4._strong,
-        audioset_segments._row,
-        audioset_strong._row,
+        *(
+            functools.partial(module._row, delimiter=delimiter)
+            for module in (audioset_segments, audioset_strong)
+            for delimiter in "\t,;"
+        ),
     ):
         (row,) = label_rows.parsed([line], parse)
         assert row.problem or len(row.clip_id) == 11

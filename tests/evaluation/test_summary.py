@@ -1,5 +1,7 @@
 """Metrics as text."""
 
+import json
+
 import numpy as np
 
 from tfweak.evaluation import metrics, summary
@@ -56,3 +58,26 @@ def test_localisation_has_a_column_for_each_thresholds():
     assert table[0] == ["isation,", "1", "clips", "segment", "segment_from_tags"]
     assert ["segment_based.micro_f1", "0.5000", "1.0000"] in table
     assert ["event_based.micro_f1", "0.0000", "1.0000"] in table
+
+
+def test_strong_labels_without_an_event():
+    # three clips are known to hold nothing; in one of them a dog is heard
+    silent = {name: [] for name in "abc"}
+    heard = {**silent, "a": [Event(0, 0.0, 1.0)]}
+    part = DetectedEvents(silent, heard, dict.fromkeys(silent, 5.0), NAMES)
+    labels, scores = np.zeros((3, 3), int), np.full((3, 3), 0.1)
+    document = metrics.evaluate(
+        {metrics.CLIPS: TaggedClips(labels, scores, NAMES), "segment": part}
+    )
+    assert document["mAP"] is None
+    for kind in ("segment_based", "event_based"):
+        found = document["localisation"][kind]
+        figures = {f"micro_{name}": found[f"micro_{name}"] for name in ("f1", "recall")}
+        assert figures == {"micro_f1": None, "micro_recall": None}
+        assert found["macro_f1"] is None and found["micro_precision"] == 0.0
+        assert found["classes"]["Dog"]["num_estimated"] == 1
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    table = [line.split() for line in summary.to_text(document).splitlines()]
+    assert ["localisation,", "3", "clips", "segment"] in table
+    assert ["segment_based.micro_f1", "-"] in table
+    assert ["event_based.micro_precision", "0.0000"] in table

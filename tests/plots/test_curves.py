@@ -38,7 +38,10 @@ def test_a_small_loss_is_not_flattened_by_a_large_one():
     }
     figure = curves.plot_history(history)
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
-    assert list(panels)[:3] == ["loss", "loss_self", "loss_pred"]
+    weighted = "loss: weighted sum of the others"
+    assert list(panels)[:3] == [weighted, "loss_self", "loss_pred"]
+    # four panels are two by two
+    assert len({axes.get_position().x0.round(3) for axes in figure.axes}) == 2
     assert len(panels) == 4
     for name, values in (("loss_self", [30, 29]), ("loss_pred", [0.5, 0.3, 0.6, 0.2])):
         bottom, top = panels[name].get_ylim()
@@ -46,6 +49,30 @@ def test_a_small_loss_is_not_flattened_by_a_large_one():
         assert bottom < min(values) and max(values) < top
         assert np.ptp(values) > 0.8 * (top - bottom)
     assert_nothing_is_cut_off_or_overlaps(figure)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_a_first_epoch_does_not_flatten_those_after_it():
+    # as self-supervision of the printed form starts
+    values = [1200.0, 300.0, 40.0, 20.0, 12.0, 10.0]
+    figure = curves.plot_history({"loss": [1.0] * 6, "loss_self": values, **HISTORY})
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    axes = panels["loss_self (log scale)"]
+    assert axes.get_yscale() == "log" and panels["loss"].get_yscale() == "linear"
+    assert_nothing_is_cut_off_or_overlaps(figure)
+    # 40 to 10 is 0.29 of the height; 1200 to 10 being 2.08 decades, and these 0.60
+    down, up = axes.transAxes.inverted().transform(
+        axes.transData.transform([(1, 10.0), (1, 40.0)])
+    )[:, 1]
+    assert 0.25 < up - down < 0.3
+    shown = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert {"10", "100", "1000"} <= set(shown)
+
+
+@pytest.mark.parametrize("values", [[0.0, 100.0], [-1.0, 100.0], [1.0, 10.0]])
+def test_other_losses_have_a_linear_scale(values):
+    (axes,) = curves.plot_history({"loss": values}).axes
+    assert axes.get_yscale() == "linear" and axes.get_title(loc="left") == "loss"
 
 
 def test_history_with_only_a_loss_or_with_nan():

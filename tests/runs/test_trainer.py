@@ -206,8 +206,10 @@ def test_what_cannot_work_is_refused(embeddings, tmp_path, change, message):
 
 def test_strong_supervision_needs_strong_labels(tmp_path):
     data = make_embeddings(tmp_path / "weak", 20, strong=False)
-    with pytest.raises(InputError, match="no clip of .* has strong labels"):
-        trainer.train(config(data, tmp_path / "run", supervision="strong"))
+    message = "no clip of .* has strong labels; supervision=self needs none$"
+    for settings in ({"supervision": "strong"}, {"segment_weight": 1.0}):
+        with pytest.raises(InputError, match=message):
+            trainer.train(config(data, tmp_path / "run", **settings))
 
 
 def test_foreign_folder_and_shared_clips_are_refused(embeddings, tmp_path):

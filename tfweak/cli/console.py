@@ -1,4 +1,4 @@
-"""What every command shares: own flags, readable help, errors without tracebacks.
+"""What every command shares: own flags, help, versions, errors without tracebacks.
 
 A binary defines its flags on a `FlagValues` of its own (`_FLAGS`), so that importing
 two binaries into one process never clashes, and ends with
@@ -9,19 +9,28 @@ two binaries into one process never clashes, and ends with
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import logging
 import os
 import pathlib
+import select
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import TextIO
 
 from absl import flags
 
-from .. import registry
+from .. import __version__, registry
 from ..errors import InputError
 from .flags import as_flags
 
 SOME_FILES_UNUSABLE = 3
+# what a shell says of a tool that was ended for writing on when nobody read any more
+NOBODY_READS = 128 + signal.SIGPIPE
+HELP = {"--help", "-h", "-help", "--helpfull"}
+VERSION = {"--version", "-version"}
 PLUGINS = "plugins"
 
 
@@ -33,6 +42,7 @@ def run(
     *,
     program: str,
     positional: str = "",
+    more_help: Callable[[], str] | None = None,
 ) -> int:
     """Parses the command line, runs `body`, and turns errors into messages.
 
@@ -44,19 +54,83 @@ def run(
       program: the command's name.
       positional: how positional arguments are named in the usage line; where it is
         empty, a positional argument is refused.
+      more_help: what `--help` says below the flags, asked for when these are printed:
+        it may take some seconds.
 
     Returns:
       The exit status: 0 done, 1 wrong input (`InputError`) or a file system that
       refuses, 2 wrong flags, 3 done but some files could not be used, 130 interrupted.
+
+    Raises:
+      SystemExit: with `NOBODY_READS`, see `while_read`.
     """
-    # TensorFlow greets with lines about GPU libraries that read like errors
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if PLUGINS not in flag_values:
         _define_plugins(flag_values)
-    if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
-        print(_help(flag_values, doc, program, positional))
-        return 0
+
+    def work() -> int:
+        if VERSION & set(arguments):
+            print(versions())
+            return 0
+        if HELP & set(arguments):
+            print(_help(flag_values, doc, program, positional), flush=True)
+            if more_help is not None:
+                with contextlib.suppress(InputError):  # who lists them says it
+                    registry.use_plugins(_plugins_of(arguments))
+                print(f"\n{more_help()}")
+            return 0
+        return _run(flag_values, body, arguments, program, positional)
+
+    return while_read(work)
+
+
+def while_read(work: Callable[[], int]) -> int:
+    """Runs what writes to standard output, until nobody reads that any more.
+
+    Returns:
+      What `work` does.
+
+    Raises:
+      SystemExit: with `NOBODY_READS`; a command that called this one ends, too.
+    """
+    try:
+        status = work()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        closed = [out for out in (sys.stdout, sys.stderr) if _is_closed_pipe(out)]
+        if not closed:
+            raise  # a pipe to somebody else
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in closed:
+            os.dup2(nowhere, stream.fileno())  # for what Python flushes at its end
+        raise SystemExit(NOBODY_READS) from None
+
+
+def _is_closed_pipe(stream: TextIO) -> bool:
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def versions() -> str:
+    """A line each for tfweak and what it stands on, none of which is loaded."""
+    lines = [f"tfweak {__version__}"]
+    for name in ("tensorflow", "keras"):
+        try:
+            lines.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            lines.append(f"{name} is not installed")
+    return "\n".join(lines)
+
+
+def _run(
+    flag_values: flags.FlagValues,
+    body: Callable[[list[str]], int | None],
+    arguments: list[str],
+    program: str,
+    positional: str,
+) -> int:
     flag_values.unparse_flags()
     try:
         registry.use_plugins(_plugins_of(arguments))
@@ -74,6 +148,8 @@ def run(
     show_log()
     try:
         return body(rest) or 0
+    except BrokenPipeError:
+        raise  # see `while_read`
     except (InputError, OSError) as error:
         message = as_flags(str(error), list(flag_values))
         print(f"{program}: error: {message}", file=sys.stderr)

@@ -82,20 +82,24 @@ def given(
 def as_flags(message: str, names: Collection[str]) -> str:
     """A message of the library, with `--` before settings that are flags here.
 
-    That is a name at the very start, and one anywhere that a value follows.
+    That is a name at the very start, one anywhere that a value follows, and one of
+    another command behind that.
 
     >>> as_flags("source=x: no such folder; rank=3", ["source"])
     '--source=x: no such folder; rank=3'
     >>> as_flags("source is needed: a folder", ["source"])
     '--source is needed: a folder'
+    >>> as_flags("no such run; tfweak-train out=RUN makes it", [])
+    'no such run; tfweak-train --out=RUN makes it'
     """
     any_name = "|".join(map(re.escape, names))
-    return re.sub(
+    message = re.sub(
         rf"^(?:{any_name})(?=[:=]| is | are | has | does )"
         rf"|(?<![\w/.-])(?:{any_name})(?==\w)",
         lambda found: f"--{found[0]}",
         message,
     )
+    return re.sub(r"(\btfweak-[a-z]+ )(?=\w+=)", r"\1--", message)
 
 
 def _chooser(choices: Callable[[], Sequence[str]]) -> Callable[[str | None], bool]:

@@ -237,16 +237,20 @@ def open_data(folders: Sequence[StrPath], classes: ClassList | None = None) -> C
                 f"{folder} and {folders[0]} cannot be read together:"
                 f" {difference(info.payload, infos[0].payload)}"
             )
+    whose = "the class list given"
+    mended = "it again with that list, which a run has: tfweak-prepare"
+    mended += " classes=RUN/classes.csv"
     for folder, info in zip(folders, infos):
         known = info.classes
         if known is None:
             continue
         if classes is None:
-            classes = known
+            classes, whose = known, str(folder)
+            mended = "both again with one list: tfweak-prepare classes=CSV"
         elif classes.mids != known.mids:
             raise InputError(
-                f"{folder}: its {len(known)} classes are not the"
-                f" {len(classes)} of the list given or of the other data"
+                f"{folder}: its {len(known)} classes are not the {len(classes)} of"
+                f" {whose}; prepare {mended}"
             )
     if classes is None:
         classes = ClassList.indices(OFFICIAL_NUM_CLASSES)

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 _SCORE = "val_mAP"
 _PANELS_IN_A_ROW = 3
+# A loss whose largest value is so many times its least is drawn on a logarithmic scale.
+_FLATTENING = 10
 
 
 def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
     """The losses and, where there is one, validation mAP against the epoch.
 
     Each loss has a panel and a scale of its own, as one of them may be a hundred times
-    as large as another.
+    as large as another; the scale is logarithmic where a loss becomes ten times as
+    small or large, as what it does later would be a flat line else.
 
     Args:
       history: values by name, one for each epoch, as `keras.callbacks.History.history`
@@ -46,8 +49,8 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
         raise InputError(f"no loss and no {_SCORE} in the history: {sorted(history)}")
     scores = panels.pop(_SCORE, {}).get("training")
     num_panels = len(panels) + (scores is not None)
-    across = min(num_panels, _PANELS_IN_A_ROW)
-    down = -(-num_panels // across)
+    down = -(-num_panels // _PANELS_IN_A_ROW)
+    across = -(-num_panels // down)
     figure = kit.new_figure(0.4 + 3.6 * across, 2.9 * down)
     all_axes = figure.subplots(down, across, squeeze=False).ravel()
     for unused in all_axes[num_panels:]:
@@ -55,7 +58,13 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
     for axes, (name, parts) in zip(all_axes, panels.items()):
         for part, values in parts.items():
             _draw(axes, values, part, "C0", "-" if part == "training" else "--")
-        kit.caption(axes, name)
+        text = name
+        if name == "loss" and len(panels) > 2:
+            text += ": weighted sum of the others"
+        if _is_flattened([x for values in parts.values() for x in values]):
+            _scale_by_factors(axes)
+            text += " (log scale)"
+        kit.caption(axes, text)
         if "validation" in parts:
             axes.legend(frameon=False, fontsize=8)
     if scores is not None:
@@ -93,6 +102,21 @@ def plot_curves(curves: Mapping[str, Sequence[float]], label: str) -> Figure:
     axes.set_ylabel(label)
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     return figure
+
+
+def _is_flattened(values: Sequence[float]) -> bool:
+    known = [value for value in values if np.isfinite(value)]
+    return bool(known) and 0 < min(known) * _FLATTENING < max(known)
+
+
+def _scale_by_factors(axes: Axes) -> None:
+    """A logarithmic scale of values, with plain numbers beside it."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw(

@@ -17,7 +17,7 @@ from .audio.front_end_layer import FrontEndLayer
 from .data.input_spec import InputSpec
 from .errors import InputError
 from .labels import ClassList, SegmentGrid
-from .typing import StrPath
+from .typing import Array, StrPath
 
 CLASSES_NAME = "classes.csv"
 THRESHOLDS_NAME = "thresholds.json"
@@ -72,7 +72,7 @@ def export(
     rows: InputSpec,
     grid: SegmentGrid,
     classes: ClassList,
-    thresholds: Mapping[str, Sequence[float]],
+    thresholds: Mapping[str, Array | Sequence[float]],
     folder: StrPath,
 ) -> None:
     """Writes a SavedModel with named endpoints.

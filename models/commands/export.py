@@ -10,7 +10,6 @@ the front end's features in, or embeddings in; to see them,
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from absl import flags
 
@@ -31,26 +30,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(_: list[str]) -> None:
-    from ..runs import run_folder
+    from ..runs import run
 
-    export(run_folder.load(_RUN.value), _OUT.value)
+    run.load(_RUN.value).export(_OUT.value)
     print(
         f"{_OUT.value}: SavedModel; its endpoints:"
         f" saved_model_cli show --dir {_OUT.value} --all"
-    )
-
-
-def export(run: Any, folder: str) -> None:
-    """Exports a run, in float32; see `tfweak.serving.export`."""
-    from tfweak import serving
-
-    serving.export(
-        run.network,
-        run.architecture.input,
-        run.architecture.grid,
-        run.classes,
-        run.thresholds,
-        folder,
     )
 
 

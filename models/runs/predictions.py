@@ -57,7 +57,7 @@ class Answer:
 
 
 def predict_files(
-    run: run_folder.Run,
+    run: run_folder.TrainedModel,
     paths: Sequence[StrPath],
     batch_size: int = 16,
     extractor: Extractor | None = None,
@@ -96,7 +96,7 @@ def predict_files(
 
 
 def predict_features(
-    run: run_folder.Run, clips: Sequence[tuple[str, Array]]
+    run: run_folder.TrainedModel, clips: Sequence[tuple[str, Array]]
 ) -> list[Answer]:
     """Answers for (name, (rows, F) features) pairs, padded to one batch."""
     lengths = np.array([len(rows) for _, rows in clips], np.int32)
@@ -130,7 +130,7 @@ def predict_features(
 
 
 def load_vggish(
-    run: run_folder.Run, source: str, pca: str | None, mix_extractors: bool
+    run: run_folder.TrainedModel, source: str, pca: str | None, mix_extractors: bool
 ) -> Extractor:
     """VGGish for a run on its embeddings.
 
@@ -280,7 +280,9 @@ def _clips_of_audio(
 
 
 def _clips_of_shards(
-    files: Sequence[tuple[str, str]], run: run_folder.Run, bad: list[tuple[str, str]]
+    files: Sequence[tuple[str, str]],
+    run: run_folder.TrainedModel,
+    bad: list[tuple[str, str]],
 ) -> Iterator[tuple[str, Array]]:
     for _, path in files:
         if not path.endswith(records.SHARD_SUFFIX):

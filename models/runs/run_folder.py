@@ -33,6 +33,7 @@ from tfweak.typing import Array, StrPath
 
 from ..architecture import Architecture, create
 
+THRESHOLDS_NAME = "thresholds.json"
 PACKAGES = (
     "tfweak",
     "tensorflow",
@@ -45,8 +46,8 @@ PACKAGES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """A trained model and what belongs to it.
+class TrainedModel:
+    """A trained model and what belongs to it; `run.Run` says what it can do.
 
     Attributes:
       folder: of the run.
@@ -67,7 +68,7 @@ class Run:
     config: dict[str, Any]
 
 
-def load(folder: StrPath, precision: str = "float32") -> Run:
+def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
     """Loads a run.
 
     Args:
@@ -95,7 +96,7 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
         raise InputError(
             f"{folder}: not a usable run ({type(error).__name__}: {error})"
         ) from error
-    return Run(
+    return TrainedModel(
         folder,
         architecture,
         network,
@@ -107,7 +108,7 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
 
 
 def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, Array]:
-    path = folder / "thresholds.json"
+    path = folder / THRESHOLDS_NAME
     if not path.exists():  # before the training has ended
         return collections.defaultdict(lambda: np.full(num_classes, 0.5))
     stored = json.loads(path.read_text(encoding="utf-8"))
@@ -116,7 +117,7 @@ def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, Array]
 
 def write_thresholds(folder: pathlib.Path, thresholds: dict[str, list[float]]) -> None:
     """Writes thresholds.json: `clip`, `segment` and so on, a number a class."""
-    atomic.write_text(folder / "thresholds.json", json.dumps(thresholds))
+    atomic.write_text(folder / THRESHOLDS_NAME, json.dumps(thresholds))
 
 
 def read_config(folder: StrPath) -> dict[str, Any]:

@@ -94,10 +94,12 @@ class WeakModel(keras.Model):
             store[f"{_RANDOM_STATE}{number}"] = state.numpy()
 
     def load_own_variables(self, store: Any) -> None:
-        own = [name for name in store.keys() if not name.startswith(_RANDOM_STATE)]
+        names = set(store.keys())
+        own = {name for name in names if not name.startswith(_RANDOM_STATE)}
         super().load_own_variables({name: store[name] for name in own})
         for number, state in enumerate(self._random_states()):
-            state.assign(store[f"{_RANDOM_STATE}{number}"])
+            if (name := f"{_RANDOM_STATE}{number}") in names:
+                state.assign(store[name])
 
     def _random_states(self) -> list[Any]:
         weights = {id(weight) for weight in self.network.weights}

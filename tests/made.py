@@ -11,10 +11,12 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from tfweak.audio.reading import to_int16
 from tfweak.data import records
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.extractors.vggish import network as vggish_network
 from tfweak.labels import ClassList, Event
+from tfweak.payload import Payload
 
 CLASSES = ClassList(("dog", "siren", "horn"))
 
@@ -61,6 +63,34 @@ def make_embeddings(
             (records.encode(clip, payload) for clip in part),
         )
     records.DatasetInfo("made", payload, CLASSES, count, strong).write(folder)
+    return folder
+
+
+def tone(label: int, rng: np.random.Generator) -> tuple[np.ndarray, list[Event]]:
+    """Two seconds at 16 kHz with a low (0) or a high (1) tone in one of them."""
+    waveform = rng.normal(size=32000).astype(np.float32) * 0.01
+    begin = int(rng.integers(0, 2))
+    hertz = (300, 2500)[label]
+    sine = 0.3 * np.sin(2 * np.pi * hertz / 16000 * np.arange(16000))
+    waveform[begin * 16000 : begin * 16000 + 16000] += sine.astype(np.float32)
+    return waveform, [Event(label, float(begin), begin + 1.0)]
+
+
+def make_tones(folder: pathlib.Path, count: int = 24, seed: int = 0) -> pathlib.Path:
+    """Records of waveforms by `tone`, both classes in turn, with strong labels."""
+    rng = np.random.default_rng(seed)
+    payload = Payload("waveform", "int16", {"sample_rate_hz": 16000})
+    clips = []
+    for i in range(count):
+        waveform, events = tone(i % 2, rng)
+        samples = to_int16(waveform)
+        name = f"tone-{seed}-{i}"
+        clips.append(records.Clip(name, [i % 2], samples, events, 0.0, 2.0))
+    folder.mkdir(parents=True)
+    encoded = (records.encode(clip, payload) for clip in clips)
+    records.write_shard(folder / "part-0.tfrecord", encoded)
+    classes = ClassList(("low", "high"))
+    records.DatasetInfo("tones", payload, classes, count, True).write(folder)
     return folder
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import pathlib
+import sys
 from typing import Any
 
 __version__ = "0.1.0"
@@ -43,19 +44,26 @@ _PUBLIC = {
     "Metric": "evaluation.metrics",
     "PseudoLabelRule": "learning.pseudo_labels",
     "ResultTable": "models.experiments.table",
+    "Run": "models.runs.run",
     "SegmentGrid": "labels",
     "Supervision": "learning.supervision",
+    "TrainConfig": "models.runs.config",
     "TrainingInput": "data.pipelines",
     "WeakModel": "learning.weak_model",
     "WeightAverage": "learning.callbacks",
     "audio_file_batches": "data.pipelines",
+    "create": "models.architecture",
     "decode_events": "evaluation.events",
+    "evaluate": "models.runs.run",
     "evaluation_batches": "data.pipelines",
+    "load": "models.runs.run",
+    "load_model": "models.runs.saving",
     "log_mel": "audio.mel_spectrum",
     "open_data": "data.sources",
     "plot_clip": "plots.clip",
     "read_audio": "audio.reading",
     "register": "registry",
+    "train": "models.runs.trainer",
     "training_batches": "data.pipelines",
 }
 __all__ = sorted(_PUBLIC)
@@ -64,8 +72,19 @@ __all__ = sorted(_PUBLIC)
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tfweak' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"tfweak.{_PUBLIC[name]}"), name)
+    found = getattr(importlib.import_module(f"tfweak.{_PUBLIC[name]}"), name)
+    _register_for_keras()
+    return found
 
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_PUBLIC])
+
+
+def _register_for_keras() -> None:
+    """Lets `keras.saving.load_model` know the classes of ours, where Keras is used."""
+    if "keras" in sys.modules:
+        importlib.import_module("tfweak.models.runs.saving").register()
+
+
+_register_for_keras()

@@ -19,7 +19,7 @@ from .data.input_spec import InputSpec
 from .errors import InputError
 from .extractor import Extractor
 from .labels import ClassList, SegmentGrid
-from .typing import StrPath
+from .typing import Array, StrPath
 
 CLASSES_NAME = "classes.csv"
 THRESHOLDS_NAME = "thresholds.json"
@@ -74,7 +74,7 @@ def export(
     rows: InputSpec,
     grid: SegmentGrid,
     classes: ClassList,
-    thresholds: Mapping[str, Sequence[float]],
+    thresholds: Mapping[str, Array | Sequence[float]],
     folder: StrPath,
     extractor: Extractor | None = None,
 ) -> None:

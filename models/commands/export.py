@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any
 
 from absl import flags as absl_flags
 
 from tfweak.cli import console, flags
-from tfweak.extractor import Extractor
 from tfweak.settings import REQUIRED, option
 
 from ..runs.config import ExtractorOptions
@@ -53,36 +51,17 @@ def _main(_: list[str]) -> None:
     given = _Options(**flags.given(_FLAGS, _Options))
     asked = ExtractorOptions(**flags.given(_FLAGS, ExtractorOptions))
 
-    from ..runs import packaged, predictions, run_folder  # loads TensorFlow
+    from ..runs import packaged, run  # loads TensorFlow
 
     if given.form == "run":
         packaged.write(packaged.resolve(given.run), given.out)
         print(f"{given.out}: a run to pass on")
         return
-    run = run_folder.load(given.run)
-    extractor = None
-    knows_its_own = run.architecture.input.are_embeddings and run.payload.made_by
-    if asked.is_given or (knows_its_own and not given.embeddings_only):
-        extractor = predictions.extractor_of(run, asked.chosen())
-    export(run, given.out, extractor)
+    loaded = run.load(given.run)
+    loaded.export(given.out, asked.chosen(), given.embeddings_only)
     print(
         f"{given.out}: SavedModel; its endpoints:"
         f" saved_model_cli show --dir {given.out} --all"
-    )
-
-
-def export(run: Any, folder: str, extractor: Extractor | None = None) -> None:
-    """Exports a run, in float32; see `tfweak.serving.export`."""
-    from tfweak import serving
-
-    serving.export(
-        run.network,
-        run.architecture.input,
-        run.architecture.grid,
-        run.classes,
-        run.thresholds,
-        folder,
-        extractor,
     )
 
 

@@ -55,14 +55,11 @@ def _main(paths: list[str]) -> int:
     out = console.output_file("out", given.out)
     asked = ExtractorOptions(**flags.given(_FLAGS, ExtractorOptions))
 
-    from ..runs import predictions, run_folder  # loads TensorFlow
+    from ..runs import predictions  # loads TensorFlow
+    from ..runs.run import load
 
-    run = run_folder.load(given.run, given.precision)
-    extractor = None
-    audio = run.architecture.input.are_embeddings and not predictions.are_shards(paths)
-    if asked.is_given or audio:
-        extractor = predictions.extractor_of(run, asked.chosen())
-    found, bad = predictions.predict_files(run, paths, given.batch_size, extractor)
+    run = load(given.run, given.precision)
+    found, bad = run.predict_files(paths, given.batch_size, asked.chosen())
     written = predictions.write_tables(out, run.classes, found, bad, given.tags)
     for answer in found[:_SHOWN]:
         tags = predictions.top_tags(answer, run.classes, given.tags)

@@ -164,7 +164,7 @@ def _unseen(data: sources.ClipData, trial: Trial) -> sources.ClipData | None:
     return None if seen >= set(data.clip_ids) else data.without(sorted(seen))
 
 
-def _examples(data: sources.ClipData, run: run_folder.Run) -> list[Example]:
+def _examples(data: sources.ClipData, run: run_folder.TrainedModel) -> list[Example]:
     """The clips with the most classes among the first ones, as a model reads them."""
     counts = data.labels.lengths[:256]
     # clips with strong labels first, then those with more classes
@@ -184,16 +184,18 @@ def _examples(data: sources.ClipData, run: run_folder.Run) -> list[Example]:
     return [examples[rank] for rank in np.argsort(np.argsort(chosen))]
 
 
-def _has(run: run_folder.Run, output: str) -> bool:
+def _has(run: run_folder.TrainedModel, output: str) -> bool:
     return output in run.network.output
 
 
-def _answer(run: run_folder.Run, clip: Example) -> dict[str, Array]:
+def _answer(run: run_folder.TrainedModel, clip: Example) -> dict[str, Array]:
     answer = run.network.predict_on_batch(clip.x)
     return {name: np.asarray(value)[0] for name, value in answer.items()}
 
 
-def _view(run: run_folder.Run, clip: Example, answer: dict[str, Array]) -> ClipView:
+def _view(
+    run: run_folder.TrainedModel, clip: Example, answer: dict[str, Array]
+) -> ClipView:
     front_end = run.architecture.input.front_end
     return ClipView(
         features=clip.x["features"][0, : int(clip.x["num_frames"][0])],
@@ -208,7 +210,7 @@ def _view(run: run_folder.Run, clip: Example, answer: dict[str, Array]) -> ClipV
     )
 
 
-def _attention(systems: Mapping[str, tuple[run_folder.Run, Example]]) -> Any:
+def _attention(systems: Mapping[str, tuple[run_folder.TrainedModel, Example]]) -> Any:
     answers = {row: _answer(run, clip) for row, (run, clip) in systems.items()}
     first = next(iter(systems))
     return comparison.plot_attention_comparison(
@@ -218,7 +220,7 @@ def _attention(systems: Mapping[str, tuple[run_folder.Run, Example]]) -> Any:
     )
 
 
-def _localization(run: run_folder.Run, clip: Example) -> Any:
+def _localization(run: run_folder.TrainedModel, clip: Example) -> Any:
     answer = _answer(run, clip)
     return localization.plot_localization(
         _view(run, clip, answer),

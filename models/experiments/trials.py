@@ -106,7 +106,8 @@ class Trial:
             keras.utils.clear_session()
             out = pathlib.Path(self.folder, f"run-{number}")
             config = dataclasses.replace(self.config, data=folders, out=str(out))
-            run = trainer.train(config, (train, valid))
+            trainer.Training(config).run((train, valid))
+            run = run_folder.load(out)
             if not number:
                 variables = run.network.trainable_variables
                 result["parameters"] = sum(math.prod(v.shape) for v in variables)

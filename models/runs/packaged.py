@@ -3,7 +3,7 @@
 A run to pass on holds what predicting, evaluating and going on from it need, with
 weights in half precision, and `model.sha256`, which is checked when it is read:
 
-config.json, classes.csv, thresholds.json, clips.txt.gz   as in any run folder
+config.json, classes.csv, thresholds.json, clips.txt.gz, history.csv   as in any run
 model.keras      with float16 weights; computing is as precise as it ever was
 model.sha256     of model.keras
 """
@@ -25,7 +25,13 @@ from tfweak.typing import StrPath
 
 FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"
 MODEL, CHECKSUM = "model.keras", "model.sha256"
-_COPIED = ("config.json", "classes.csv", "thresholds.json", "clips.txt.gz")
+_COPIED = (
+    "config.json",
+    "classes.csv",
+    "thresholds.json",
+    "clips.txt.gz",
+    "history.csv",
+)
 _WEIGHTS = "model.weights.h5"
 
 

@@ -58,7 +58,7 @@ class Answer:
 
 
 def predict_files(
-    run: run_folder.Run,
+    run: run_folder.TrainedModel,
     paths: Sequence[StrPath],
     batch_size: int = 16,
     extractor: Extractor | None = None,
@@ -96,7 +96,7 @@ def predict_files(
 
 
 def predict_features(
-    run: run_folder.Run, clips: Sequence[tuple[str, Array]]
+    run: run_folder.TrainedModel, clips: Sequence[tuple[str, Array]]
 ) -> list[Answer]:
     """Answers for (name, (rows, F) features) pairs, padded to one batch."""
     lengths = np.array([len(rows) for _, rows in clips], np.int32)
@@ -129,7 +129,9 @@ def predict_features(
     return answers
 
 
-def extractor_of(run: run_folder.Run, asked_for: Extractor | None = None) -> Extractor:
+def extractor_of(
+    run: run_folder.TrainedModel, asked_for: Extractor | None = None
+) -> Extractor:
     """What makes the embeddings of audio that a run reads.
 
     Args:
@@ -296,7 +298,9 @@ def _clips_of_audio(
 
 
 def _clips_of_shards(
-    files: Sequence[tuple[str, str]], run: run_folder.Run, bad: list[tuple[str, str]]
+    files: Sequence[tuple[str, str]],
+    run: run_folder.TrainedModel,
+    bad: list[tuple[str, str]],
 ) -> Iterator[tuple[str, Array]]:
     for _, path in files:
         if not path.endswith(records.SHARD_SUFFIX):

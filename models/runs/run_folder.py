@@ -34,6 +34,7 @@ from tfweak.typing import Array, StrPath
 from ..architecture import Architecture, create
 from . import packaged
 
+THRESHOLDS_NAME = "thresholds.json"
 PACKAGES = (
     "tfweak",
     "tensorflow",
@@ -46,8 +47,8 @@ PACKAGES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """A trained model and what belongs to it.
+class TrainedModel:
+    """A trained model and what belongs to it; `run.Run` says what it can do.
 
     Attributes:
       folder: of the run.
@@ -68,7 +69,7 @@ class Run:
     config: dict[str, Any]
 
 
-def load(folder: StrPath, precision: str = "float32") -> Run:
+def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
     """Loads a run.
 
     Args:
@@ -98,7 +99,7 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
         raise InputError(
             f"{folder}: not a usable run ({type(error).__name__}: {error})"
         ) from error
-    return Run(
+    return TrainedModel(
         folder,
         architecture,
         network,
@@ -110,7 +111,7 @@ def load(folder: StrPath, precision: str = "float32") -> Run:
 
 
 def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, Array]:
-    path = folder / "thresholds.json"
+    path = folder / THRESHOLDS_NAME
     if not path.exists():  # before the training has ended
         return collections.defaultdict(lambda: np.full(num_classes, 0.5))
     stored = json.loads(path.read_text(encoding="utf-8"))
@@ -119,7 +120,7 @@ def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, Array]
 
 def write_thresholds(folder: pathlib.Path, thresholds: dict[str, list[float]]) -> None:
     """Writes thresholds.json: `clip`, `segment` and so on, a number a class."""
-    atomic.write_text(folder / "thresholds.json", json.dumps(thresholds))
+    atomic.write_text(folder / THRESHOLDS_NAME, json.dumps(thresholds))
 
 
 def read_config(folder: StrPath) -> dict[str, Any]:

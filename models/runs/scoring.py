@@ -74,14 +74,14 @@ class Answers:
 
 
 def evaluate(
-    run: run_folder.Run, data: sources.ClipData, batch_size: int = 64
+    run: run_folder.TrainedModel, data: sources.ClipData, batch_size: int = 64
 ) -> dict[str, Any]:
     """`collect` and `Answers.score` in one."""
     return collect(run, data, batch_size).score(run.classes.names)
 
 
 def collect(
-    run: run_folder.Run, data: sources.ClipData, batch_size: int = 64
+    run: run_folder.TrainedModel, data: sources.ClipData, batch_size: int = 64
 ) -> Answers:
     """A run's answers to data.
 
@@ -120,7 +120,7 @@ def collect(
 
 
 def answers(
-    run: run_folder.Run, data: sources.ClipData, batch_size: int
+    run: run_folder.TrainedModel, data: sources.ClipData, batch_size: int
 ) -> Iterator[tuple[Tensors, Tensors, dict[str, Array]]]:
     """x, y and the network's outputs, batch by batch, with progress on a terminal.
 
@@ -142,7 +142,7 @@ def answers(
 
 
 def decode(
-    run: run_folder.Run,
+    run: run_folder.TrainedModel,
     segment_scores: Array,
     clip_probs: Array,
     thresholds: str = "segment",
@@ -168,13 +168,15 @@ def decode(
     )
 
 
-def open_for(run: run_folder.Run, folders: Sequence[StrPath]) -> sources.ClipData:
+def open_for(
+    run: run_folder.TrainedModel, folders: Sequence[StrPath]
+) -> sources.ClipData:
     """Opens data with a run's classes; official shards get their names from it."""
     return sources.open_data(folders, run.classes)
 
 
 def tune_thresholds(
-    run: run_folder.Run, data: sources.ClipData, source: str = "strong"
+    run: run_folder.TrainedModel, data: sources.ClipData, source: str = "strong"
 ) -> dict[str, list[float]]:
     """Decision thresholds a class with the best F1 on validation data.
 

@@ -26,6 +26,7 @@ from ..architecture import ARCHITECTURES, Architecture, create
 from ..networks import layers
 from . import checkpoints, run_folder, scoring, seen_clips, weights
 from .config import TrainConfig
+from .run import Run, load
 
 _log = logging.getLogger(__name__)
 
@@ -51,22 +52,30 @@ def defaults_for(payload: Payload) -> Defaults:
     return EMBEDDING_DEFAULTS if embeddings else AUDIO_DEFAULTS
 
 
-def train(
-    config: TrainConfig,
-    data: tuple[sources.ClipData, sources.ClipData] | None = None,
-) -> run_folder.Run:
+def train(config: TrainConfig | None = None, **settings: Any) -> Run:
     """Trains, keeping the best epoch on validation; resumes an unfinished run.
 
+        run = train(data=["data"], out="run", supervision="self")
+
     Args:
-      config: every setting.
-      data: training and validation clips that are open already, such as a fold of
-        `ClipData.folds`; None opens what the config names.
+      config: the settings.
+      **settings: fields of `TrainConfig`, in the place of a configuration or of what
+        one says.
+
+    Returns:
+      The finished run, as `run.load` gives it.
 
     Raises:
       InputError: settings that contradict each other or the data, a broken data set,
         a run folder of other settings, or a loss that is not a number.
     """
-    return Training(config).run(data)
+    whole = (
+        TrainConfig(**settings)
+        if config is None
+        else dataclasses.replace(config, **settings)
+    )
+    Training(whole).run()
+    return load(whole.out)
 
 
 class Training:
@@ -159,8 +168,13 @@ class Training:
 
     def run(
         self, data: tuple[sources.ClipData, sources.ClipData] | None = None
-    ) -> run_folder.Run:
-        """Trains; see `train`."""
+    ) -> None:
+        """Trains; see `train`.
+
+        Args:
+          data: training and validation clips that are open already, such as a fold of
+            `ClipData.folds`; None opens what the configuration names.
+        """
         config = self.config
         if data is None:
             _log.info("reading the data")
@@ -179,7 +193,7 @@ class Training:
                 source, valid_data.clip_ids, "validation", config.allow_overlap
             )
         with processes.alone_in(config.out):
-            return self._run(architecture, source, train_data, valid_data)
+            self._run(architecture, source, train_data, valid_data)
 
     def _run(
         self,
@@ -187,7 +201,7 @@ class Training:
         source: str | None,
         train_data: sources.ClipData,
         valid_data: sources.ClipData,
-    ) -> run_folder.Run:
+    ) -> None:
         config, out = self.config, pathlib.Path(self.config.out)
         document = self._document(architecture, train_data, valid_data)
         state = run_folder.start_or_resume(
@@ -261,7 +275,7 @@ class Training:
                 shuffle=False,
                 callbacks=callbacks,
             )
-        if not (out / "thresholds.json").exists() or start < epochs:
+        if not (out / run_folder.THRESHOLDS_NAME).exists() or start < epochs:
             best = run_folder.load(out, precision)
             run_folder.write_thresholds(
                 out,
@@ -274,7 +288,6 @@ class Training:
             keeper.best["val_mAP"],
             out,
         )
-        return run_folder.load(out)
 
     def _document(
         self,

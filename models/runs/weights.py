@@ -164,7 +164,7 @@ def _from_run(
 def _take_classes(
     network: keras.Model,
     classes: ClassList,
-    source: run_folder.Run,
+    source: run_folder.TrainedModel,
     layers: Collection[str],
 ) -> None:
     """The outputs of classes that a run has, too, start with its weights."""

@@ -33,9 +33,9 @@ from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.models import architectures
 from tfweak.models.architecture import create
-from tfweak.models.commands import export
 from tfweak.models.experiments import figures
-from tfweak.models.runs import predictions, run_folder, scoring, trainer
+from tfweak.models.runs import predictions, scoring, trainer
+from tfweak.models.runs.run import Run
 from tfweak.payload import Payload
 
 NAMES = list(FRONT_ENDS)
@@ -552,7 +552,7 @@ def test_data_is_held_against_the_training_data(data):
 def stub_run(name, data):
     """A run of a model that has learnt nothing."""
     stub = create(f"stub_{name}", 2)
-    return run_folder.Run(
+    return Run(
         folder=None,
         architecture=stub,
         network=stub.build(),
@@ -611,7 +611,7 @@ def test_files_get_the_answers_of_prepared_clips(data, folder, name):
 @pytest.mark.parametrize("name", ["xu2017", "tlweak", "constant_q"])
 def test_exports_compute_the_front_end(data, folder, tmp_path, name):
     run = stub_run(name, data[name])
-    export.export(run, tmp_path / "saved")
+    run.export(tmp_path / "saved")
     front_end = run.architecture.input.front_end
     model = tf.saved_model.load(str(tmp_path / "saved"))
     assert set(model.signatures) == {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import textwrap
+import zipfile
 
 import keras
 import numpy as np
@@ -24,12 +26,13 @@ from tfweak.learning import (
 from tfweak.learning.supervision import SUPERVISIONS, Supervision
 from tfweak.models.architecture import create
 from tfweak.models.networks import layers
+from tfweak.models.networks.attention_head import segment_head
 
 RNG = np.random.default_rng(0)
 T, C = 6, 3
 
 
-def network(pooling="attention", precision="float32"):
+def network(pooling="attention", precision="float32", dropout=0.0):
     keras.utils.set_random_seed(1)
     architecture = create(
         "embedding_attention",
@@ -37,7 +40,7 @@ def network(pooling="attention", precision="float32"):
         pooling=pooling,
         hidden_units=8,
         hidden_layers=1,
-        dropout=0.0,
+        dropout=dropout,
     )
     return architecture.build(precision)
 
@@ -109,7 +112,7 @@ def costly_network():
     inputs = layers.network_inputs(128)
     mask = layers.SequenceMask()(inputs["num_frames"], inputs["features"])
     hidden = keras.layers.Rescaling(1 / 128, -1.0)(inputs["features"])
-    outputs = layers.segment_head(hidden, mask, C, "average")
+    outputs = segment_head(hidden, mask, C, "average")
     costs = {}
     for name in ("present_cost", "absent_cost"):
         values = keras.layers.Dense(C, "softplus", name=name)(hidden)
@@ -270,6 +273,108 @@ def test_supervision_needs_what_it_supervises():
     for wrong in ({"kind": "both"}, {"target": "x"}, {"self_weight": -1.0}):
         with pytest.raises(InputError):
             Supervision(**wrong)
+
+
+def trained_from(precision, epochs, model=None, begin=0, callbacks=()):
+    """A model with dropout and a metric, trained on the same two batches."""
+    x, y = batch_of_ten()
+    if model is None:
+        model = weak_model.WeakModel(
+            network(precision=precision, dropout=0.3),
+            Supervision("strong+self", strong_weight=0.5, target="activation"),
+        )
+        auc = keras.metrics.AUC(multi_label=True, num_labels=C, name="auc")
+        model.compile(optimizer=keras.optimizers.Adam(1e-2), metrics=[auc])
+    found = model.fit(
+        x,
+        y,
+        batch_size=5,
+        shuffle=False,
+        initial_epoch=begin,
+        epochs=epochs,
+        validation_data=(x, y),
+        callbacks=list(callbacks),
+        verbose=0,
+    )
+    return model, found.history
+
+
+def batch_of_ten():
+    rng = np.random.default_rng(3)
+    x = {
+        "features": rng.integers(0, 255, (10, T, 128)).astype(np.float32),
+        "num_frames": rng.integers(1, T + 1, 10).astype(np.int32),
+    }
+    y = {
+        "weak": (rng.random((10, C)) < 0.5).astype(np.float32),
+        "strong": (rng.random((10, T, C)) < 0.5).astype(np.float32),
+        "has_strong": rng.random(10) < 0.5,
+    }
+    return x, y
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_saved_by_a_callback_it_trains_on_as_if_undisturbed(precision, tmp_path):
+    path = tmp_path / "{epoch}.keras"
+    keep = keras.callbacks.ModelCheckpoint(path, monitor="val_loss")
+    whole, history = trained_from(precision, 4, callbacks=[keep])
+    half, _ = trained_from(precision, 2)
+    again = keras.saving.load_model(tmp_path / "2.keras")
+    assert again.supervision == half.supervision and again.name == whole.name
+    assert again.dtype_policy == half.dtype_policy
+    x, _ = batch_of_ten()
+    one, two = (model.predict(x, verbose=0) for model in (half, again))
+    assert set(one) == set(two)
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, two[name])
+    # optimizer, dropout and metrics go on: the second half is that of the whole
+    again, later = trained_from(precision, 4, again, begin=2)
+    assert later == {name: values[2:] for name, values in history.items()}
+    for one, two in zip(whole.variables, again.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+    assert len(later["auc"]) == 2 and int(again.optimizer.iterations.numpy()) == 8
+
+
+def test_weights_alone_are_saved_by_a_callback_too(tmp_path):
+    path = tmp_path / "best.weights.h5"
+    keep = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
+    model, _ = trained_from("float32", 1, callbacks=[keep])
+    x, _ = batch_of_ten()
+    # dropout of another rate or none has no say in the weights
+    other = weak_model.WeakModel(network())
+    before = other.predict(x, verbose=0)["clip_probs"]
+    other.load_weights(path)
+    after = other.predict(x, verbose=0)["clip_probs"]
+    np.testing.assert_array_equal(after, model.predict(x, verbose=0)["clip_probs"])
+    assert np.abs(after - before).max() > 0
+    other.save_weights(path)
+    model.load_weights(path)
+
+
+def test_a_clone_is_the_same_model_untrained():
+    model, _ = trained_from("bfloat16", 1)
+    clone = keras.models.clone_model(model)
+    assert isinstance(clone, weak_model.WeakModel)
+    assert clone.get_config() == model.get_config()
+    assert clone.network is not model.network
+    kernel = [m.network.get_layer("L8-a").kernel.numpy() for m in (model, clone)]
+    assert kernel[0].shape == kernel[1].shape and (kernel[0] != kernel[1]).any()
+    trained_from("bfloat16", 2, clone)
+
+
+def test_a_saved_model_is_plain_data(tmp_path):
+    model, _ = trained_from("float32", 1)
+    model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        names = {"metadata.json", "config.json", "model.weights.h5"}
+        assert set(file.namelist()) == names
+        text = file.read("config.json").decode()
+    assert "__lambda__" not in text and "pickle" not in text
+    found = json.loads(text)
+    assert found["registered_name"] == "tfweak>WeakModel"
+    assert found["config"]["supervision"]["target"] == "activation"
+    assert found["config"]["network"]["class_name"] == "Functional"
 
 
 def test_weight_average_is_the_recurrence_and_swaps_back():

@@ -9,13 +9,13 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+import tfweak
 from tfweak import open_data
 from tfweak.audio import front_ends, reading
 from tfweak.data import records
 from tfweak.data_prep.commands import prepare
 from tfweak.models.architecture import ARCHITECTURES, create
-from tfweak.models.commands import export
-from tfweak.models.runs import predictions, run_folder, scoring, trainer
+from tfweak.models.runs import scoring, trainer
 from tfweak.models.runs.config import TrainConfig
 
 # Small ones; tests of the architectures pin the parameters of the published sizes.
@@ -134,15 +134,15 @@ def test_learns_exports_reloads_and_finds_events(
     assert result["localisation"]["num_clips"] == TEST_CLIPS
 
     path, waveform = recording
-    run = run_folder.load(tmp_path / "run")
-    (answer,), bad = predictions.predict_files(run, [path])
+    run = tfweak.load(tmp_path / "run", "float32")
+    (answer,), bad = run.predict_files([path])
     assert not bad and np.isfinite(answer.segment_probs).all()
     assert answer.sure.any() and answer.events
     seconds = len(waveform) / RATE_HZ
     for event in answer.events:
         assert 0 <= event.onset_seconds < event.offset_seconds <= seconds + 0.1
 
-    export.export(run, str(tmp_path / "saved"))
+    run.export(tmp_path / "saved")
     served = tf.saved_model.load(str(tmp_path / "saved"))
     wanted = run.architecture.input.front_end.sample_rate_hz
     reply = served.signatures["serving_default"](

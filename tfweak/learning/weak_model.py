@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,15 +15,21 @@ from . import losses
 from .pseudo_labels import PSEUDO_LABELS
 from .supervision import Supervision
 
+# what the names of random states in a saved model begin with
+_RANDOM_STATE = "random_state_"
 
+
+@keras.saving.register_keras_serializable(package="tfweak")
 class WeakModel(keras.Model):
     """A network plus the losses that train it from weak, strong and pseudo labels.
 
-    Works with `compile` and `fit` as any Keras model does:
+    Works with `compile`, `fit`, `save` and Keras's callbacks as any Keras model does:
 
         model = WeakModel(network, Supervision("self"))
         model.compile(optimizer=keras.optimizers.Adam(1e-3))
         model.fit(dataset, epochs=5)
+        model.save("model.keras")  # with the state of the optimizer
+        model = tfweak.load_model("model.keras")
 
     Inputs are a dict of `features` (B, T_in, F) and `num_frames` (B,) valid rows, or
     the features alone where every row is valid. Labels are a dict of `weak` (B, C)
@@ -65,14 +72,38 @@ class WeakModel(keras.Model):
         names += ["loss_strong"] if self.supervision.uses_strong else []
         names += ["loss_self", "pseudo_positive"] if self.supervision.uses_self else []
         self._terms = {name: keras.metrics.Mean(name=name) for name in names}
+        self.built = True  # all variables are the network's
 
-    def compile(
-        self, optimizer: Any = "adam", *, jit_compile: Any = "auto", **kwargs: Any
-    ) -> None:
-        """As `keras.Model.compile`; XLA stays off on a CPU, where it is slower."""
-        if jit_compile == "auto" and not tf.config.list_physical_devices("GPU"):
-            jit_compile = False
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "supervision": dataclasses.asdict(self.supervision),
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> WeakModel:
+        parts = dict(config)
+        network = keras.saving.deserialize_keras_object(parts.pop("network"))
+        return cls(network, Supervision(**parts.pop("supervision")), **parts)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Adds what Keras leaves out: where the random numbers of dropout are."""
+        super().save_own_variables(store)
+        for number, state in enumerate(self._random_states()):
+            store[f"{_RANDOM_STATE}{number}"] = state.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        names = set(store.keys())
+        own = {name for name in names if not name.startswith(_RANDOM_STATE)}
+        super().load_own_variables({name: store[name] for name in own})
+        for number, state in enumerate(self._random_states()):
+            if (name := f"{_RANDOM_STATE}{number}") in names:
+                state.assign(store[name])
+
+    def _random_states(self) -> list[Any]:
+        weights = {id(weight) for weight in self.network.weights}
+        return [v for v in self.network.variables if id(v) not in weights]
 
     def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
         return self.network(as_inputs(inputs), training=training)

@@ -182,8 +182,8 @@ def _several_rows(files: dict[str, _File], classes: ClassList) -> list[Bad]:
             found.append(Bad(name, "several rows", reason))
     if found:
         _log.warning(
-            "%d files are named by several rows of tags that differ, and have the"
-            " labels of all: such as %s (%s)",
+            "rows of tags differ for %d of the files, which have the labels of all"
+            " their rows: such as %s (%s)",
             len(found),
             found[0].file,
             found[0].reason.partition(": ")[2],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -162,9 +163,12 @@ class TrainConfig:
                 f"valid_fraction={self.valid_fraction}: between 0 and 1, or give"
                 " valid_data"
             )
+        object.__setattr__(self, "out", os.fspath(self.out))
         for name in ("data", "valid_data", "exclude_data"):
-            if isinstance(getattr(self, name), str):
+            folders = getattr(self, name)
+            if isinstance(folders, (str, os.PathLike)):
                 raise InputError(f"{name}: a list of folders, not one text")
+            object.__setattr__(self, name, tuple(map(os.fspath, folders)))
         if not self.data:
             raise InputError("data: no folder given")
 

@@ -29,8 +29,8 @@ def data(tmp_path_factory):
 def trained(data):
     """What `tfweak.train` gives."""
     return tfweak.train(
-        data=[str(data)],
-        out=str(data.parent / "run"),
+        data=[data],
+        out=data.parent / "run",
         model="tlweak",
         model_settings={"width": 0.1},
         supervision="none",

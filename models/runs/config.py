@@ -11,7 +11,7 @@ from typing import Any
 from tfweak.errors import InputError
 from tfweak.learning.precision import CHOICES
 from tfweak.learning.supervision import ATTENTION_TARGETS, SUPERVISIONS
-from tfweak.settings import REQUIRED, check, from_text, option
+from tfweak.settings import REQUIRED, check, from_text, option, text_of
 
 from ..architecture import ARCHITECTURES
 
@@ -24,9 +24,9 @@ def _pseudo_labels() -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """The settings of a training; each says in its help what it is.
+    """The settings of a training.
 
-    Those that are None follow from the kind of data, see `trainer.DEFAULTS`.
+    Those that are None follow from the kind of data, see `trainer.Defaults`.
 
     Attributes:
       model_settings: fields of the architecture.
@@ -171,6 +171,9 @@ class TrainConfig:
             object.__setattr__(self, name, tuple(map(os.fspath, folders)))
         if not self.data:
             raise InputError("data: no folder given")
+
+
+TrainConfig.__doc__ = f"{TrainConfig.__doc__}\n{text_of(TrainConfig)}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

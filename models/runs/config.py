@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from tfweak.errors import InputError
 from tfweak.extractor import Extractor, chosen
 from tfweak.learning.precision import CHOICES
 from tfweak.learning.supervision import ATTENTION_TARGETS, SUPERVISIONS
-from tfweak.settings import REQUIRED, check, from_text, option
+from tfweak.settings import REQUIRED, check, from_text, option, text_of
 
 from ..architecture import ARCHITECTURES
 
@@ -24,9 +25,9 @@ def _pseudo_labels() -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """The settings of a training; each says in its help what it is.
+    """The settings of a training.
 
-    Those that are None follow from the kind of data, see `trainer.DEFAULTS`.
+    Those that are None follow from the kind of data, see `trainer.Defaults`.
 
     Attributes:
       model_settings: fields of the architecture.
@@ -168,11 +169,17 @@ class TrainConfig:
                 f"valid_fraction={self.valid_fraction}: between 0 and 1, or give"
                 " valid_data"
             )
+        object.__setattr__(self, "out", os.fspath(self.out))
         for name in ("data", "valid_data", "exclude_data"):
-            if isinstance(getattr(self, name), str):
+            folders = getattr(self, name)
+            if isinstance(folders, (str, os.PathLike)):
                 raise InputError(f"{name}: a list of folders, not one text")
+            object.__setattr__(self, name, tuple(map(os.fspath, folders)))
         if not self.data:
             raise InputError("data: no folder given")
+
+
+TrainConfig.__doc__ = f"{TrainConfig.__doc__}\n{text_of(TrainConfig)}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

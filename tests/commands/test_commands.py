@@ -246,9 +246,9 @@ def test_embedding_models_predict_from_shards(tmp_path, capsys):
     assert names == {f"clip-0-{i}" for i in range(12)}
     wav = tmp_path / "a.wav"
     soundfile.write(wav, np.zeros(8000), 8000)
-    status = predict.main([f"--run={tmp_path / 'run'}", str(wav), f"--out={out}"])
-    assert status == 1
-    assert "reads VGGish embeddings" in capsys.readouterr().err
+    arguments = [f"--run={tmp_path / 'run'}", str(wav), f"--out={out}"]
+    assert predict.main([*arguments, "--vggish=hub:/nowhere", "--pca=/no.npz"]) == 1
+    assert "/no.npz: no PCA parameters of VGGish" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

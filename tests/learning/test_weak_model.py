@@ -377,6 +377,43 @@ def test_a_saved_model_is_plain_data(tmp_path):
     assert found["config"]["network"]["class_name"] == "Functional"
 
 
+def test_a_killed_fit_goes_on_from_its_backup_and_is_exported(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    x, y = batch()
+    for callbacks_, done in (([Stop()], None), ([], [1])):
+        model = model_of("self")
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        try:
+            found = model.fit(
+                x, y, epochs=2, verbose=0, callbacks=[backup, *callbacks_]
+            )
+        except KeyboardInterrupt:
+            assert done is None
+        else:
+            assert found.epoch == done
+    model.export(tmp_path / "saved", verbose=False)
+    layer = keras.layers.TFSMLayer(str(tmp_path / "saved"), call_endpoint="serve")
+    served = layer({**x, "num_frames": x["num_frames"].astype(np.float32)})
+    np.testing.assert_allclose(
+        served["clip_probs"], model.predict(x, verbose=0)["clip_probs"], atol=1e-6
+    )
+
+
+def test_a_subclass_may_have_state_of_its_own():
+    class Mine(weak_model.WeakModel):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.seen = keras.metrics.Sum(name="seen")
+
+    model = Mine(network())
+    model.compile(optimizer="adam")
+    assert "seen" in model.train_on_batch(*batch(), return_dict=True)
+
+
 def test_weight_average_is_the_recurrence_and_swaps_back():
     x, y = batch()
     model = model_of("none")

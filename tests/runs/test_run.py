@@ -29,8 +29,8 @@ def data(tmp_path_factory):
 def trained(data):
     """What `tfweak.train` gives."""
     return tfweak.train(
-        data=[str(data)],
-        out=str(data.parent / "run"),
+        data=[data],
+        out=data.parent / "run",
         model="tlweak",
         model_settings={"width": 0.1},
         supervision="none",
@@ -111,6 +111,17 @@ def test_what_is_no_waveform_is_refused(trained, waveform, message):
         trained.predict(waveform, 16000)
 
 
+@dataclasses.dataclass(frozen=True)
+class Loud(tfweak.Extractor):
+    name = "loud"
+    sample_rate_hz = 8000
+    window_seconds = hop_seconds = 0.96
+    embedding_size = 128
+
+    def embed(self, waveform):
+        return np.full((len(waveform) // 7680, 128), waveform.std(), np.float32)
+
+
 def test_a_model_on_embeddings_needs_what_makes_them(trained):
     architecture = tfweak.create("embedding_attention", 3, hidden_units=8)
     run = dataclasses.replace(
@@ -118,28 +129,41 @@ def test_a_model_on_embeddings_needs_what_makes_them(trained):
         architecture=architecture,
         network=architecture.build(),
         classes=CLASSES,
+        payload=dataclasses.replace(Loud().payload, made_by={}),
         thresholds={"clip": np.zeros(3), "segment": np.zeros(3)},
     )
     with pytest.raises(InputError, match="give the extractor"):
         run.predict(np.zeros(16000), 16000)
-
-    class Loud(tfweak.Extractor):
-        name = "loud"
-        sample_rate_hz = 8000
-        window_seconds = hop_seconds = 0.96
-        embedding_size = 128
-        payload = Payload("audio_embedding", "float32", {})
-
-        @classmethod
-        def load(cls, source, pca=None):
-            return cls()
-
-        def embed(self, waveform):
-            return np.full((len(waveform) // 7680, 128), waveform.std(), np.float32)
-
     # two seconds at 8 kHz are two windows of 7,680 samples
     answer = run.predict(np.zeros(32000), 16000, Loud())
     assert answer.segment_probs.shape == (2, 3) and answer.events
+    other = dataclasses.replace(run.payload, parameters={"extractor": "soft"})
+    with pytest.raises(InputError, match="not the extractor of the training data"):
+        dataclasses.replace(run, payload=other).predict(np.zeros(32000), 16000, Loud())
+    with pytest.raises(InputError, match="no embed_windows"):
+        Loud().embed_windows(np.zeros(7680))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES.names())
+def test_what_the_class_layers_read_gives_their_answer(name, trained):
+    architecture = tfweak.create(name, 2)
+    network = architecture.build()
+    run = dataclasses.replace(trained, architecture=architecture, network=network)
+    rng = np.random.default_rng(0)
+    if architecture.input.are_embeddings:
+        run = dataclasses.replace(run, payload=Loud().payload)
+        run.__dict__["extractor"] = Loud()
+    waveform = rng.uniform(-0.5, 0.5, 4 * 16000).astype(np.float32)
+    rows = run.embed(waveform, 16000)
+    answer = run.predict(waveform, 16000)
+    assert rows.ndim == 2 and rows.dtype == np.float32
+    if name not in ("gated_crnn", "resnet_att", "att_loc"):  # theirs are pooled first
+        (layer, *_) = architecture.class_layers
+        kernel, bias = network.get_layer(layer).get_weights()
+        logits = rows @ kernel.reshape(rows.shape[1], -1) + bias
+        count = len(answer.segment_probs)
+        expected = 1 / (1 + np.exp(-logits[:count]))
+        np.testing.assert_allclose(answer.segment_probs, expected, atol=1e-4)
 
 
 def test_evaluation_refuses_clips_that_it_learnt_from(trained, data, tmp_path):

@@ -72,7 +72,8 @@ class WeakModel(keras.Model):
         names += ["loss_strong"] if self.supervision.uses_strong else []
         names += ["loss_self", "pseudo_positive"] if self.supervision.uses_self else []
         self._terms = {name: keras.metrics.Mean(name=name) for name in names}
-        self.built = True  # all variables are the network's
+        if type(self) is WeakModel:  # a subclass may still add something
+            self.build({name: given.shape for name, given in network.input.items()})
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -104,6 +105,9 @@ class WeakModel(keras.Model):
     def _random_states(self) -> list[Any]:
         weights = {id(weight) for weight in self.network.weights}
         return [v for v in self.network.variables if id(v) not in weights]
+
+    def build(self, input_shape: Any) -> None:
+        """Nothing is left to make: all variables are the network's."""
 
     def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
         return self.network(as_inputs(inputs), training=training)

@@ -1,6 +1,6 @@
-"""Kim & Ghaffarzadegan 2019's head on VGGish embeddings: `embedding_attention`.
+"""Kim & Ghaffarzadegan 2019's head on embeddings: `embedding_attention`.
 
-The convolutions are frozen in the embeddings, one row for 0.96 s. A stack of
+The trunk is frozen in the embeddings, one row for each of its hops. A stack of
 per-segment layers stands for L7; L8-a, L8-b and the pooling are the paper's. The
 stack (1024 units three times with batch normalisation, ReLU and dropout 0.5) follows
 Kong et al. 2018, "Audio Set classification with attention model".

@@ -33,7 +33,7 @@ class ClipView:
 
     Attributes:
       features: (frames, F), valid frames only.
-      frame_hop_seconds: time from one frame to the next; 0.96 for VGGish embeddings.
+      frame_hop_seconds: from one frame, or row of embeddings, to the next.
       grid: where the segments lie in time.
       class_names: C names.
       events: the true events; empty where nothing happens, None where they are unknown.

@@ -21,6 +21,7 @@ from tfweak.extractors.vggish import pca as vggish_pca
 from tfweak.models.architecture import create
 from tfweak.models.commands import predict, train
 from tfweak.models.runs import run_folder, scoring
+from tfweak.models.runs.run import load
 from tfweak.payload import Payload
 
 RATE = 16000
@@ -342,6 +343,31 @@ def test_prediction_from_audio_is_that_from_shards(
     assert len(tables[0]) == 24 and set(tables[0]) == set(tables[1])
     for key, probability in tables[0].items():
         assert probability == pytest.approx(tables[1][key], abs=0.01)  # bfloat16
+
+
+@pytest.mark.parametrize("name", ["raw", "bytes"])
+def test_an_export_holds_vggish_too(name, trained, audio, tmp_path):
+    loaded = load(trained / name, "float32")
+    wave, rate = soundfile.read(audio / "001 - Dog" / "1-2-A.wav", dtype="float32")
+    assert rate == RATE
+    answer = loaded.predict(wave, rate)
+    loaded.export(tmp_path / "whole")
+    served = tf.saved_model.load(str(tmp_path / "whole"))
+    assert "embeddings" in served.signatures
+    reply = served.signatures["serving_default"](waveform=wave[np.newaxis])
+    # of bytes a rounding may move one by a step
+    tolerance = 1e-4 if name == "raw" else 5e-3
+    np.testing.assert_allclose(
+        reply["clip_probs"][0], answer.clip_probs, atol=tolerance
+    )
+    loaded.export(tmp_path / "head", embeddings_only=True)
+    head = tf.saved_model.load(str(tmp_path / "head"))
+    assert set(head.signatures) == {"serving_default", "embeddings"}
+    size = {
+        kind: sum(f.stat().st_size for f in (tmp_path / kind).rglob("*") if f.is_file())
+        for kind in ("whole", "head")
+    }
+    assert size["head"] < 1e6 < 2e8 < size["whole"]
 
 
 def test_prediction_with_a_run_on_released_embeddings(

@@ -7,11 +7,14 @@ import textwrap
 
 import numpy as np
 import pytest
+import soundfile
+import tensorflow as tf
 from made import CLASSES
 
 import tfweak
 from tfweak import registry
 from tfweak.data import records
+from tfweak.data_prep.commands import prepare
 from tfweak.errors import InputError
 from tfweak.extractor import EXTRACTORS, create_extractor
 from tfweak.labels import Event
@@ -137,6 +140,29 @@ def test_an_extractor_is_one_file_and_its_size_and_hop_reach_the_model(
     again = run_folder.load(tmp_path / "run")
     assert again.architecture == run.architecture
     assert again.network.input["features"].shape[-1] == 3
+
+
+def test_an_extractor_of_a_plugin_reaches_the_workers(tmp_path, nothing_of_ours):
+    text = LOUDNESS.replace("@dataclasses", "@tfweak.register\n    @dataclasses")
+    plugin = write(tmp_path / "loud.py", text, name="loudness")
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    rows = ["filename,labels"]
+    for i in range(4):
+        soundfile.write(audio / f"{i}.wav", np.full(8000 + 4000 * i, 0.1 * i), 8000)
+        rows.append(f"{i}.wav,a")
+    (audio / "tags.csv").write_text("\n".join(rows) + "\n")
+    arguments = ["--dataset=folder", "--features=embeddings", "--extractor=loudness"]
+    arguments += [f"--plugins={plugin}", f"--source={audio}", "--clips_per_shard=2"]
+    arguments += ["--workers=2", f"--out={tmp_path / 'data'}"]
+    assert prepare.main(arguments) == 0
+    info = records.DatasetInfo.read(tmp_path / "data")
+    assert info.payload.made_by["extractor"] == "loudness"
+    for item in tf.data.TFRecordDataset(records.shards(tmp_path / "data")):
+        clip = records.parse_clip(item.numpy(), info.payload)
+        level = 0.1 * int(clip.clip_id[0])
+        expected = np.tile([level, 0, level], (2 + int(clip.clip_id[0]), 1))
+        np.testing.assert_allclose(clip.payload, expected, atol=1e-4)
 
 
 def test_two_things_of_one_name_are_refused(nothing_of_ours):

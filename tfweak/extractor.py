@@ -24,6 +24,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -164,7 +165,7 @@ class Extractor(abc.ABC):
 
         Two extractors of equal payload make equal embeddings.
         """
-        settings = dataclasses.asdict(self)
+        settings = {k: _absolute(v) for k, v in dataclasses.asdict(self).items()}
         return Payload(
             "audio_embedding",
             self.dtype,
@@ -179,9 +180,18 @@ class Extractor(abc.ABC):
             {"extractor": self.name, "settings": settings},
         )
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what was loaded: a worker loads it anew."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By name and settings: a worker has to import plugins, and loads the rest."""
+        return create_extractor, (self.name, dataclasses.asdict(self))
+
+
+def _absolute(value: Any) -> Any:
+    """A setting; a path in it, which `kind:` may precede, from the root on."""
+    if not isinstance(value, str):
+        return value
+    kind, colon, path = value.rpartition(":")
+    exists = path and pathlib.Path(path).exists()
+    return f"{kind}{colon}{pathlib.Path(path).resolve()}" if exists else value
 
 
 EXTRACTORS: Registry[type[Extractor]] = Registry(Extractor, "tfweak.extractors")

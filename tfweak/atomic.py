@@ -19,14 +19,14 @@ def replaced(path: StrPath, suffix: str = SUFFIX) -> Iterator[pathlib.Path]:
     """A name beside `path` to write to, which takes `path`'s place at the end.
 
     A killed process leaves nothing of the final name that is not whole; after an
-    exception nothing is left at all.
+    exception nothing is left at all. A link stays one: what it leads to is replaced.
 
     Args:
       path: the final name.
       suffix: what the temporary name ends with, for libraries that tell a format from
         it.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(os.path.realpath(path))
     temporary = path.with_name(f"{path.name}.{os.getpid()}{suffix}")
     try:
         yield temporary
@@ -42,13 +42,22 @@ def remove_leftovers(folder: StrPath) -> None:
             path.unlink(missing_ok=True)
 
 
+def is_stream(path: StrPath) -> bool:
+    """Whether a path is a pipe or a device, which is written through."""
+    path = pathlib.Path(path)
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def write_text(path: StrPath, text: str) -> None:
-    """Writes a text file, in UTF-8."""
-    with replaced(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    """Writes a text file in UTF-8; what was no UTF-8 in file names keeps its bytes."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
 def write_bytes(path: StrPath, data: bytes) -> None:
-    """Writes a file."""
+    """Writes a file, or to a pipe or device."""
+    if is_stream(path):
+        with open(path, "wb") as stream:
+            stream.write(data)
+        return
     with replaced(path) as temporary:
         temporary.write_bytes(data)

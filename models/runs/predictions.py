@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import logging
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from tfweak.audio import front_ends, reading
 from tfweak.data import records
 from tfweak.data.input_spec import NOT_THE_SAME
 from tfweak.errors import InputError
-from tfweak.evaluation import events
+from tfweak.evaluation import event_formats, events
 from tfweak.extractor import Extractor, create_extractor
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.extractors.vggish.pca import PUBLISHED
@@ -46,6 +46,8 @@ class Answer:
       clip_probs: (C,).
       segment_probs, attention: (T, C).
       events: under the run's thresholds, by onset.
+      confidences: of each event, see `events.confidences`.
+      seconds: length of the clip, as far as segments cover it.
       sure: (C,) bool, clip_probs at or above the run's thresholds.
     """
 
@@ -54,6 +56,8 @@ class Answer:
     segment_probs: Array
     attention: Array
     events: list[Event]
+    confidences: list[float]
+    seconds: float
     sure: Array
 
 
@@ -111,18 +115,20 @@ def predict_features(
         count = int(outputs["mask"][i].sum())
         clip_probs = outputs["clip_probs"][i]
         segment_probs = outputs["segment_probs"][i, :count]
-        found = scoring.decode(run, segment_probs, clip_probs)
         seconds = run.architecture.input.seconds(int(lengths[i]))
+        found = [
+            e._replace(offset_seconds=min(e.offset_seconds, seconds))
+            for e in scoring.decode(run, segment_probs, clip_probs)
+        ]
         answers.append(
             Answer(
                 name,
                 clip_probs,
                 segment_probs,
                 outputs["attention"][i, :count],
-                [
-                    e._replace(offset_seconds=min(e.offset_seconds, seconds))
-                    for e in found
-                ],
+                found,
+                events.confidences(found, segment_probs, run.architecture.grid),
+                seconds,
                 clip_probs >= run.thresholds["clip"],
             )
         )
@@ -220,21 +226,20 @@ def top_tags(
     ]
 
 
-def write_tables(
+def write_side_tables(
     out: pathlib.Path,
     classes: ClassList,
     found: Sequence[Answer],
     bad: Sequence[tuple[str, str]],
     tags: int,
 ) -> list[pathlib.Path]:
-    """Writes OUT (events), OUT's stem .tags.tsv and, where needed, .bad.tsv."""
-    events.write_events(out, [(a.filename, a.events) for a in found], classes.names)
+    """Writes OUT's stem .tags.tsv and, where needed, .bad.tsv."""
     lines = ["filename\tevent_label\tprobability\tdetected"]
     for answer in found:
         for name, prob, sure in top_tags(answer, classes, tags):
             lines.append(f"{answer.filename}\t{name}\t{prob:.6f}\t{int(sure)}")
-    written = [out, out.with_suffix(".tags.tsv")]
-    atomic.write_text(written[1], "\n".join(lines) + "\n")
+    written = [out.with_suffix(".tags.tsv")]
+    atomic.write_text(written[0], "\n".join(lines) + "\n")
     bad_path = out.with_suffix(".bad.tsv")
     if bad:
         rows = ["filename\treason", *(f"{path}\t{reason}" for path, reason in bad)]
@@ -243,6 +248,26 @@ def write_tables(
     else:
         bad_path.unlink(missing_ok=True)  # of an earlier call
     return written
+
+
+def file_events(
+    answer: Answer, only: Collection[int] | None = None, min_confidence: float = 0.0
+) -> event_formats.FileEvents:
+    """What is to be written of an answer.
+
+    Args:
+      answer: of a clip.
+      only: classes, by index; all where None.
+      min_confidence: of an event.
+    """
+    kept = [
+        (event, confidence)
+        for event, confidence in zip(answer.events, answer.confidences)
+        if confidence >= min_confidence and (only is None or event.label in only)
+    ]
+    return event_formats.FileEvents(
+        answer.filename, answer.seconds, [e for e, _ in kept], [c for _, c in kept]
+    )
 
 
 def _expand(paths: Sequence[StrPath], shards: bool) -> list[tuple[str, str]]:

@@ -201,6 +201,63 @@ def test_predict_writes_events_and_lists_what_it_cannot_read(
     assert scores["micro_f1"] > 0.6
 
 
+def test_predict_to_standard_output_and_of_some_classes(run, audio, tmp_path, capsys):
+    paths = [str(audio[0] / "00.wav"), str(audio[0] / "01.wav")]
+    common = [f"--run={run[0]}", *paths]
+    assert predict.main([*common, "--out=-", "--format=jsonl"]) == 0
+    printed = capsys.readouterr()
+    found = [json.loads(line) for line in printed.out.splitlines()]
+    assert [file["filename"] for file in found] == ["00.wav", "01.wav"]
+    assert "2 clips" in printed.err and "standard output" in printed.err
+    events_of = {
+        (file["filename"], event["event_label"], event["confidence"])
+        for file in found
+        for event in file["events"]
+    }
+    assert {label for _, label, _ in events_of} <= {"high", "low"} and events_of
+    assert all(0 <= confidence <= 1 for _, _, confidence in events_of)
+    least = max(confidence for _, _, confidence in events_of)
+    arguments = [*common, "--out=-", "--format=jsonl", f"--min_confidence={least}"]
+    assert predict.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(len(json.loads(line)["events"]) for line in lines) == 1
+    assert predict.main([*common, "--out=-", "--format=csv", "--classes=high"]) == 0
+    table = capsys.readouterr().out
+    assert table.startswith("filename,onset,offset,event_label,confidence\n")
+    assert ",low," not in table
+
+    out = tmp_path / "each"
+    formats = "--format=audacity,raven"
+    assert predict.main([*common, f"--out={out}", formats, "--per_file"]) == 0
+    assert {path.name for path in out.iterdir()} == {
+        "00.wav.txt",
+        "00.wav.selections.txt",
+        "01.wav.txt",
+        "01.wav.selections.txt",
+        "events.tags.tsv",
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--format=audacity"], "add --per_file=true"),
+        (["--format=midi"], "--format=midi: expected one of desed, csv"),
+        (["--out=-", "--format=csv,jsonl"], "--out=-: takes one table"),
+        (["--out=/dev/null", "--per_file"], "--out=/dev/null: takes one table"),
+        (["--classes=whale"], "unknown class 'whale'"),
+        (["--min_confidence=2"], "min_confidence"),
+    ],
+)
+def test_predict_refuses_what_it_cannot_write(
+    run, audio, tmp_path, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    assert predict.main([f"--run={run[0]}", str(audio[0]), *arguments]) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_of_the_same_name_go_by_their_path(run, audio, tmp_path):
     from tfweak.models.runs import predictions, run_folder
 

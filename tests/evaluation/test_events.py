@@ -15,6 +15,7 @@ from sklearn import metrics as sklearn_metrics
 from tfweak.errors import InputError
 from tfweak.evaluation import detection
 from tfweak.evaluation import events as sed
+from tfweak.evaluation.event_formats import FileEvents, write_event_files
 from tfweak.labels import ClassList, Event, SegmentGrid
 
 CLASSES = ClassList(
@@ -156,23 +157,10 @@ def test_decoding_refuses_what_does_not_fit(probs, options, message):
 # Event tables
 
 
-def test_table_text(tmp_path):
-    path = tmp_path / "events.tsv"
-    sed.write_events(
-        path,
-        [
-            ("a.wav", [Event(1, 0.0, 1.23456), Event(0, 2.0, 10.0)]),
-            ("silent.wav", []),
-        ],
-        CLASSES.names,
-    )
-    assert path.read_text() == (
-        "filename\tonset\toffset\tevent_label\n"
-        "a.wav\t0.000\t1.235\tAir horn, truck horn\n"
-        "a.wav\t2.000\t10.000\tSpeech\n"
-        "silent.wav\t\t\t\n"
-    )
-    assert [p.name for p in tmp_path.iterdir()] == ["events.tsv"]
+def write_events(path, table):
+    """As tfweak-predict does."""
+    files = [FileEvents(n, 60.0, events, [0.5] * len(events)) for n, events in table]
+    write_event_files(path, files, CLASSES.names)
 
 
 _TIMES = st.integers(0, 60_000).map(lambda milliseconds: milliseconds / 1000)
@@ -195,7 +183,7 @@ _FILENAMES = st.text(
 @given(st.dictionaries(_FILENAMES, st.lists(_EVENTS, max_size=4), max_size=5))
 def test_tables_round_trip(tmp_path, table):
     path = tmp_path / "events.tsv"
-    sed.write_events(path, table.items(), CLASSES.names)
+    write_events(path, table.items())
     found = sed.read_events(path, CLASSES)
     assert list(found) == list(table)
     for name, events in table.items():
@@ -207,7 +195,7 @@ def test_tables_round_trip(tmp_path, table):
 def test_file_names_that_are_not_utf8_survive(tmp_path):
     name = b"caf\xe9.wav".decode("utf-8", "surrogateescape")
     path = tmp_path / "events.tsv"
-    sed.write_events(path, [(name, [Event(0, 0.0, 1.0)])], CLASSES.names)
+    write_events(path, [(name, [Event(0, 0.0, 1.0)])])
     assert b"caf\xe9.wav\t" in path.read_bytes()
     assert sed.read_events(path, CLASSES) == {name: [Event(0, 0.0, 1.0)]}
 
@@ -235,6 +223,25 @@ def test_reading_merges_duplicates_mids_and_line_ends(tmp_path):
     }
 
 
+def test_reading_a_table_with_confidences(tmp_path):
+    path = _table(
+        tmp_path,
+        "a.wav\t0\t1\tSpeech\t0.7",
+        "b.wav\t\t\t\t",
+        header="filename\tonset\toffset\tevent_label\tconfidence",
+    )
+    expected = {"a.wav": [Event(0, 0.0, 1.0)], "b.wav": []}
+    assert sed.read_events(path, CLASSES) == expected
+
+
+def test_confidence_is_the_mean_score_inside():
+    scores = np.array([[0.9, 0.1], [0.5, 0.2], [0.2, 0.8], [0.8, 0.6]])
+    found = [Event(0, 0.0, 2.0), Event(1, 2.0, 4.0), Event(0, 3.0, 3.3)]
+    # (0.9 + 0.5) / 2, (0.8 + 0.6) / 2; the last is cut to less than half a segment
+    expected = [0.7, 0.7, 0.8]
+    assert sed.confidences(found, scores, ONE_SECOND) == pytest.approx(expected)
+
+
 def test_reading_a_table_with_byte_order_mark(tmp_path):
     path = _table(
         tmp_path,
@@ -256,9 +263,9 @@ def test_reading_a_table_with_byte_order_mark(tmp_path):
         ("a.wav\t\t1\tSpeech", "must be numbers"),
         ("a.wav\t0\t1\t", "unknown class ''"),
         ("a.wav\t0\t1\tspeech", "unknown class 'speech'"),
-        ("a.wav\t0\t1", "four"),
-        ("a.wav\t0\t1\tSpeech\tmore", "four"),
-        ("a.wav,0,1,Speech", "four"),
+        ("a.wav\t0\t1", "expected 4 tab-separated fields"),
+        ("a.wav\t0\t1\tSpeech\tmore", "4 tab-separated fields"),
+        ("a.wav,0,1,Speech", "expected 4 tab-separated fields"),
         ("\t0\t1\tSpeech", "a file name first"),
     ],
 )
@@ -294,35 +301,6 @@ def test_any_bytes_are_read_or_refused(tmp_path, content):
     else:
         for event in itertools.chain.from_iterable(found.values()):
             assert 0 <= event.onset_seconds <= event.offset_seconds < math.inf
-
-
-@pytest.mark.parametrize(
-    "row, message",
-    [
-        (("", []), "file name ''"),
-        (("a\tb", []), "file name"),
-        (("a\nb", []), "file name"),
-        (("a", [Event(3, 0.0, 1.0)]), "a: event of class 3, there are 3"),
-        (("a", [Event(0, 2.0, 1.0)]), "from 2.0 to 1.0"),
-        (("a", [Event(0, math.nan, 1.0)]), "from nan"),
-    ],
-)
-def test_a_refused_row_leaves_the_old_table(tmp_path, row, message):
-    path = tmp_path / "events.tsv"
-    path.write_text("old")
-    with pytest.raises(InputError, match=message):
-        sed.write_events(path, [("ok.wav", []), row], CLASSES.names)
-    assert path.read_text() == "old"
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_a_failed_write_leaves_nothing_behind(tmp_path):
-    with pytest.raises(InputError, match="no such folder"):
-        sed.write_events(tmp_path / "missing" / "events.tsv", [], CLASSES.names)
-    (tmp_path / "taken").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
-        sed.write_events(tmp_path / "taken", [], CLASSES.names)
-    assert [p.name for p in tmp_path.iterdir()] == ["taken"]
 
 
 # Detection scores

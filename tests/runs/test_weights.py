@@ -9,6 +9,7 @@ from made import VggishStandIn, write_vggish_checkpoint
 
 from tfweak.audio import mel_spectrum
 from tfweak.errors import InputError
+from tfweak.extractors import _hub
 from tfweak.extractors.vggish import network as vggish_network
 from tfweak.models.architecture import create
 from tfweak.models.runs import weights
@@ -102,7 +103,7 @@ def test_what_is_no_vggish(tmp_path):
 
 def test_offline_advice(tmp_path, monkeypatch):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(vggish_network.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(_hub.time, "sleep", lambda seconds: None)
     made = architecture()
     with pytest.raises(InputError, match="go on offline.*TFHUB_CACHE_DIR"):
         weights.initialise(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
-import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.ndimage import median_filter
 
-from .. import atomic
 from ..errors import InputError
 from ..labels import ClassList, Event, SegmentGrid
 from ..typing import Array, StrPath
@@ -103,55 +100,33 @@ def decode_events(
     return sorted(found, key=_by_onset)
 
 
-def write_events(
-    path: StrPath,
-    rows: Iterable[tuple[str, Sequence[Event]]],
-    class_names: Sequence[str],
-) -> None:
-    """Writes an event table (TSV as of DESED): `filename onset offset event_label`.
-
-    Times are in seconds, rounded to the millisecond. A file without events keeps one
-    row with three empty fields. The table is written whole or not at all.
+def confidences(
+    found: Sequence[Event], segment_probs: Array, grid: SegmentGrid
+) -> list[float]:
+    """Mean score of each event's class over the segments whose middle is in it.
 
     Args:
-      path: the table.
-      rows: (file name, its events), one pair a file.
-      class_names: the name of each class index.
-
-    Raises:
-      InputError: a file name that is empty or holds a tab or line break, an event of
-        an unknown class or without proper times, a path that cannot be written.
+      found: events of a clip, as `decode_events` gives them.
+      segment_probs: (T, C) scores.
+      grid: where the segments lie in time.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(HEADER)
-    for filename, events in rows:
-        if not filename or set(filename) & set("\t\r\n\0"):
-            raise InputError(
-                f"file name {filename!r} does not fit into a table: it is"
-                " empty or holds a tab or a line break"
-            )
-        if not events:
-            writer.writerow((filename, "", "", ""))
-        for event in events:
-            check_event(event, len(class_names), filename)
-            times = f"{event.onset_seconds:.3f}", f"{event.offset_seconds:.3f}"
-            writer.writerow((filename, *times, class_names[event.label]))
-    path = pathlib.Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"event table {path}: no such folder")
-    try:
-        # file names that are not UTF-8 keep their bytes
-        atomic.write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise InputError(f"event table {path}: cannot be written ({error})") from error
+    middles = grid.onsets(len(segment_probs)) + grid.hop_seconds / 2
+    out = []
+    for event in found:
+        inside = (event.onset_seconds <= middles) & (middles <= event.offset_seconds)
+        if not inside.any():  # an event that was cut to less than half a segment
+            middle = (event.onset_seconds + event.offset_seconds) / 2
+            inside[np.abs(middles - middle).argmin()] = True
+        out.append(float(segment_probs[inside, event.label].mean()))
+    return out
 
 
 def read_events(path: StrPath, classes: ClassList) -> dict[str, list[Event]]:
-    """Reads an event table as `write_events` writes it.
+    """Reads an event table: `filename onset offset event_label`, perhaps `confidence`.
 
-    Exact duplicates are dropped; a row with three empty fields names a file without
-    events; labels are matched whole, by name or by mid.
+    That is DESED's, as `event_formats` writes it, too. Exact duplicates are dropped; a
+    row with empty fields names a file without events; labels are matched whole, by name
+    or by mid.
 
     Returns:
       By file name, in the table's order, the events sorted by onset.
@@ -168,7 +143,8 @@ def read_events(path: StrPath, classes: ClassList) -> dict[str, list[Event]]:
             path, newline="", encoding="utf-8-sig", errors="surrogateescape"
         ) as handle:
             reader = csv.reader(handle, delimiter="\t")
-            if tuple(next(reader, ())) != HEADER:
+            header = tuple(next(reader, ()))
+            if header not in (HEADER, (*HEADER, "confidence")):
                 raise InputError(
                     f"{where}, line 1: expected the tab-separated header"
                     f" {' '.join(HEADER)!r}"
@@ -176,6 +152,11 @@ def read_events(path: StrPath, classes: ClassList) -> dict[str, list[Event]]:
             for row in reader:
                 if row:
                     line = f"{where}, line {reader.line_num}"
+                    if len(row) != len(header):
+                        raise InputError(
+                            f"{line}: expected {len(header)} tab-separated fields,"
+                            f" found {row}"
+                        )
                     events = _parse_event(row, classes, line)
                     found.setdefault(row[0], set()).update(events)
     except (OSError, csv.Error) as error:
@@ -196,12 +177,9 @@ def _per_class(values: float | Array | None, num_classes: int, name: str) -> Arr
 
 def _parse_event(row: Sequence[str], classes: ClassList, where: str) -> list[Event]:
     """The event of a row, or none where the file has no events."""
-    if len(row) != len(HEADER) or not row[0]:
-        raise InputError(
-            f"{where}: expected four tab-separated fields, a file name"
-            f" first, found {row}"
-        )
-    if not any(row[1:]):
+    if not row[0]:
+        raise InputError(f"{where}: expected a file name first, found {row}")
+    if not any(row[1:4]):
         return []
     if row[3] not in classes:
         raise InputError(f"{where}: unknown class {row[3]!r} ({len(classes)} known)")

@@ -94,11 +94,13 @@ class Soundscapes(Dataset):
             )
         profile_name = options.profile or profiles.DEFAULT
         profile = profiles.profile_of(profile_name)
+        encoder = audio_clips.encoder(options)
         rate = audio_clips.SAMPLE_RATE_HZ
+        if encoder.extractor is not None:  # nothing that it hears is lost on the way
+            rate = max(rate, encoder.sample_rate_hz)
         scene = dataclasses.replace(profile.scene, sample_rate_hz=rate)
         if options.clip_seconds is not None:
             scene = dataclasses.replace(scene, duration_seconds=options.clip_seconds)
-        encoder = audio_clips.encoder(options)
         origin: Any = "built-in"
         classes = profile.classes
         bad: list[Bad] = []
@@ -110,10 +112,10 @@ class Soundscapes(Dataset):
             if profile_name != profiles.DEFAULT:
                 origin = f"built-in, {profile_name}"
         else:
-            classes, groups, bad = _usable_clips(options)
+            classes, groups, bad = _usable_clips(options, rate)
             sources = ClipSources(
                 dict(zip(classes.names, map(tuple, groups))),
-                functools.partial(_events, str(options.source)),
+                functools.partial(_events, str(options.source), sample_rate_hz=rate),
             )
             listed = json.dumps([sorted(group.items()) for group in groups])
             origin = {
@@ -151,22 +153,21 @@ class Soundscapes(Dataset):
 
 
 @functools.lru_cache(maxsize=_CACHED_CLIPS)
-def _events(source: str, name: str) -> list[Array]:
+def _events(source: str, name: str, sample_rate_hz: int) -> list[Array]:
     """The events of one file, (N,) float32 each."""
-    events = event_parts(
-        source_files.read_clip(source, name), audio_clips.SAMPLE_RATE_HZ
-    )
+    waveform = source_files.read_clip(source, name, sample_rate_hz)
+    events = event_parts(waveform, sample_rate_hz)
     if not events:
         raise BadFile("audio", "the clip is silent")
     return events
 
 
 def _usable_clips(
-    options: Options,
+    options: Options, rate: int
 ) -> tuple[ClassList, list[dict[str, int]], list[Bad]]:
     """The classes, each one's files with their sizes, and the files that have none."""
     classes, groups, bad = _clips_by_class(options)
-    bad += _drop_unusable(str(options.source), groups)
+    bad += _drop_unusable(str(options.source), groups, rate)
     for name, group in zip(classes.names, groups):
         if not group:
             why = f"; {bad[0].file}: {bad[0].reason}" if bad else ""
@@ -201,12 +202,12 @@ def _clips_by_class(
     return ClassList(tuple(by_class)), list(by_class.values()), bad
 
 
-def _drop_unusable(source: str, groups: list[dict[str, int]]) -> list[Bad]:
+def _drop_unusable(source: str, groups: list[dict[str, int]], rate: int) -> list[Bad]:
     bad = []
     names = [(group, name) for group in groups for name in group]
     for group, name in progress.bar(names, len(names), "file", "checking"):
         try:
-            _events(source, name)
+            _events(source, name, sample_rate_hz=rate)
         except BadFile as error:
             bad.append(Bad(name, error.kind, error.reason))
             del group[name]

@@ -19,7 +19,7 @@ from tfweak.audio.reading import read_audio
 from tfweak.data import records
 from tfweak.data_prep.commands import prepare
 from tfweak.errors import InputError
-from tfweak.extractor import create_extractor
+from tfweak.extractor import Extractor, create_extractor
 from tfweak.extractors import perch
 from tfweak.models.commands import export, predict, train
 from tfweak.models.runs import run_folder
@@ -303,6 +303,35 @@ def test_from_audio_to_a_saved_model_that_answers_waveforms(
         arguments.append(f"--extractor_settings={given}")
     assert predict.main(arguments) == 1
     assert "not the extractor of the training data" in capsys.readouterr().err
+
+
+def test_scenes_for_a_trunk_of_a_higher_rate_are_mixed_at_that_rate(
+    saved, tmp_path, monkeypatch
+):
+    source = tmp_path / "clips" / "001 - High"
+    source.mkdir(parents=True)
+    time = np.arange(2 * RATE) / RATE
+    for i in range(3):
+        wave = 0.5 * np.sin(2 * np.pi * 12000 * time) * (np.sin(9 * time) > 0)
+        soundfile.write(source / f"1-{i}-A.wav", wave, RATE)
+    heard = []
+    embed = Extractor.embed
+
+    def listen(self, waveform):
+        heard.append(waveform)
+        return embed(self, waveform)
+
+    monkeypatch.setattr(Extractor, "embed", listen)
+    arguments = ["--dataset=soundscapes", f"--source={source.parent}", "--num_clips=2"]
+    arguments += ["--features=embeddings", f"--extractor=perch:{saved / 'perch'}"]
+    arguments += ["--workers=1", f"--out={tmp_path / 'out'}"]
+    assert prepare.main(arguments) == 0
+    assert len(heard) == 2
+    for waveform in heard:
+        assert len(waveform) == 10 * 32000
+        spectrum = np.abs(np.fft.rfft(waveform))
+        tone = spectrum[10 * 11900 : 10 * 12100].max()  # bins of 0.1 Hz
+        assert tone > 20 * np.median(spectrum)
 
 
 OWN = '''

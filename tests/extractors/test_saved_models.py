@@ -407,6 +407,7 @@ def test_each_of_them_by_a_file_of_ones_own(name, saved, tmp_path, monkeypatch):
         ("savedmodel:{nameless}", {"signature": "embed"}, "say which with the setting"),
         ("savedmodel:{any}", {"window_seconds": "0.5"}, "answers .* for two windows"),
         ("savedmodel:/nowhere", {}, "/nowhere: cannot be loaded .* To go on offline"),
+        ("yamnet:/nowhere", {}, "^/nowhere: cannot be loaded"),
         ("yamnet:{nameless}", {}, "cannot be called as extractor yamnet"),
         ("yamnet", {"hop": "1"}, "no setting 'hop'; there are source"),
         ("perch", {"hop_seconds": "0"}, "hop_seconds=0.0: expected"),

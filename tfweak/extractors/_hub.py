@@ -101,6 +101,8 @@ class HubExtractor(Extractor):
         noise = np.random.default_rng(0).uniform(-0.3, 0.3, samples)
         try:
             rows = self.embed_windows(tf.constant(noise, tf.float32)).numpy()
+        except InputError:
+            raise  # it says by itself what is wrong
         except (TypeError, ValueError, KeyError, tf.errors.OpError) as error:
             raise InputError(
                 f"{self.place}: cannot be called as extractor {self.name}"

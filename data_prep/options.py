@@ -7,13 +7,13 @@ import pathlib
 
 from tfweak.audio import front_ends
 from tfweak.errors import InputError
-from tfweak.extractor import Extractor, chosen
+from tfweak.extractor import ExtractorOptions
 from tfweak.labels import ClassList
 from tfweak.settings import check, option, text_of
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(ExtractorOptions):
     """What a dataset is told; each reads some of it.
 
     Raises:
@@ -42,26 +42,6 @@ class Options:
         " not given. All give log-mel but constant_q, which gives a constant-Q"
         " spectrum.",
         choices=list(front_ends.FRONT_ENDS),
-    )
-    extractor: str | None = option(
-        None,
-        "--features=embeddings: NAME or NAME:SOURCE of what makes them: vggish, yamnet,"
-        " perch, savedmodel:FOLDER, or one of your own; vggish if not given. A source"
-        " is a hub's handle or the folder of a SavedModel.",
-    )
-    extractor_settings: tuple[str, ...] = option(
-        (), "settings of --extractor as name=value, such as hop_seconds=1."
-    )
-    vggish: str | None = option(
-        None,
-        "short for --extractor=vggish:SOURCE: hub, hub:HANDLE_OR_PATH (a local"
-        " SavedModel) or checkpoint:PATH (vggish_model.ckpt).",
-    )
-    pca: pathlib.Path | None = option(
-        None,
-        "short for --extractor_settings=pca=PATH: vggish_pca_params.npz, published with"
-        " VGGish, to store 128 bytes a row as AudioSet's released embeddings are; raw"
-        " float32 if not given.",
     )
     tags: pathlib.Path | None = option(
         None,
@@ -145,14 +125,6 @@ class Options:
         for name in ("extractor", "extractor_settings", "vggish", "pca"):
             if self.features != "embeddings" and getattr(self, name):
                 raise InputError(f"{name} is for features=embeddings; add that")
-
-    def chosen_extractor(self) -> Extractor:
-        """What is to make embeddings; its weights are not loaded yet.
-
-        Raises:
-          InputError: one that there is not, or settings that do not fit.
-        """
-        return chosen(self.extractor, self.extractor_settings, self.vggish, self.pca)
 
     def source_folder(self, what: str) -> pathlib.Path:
         """The source, which must be a folder.

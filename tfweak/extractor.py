@@ -25,7 +25,7 @@ import abc
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -34,7 +34,7 @@ from .errors import InputError
 from .payload import Payload
 from .registry import Registry
 from .settings import check, from_text, option, split_settings
-from .typing import Array, StrPath
+from .typing import Array
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -73,30 +73,37 @@ class Extractor(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def sample_rate_hz(self) -> int: ...
+    def sample_rate_hz(self) -> int:
+        """Rate of the waveforms."""
 
     @property
     @abc.abstractmethod
-    def window_seconds(self) -> float: ...
+    def window_seconds(self) -> float:
+        """What a row is computed from."""
 
     @property
     @abc.abstractmethod
-    def hop_seconds(self) -> float: ...
+    def hop_seconds(self) -> float:
+        """From one row's start to the next one's."""
 
     @property
     @abc.abstractmethod
-    def embedding_size(self) -> int: ...
+    def embedding_size(self) -> int:
+        """D, values of a row."""
 
     @property
     def dtype(self) -> str:
+        """Of the values, `float32` or `uint8`."""
         return "float32"
 
     @property
     def window_samples(self) -> int:
+        """The window, in samples."""
         return round(self.window_seconds * self.sample_rate_hz)
 
     @property
     def hop_samples(self) -> int:
+        """The hop, in samples."""
         return round(self.hop_seconds * self.sample_rate_hz)
 
     def num_rows(self, num_samples: int) -> int:
@@ -213,31 +220,48 @@ def create_extractor(name: str, settings: Mapping[str, Any] | None = None) -> Ex
     return cls(**from_text(cls, given, f"extractor {name}"))
 
 
-def chosen(
-    name: str | None,
-    settings: Sequence[str] = (),
-    vggish: str | None = None,
-    pca: StrPath | None = None,
-) -> Extractor:
-    """The extractor that a command's flags ask for.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExtractorOptions:
+    """What every command is told that extracts embeddings."""
 
-    Args:
-      name: `NAME` or `NAME:SOURCE`; VGGish where None.
-      settings: texts `setting=value`.
-      vggish: short for `vggish:SOURCE`.
-      pca: short for VGGish's setting of that name.
+    extractor: str | None = option(
+        None,
+        "NAME or NAME:SOURCE of what makes embeddings of audio: vggish, yamnet, perch,"
+        " savedmodel:FOLDER, or one of your own. A source is a hub's handle or the"
+        " folder of a SavedModel. If not given, that of the training data, or vggish"
+        " where data is prepared.",
+    )
+    extractor_settings: tuple[str, ...] = option(
+        (), "settings of --extractor as name=value, such as hop_seconds=1"
+    )
+    vggish: str | None = option(
+        None,
+        "short for --extractor=vggish:SOURCE: hub, hub:HANDLE_OR_PATH (a local"
+        " SavedModel) or checkpoint:PATH (vggish_model.ckpt)",
+    )
+    pca: str | None = option(
+        None,
+        "short for --extractor_settings=pca=PATH: vggish_pca_params.npz, published with"
+        " VGGish, to store 128 bytes a row as AudioSet's released embeddings are; raw"
+        " float32 if not given",
+    )
 
-    Raises:
-      InputError: one that there is not, or settings that do not fit.
-    """
-    if name is not None and vggish is not None:
-        raise InputError("extractor and vggish name two extractors; leave one out")
-    given = split_settings(settings, "extractor_settings")
-    if pca is not None:
-        given["pca"] = str(pca)
-    if vggish is not None:
-        name = f"vggish:{vggish}"
-    return create_extractor(name or "vggish", given)
+    def chosen_extractor(self) -> Extractor | None:
+        """What is asked for, without its weights; None where nothing is.
+
+        Raises:
+          InputError: one that there is not, or settings that do not fit.
+        """
+        if self.extractor is not None and self.vggish is not None:
+            raise InputError("extractor and vggish name two extractors; leave one out")
+        given = split_settings(self.extractor_settings, "extractor_settings")
+        if self.pca is not None:
+            given["pca"] = self.pca
+        if self.vggish is not None:
+            return create_extractor(f"vggish:{self.vggish}", given)
+        if self.extractor is None and not given:
+            return None
+        return create_extractor(self.extractor or "vggish", given)
 
 
 @functools.lru_cache(maxsize=2)

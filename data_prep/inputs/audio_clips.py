@@ -11,7 +11,7 @@ import numpy as np
 from tfweak.audio import front_ends, reading
 from tfweak.audio.mel_spectrum import pad_to_window, quantise
 from tfweak.errors import InputError
-from tfweak.extractor import Extractor, loaded_once
+from tfweak.extractor import Extractor, create_extractor, loaded_once
 from tfweak.labels import Event
 from tfweak.payload import Payload
 from tfweak.typing import Array
@@ -127,7 +127,9 @@ def encoder(options: Options) -> Encoder:
     """
     if options.features == "embeddings":
         try:
-            extractor = loaded_once(options.chosen_extractor())
+            extractor = loaded_once(
+                options.chosen_extractor() or create_extractor("vggish")
+            )
             return Encoder(extractor.payload, extractor)
         except InputError as error:
             raise InputError(f"features=embeddings: {error}") from error

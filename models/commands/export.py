@@ -17,9 +17,8 @@ import sys
 from absl import flags as absl_flags
 
 from tfweak.cli import console, flags
+from tfweak.extractor import ExtractorOptions
 from tfweak.settings import REQUIRED, option
-
-from ..runs.config import ExtractorOptions
 
 _FLAGS = absl_flags.FlagValues()
 
@@ -58,7 +57,7 @@ def _main(_: list[str]) -> None:
         print(f"{given.out}: a run to pass on")
         return
     loaded = run.load(given.run)
-    loaded.export(given.out, asked.chosen(), given.embeddings_only)
+    loaded.export(given.out, asked.chosen_extractor(), given.embeddings_only)
     print(
         f"{given.out}: SavedModel; its endpoints:"
         f" saved_model_cli show --dir {given.out} --all"

@@ -21,9 +21,10 @@ from absl import flags as absl_flags
 
 from tfweak.cli import console, flags
 from tfweak.errors import InputError
+from tfweak.extractor import ExtractorOptions
 from tfweak.settings import option
 
-from ..runs.config import ExtractorOptions, RunOptions
+from ..runs.config import RunOptions
 from .output import OutputOptions
 
 _FLAGS = absl_flags.FlagValues()
@@ -58,7 +59,9 @@ def _main(paths: list[str]) -> int:
     # a table there has it to itself; what is told goes to standard error
     with contextlib.redirect_stdout(sys.stderr if output.out == "-" else stdout):
         run = load(given.run, given.precision)
-        found, bad = run.predict_files(paths, given.batch_size, asked.chosen())
+        found, bad = run.predict_files(
+            paths, given.batch_size, asked.chosen_extractor()
+        )
         output.write(run, found, bad, stdout)
     if not found:
         raise InputError("none of the files could be used")

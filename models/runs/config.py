@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfweak.errors import InputError
-from tfweak.extractor import Extractor, chosen
 from tfweak.learning.precision import CHOICES
 from tfweak.learning.supervision import ATTENTION_TARGETS, SUPERVISIONS
 from tfweak.settings import REQUIRED, check, from_text, option, text_of
@@ -192,43 +191,6 @@ class RunOptions:
         "that the network computes in; auto is the fastest of this machine",
         choices=CHOICES,
     )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExtractorOptions:
-    """Which extractor a model on embeddings reads audio by."""
-
-    extractor: str | None = option(
-        None,
-        "for a model on embeddings: NAME or NAME:SOURCE of what makes them of audio;"
-        " that of the training data if not given",
-    )
-    extractor_settings: tuple[str, ...] = option(
-        (), "settings of the extractor, name=value"
-    )
-    vggish: str | None = option(
-        None,
-        "short for --extractor=vggish:SOURCE: hub, hub:HANDLE_OR_PATH (a local"
-        " SavedModel) or checkpoint:PATH (vggish_model.ckpt)",
-    )
-    pca: str | None = option(
-        None, "VGGish's vggish_pca_params.npz, where the training data had it"
-    )
-
-    @property
-    def is_given(self) -> bool:
-        """Whether an extractor is asked for."""
-        return any(dataclasses.astuple(self))
-
-    def chosen(self) -> Extractor | None:
-        """The extractor, or None where none is asked for.
-
-        Raises:
-          InputError: one that there is not, or settings that do not fit.
-        """
-        if not self.is_given:
-            return None
-        return chosen(self.extractor, self.extractor_settings, self.vggish, self.pca)
 
 
 # Of a trial, but for what an experiment decides by itself.

@@ -1,20 +1,18 @@
-"""Detection scores: how well events, or decisions on segments, match the truth."""
+"""Segment- and event-based scores: how well detected events match the truth."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from ..errors import InputError
 from ..labels import ClassList, Event
 from ..typing import Array
 from . import tagging
-from .events import check_event
+from .event_arrays import EventArrays, matched, near, ranges, taken_in_order
 
 
 def segment_f1(
@@ -24,11 +22,17 @@ def segment_f1(
     num_classes: int,
     resolution_seconds: float = 1.0,
 ) -> dict[str, Any]:
-    """Segment-based F1 (Mesaros, Heittola & Virtanen 2016).
+    """Segment-based F1 and error rate (Mesaros, Heittola & Virtanen 2016).
 
     A class is active in every segment of `resolution_seconds` that one of its events
     touches; hits and errors are counted over all files, as by `sed_eval`'s
     `SegmentBasedMetrics`, rounding included. A file without estimate has no detections.
+
+    In a segment with R true classes, E estimated and H hits, min(R, E) - H are
+    substitutions, max(0, R - E) deletions and max(0, E - R) insertions. The rates are
+    the sums of these over the segments divided by that of R, and the error rate is the
+    sum of the three rates; it may exceed 1. A class of its own knows no substitutions:
+    what it misses is deleted, its false alarms are inserted.
 
     Args:
       reference: true events by file.
@@ -39,29 +43,34 @@ def segment_f1(
 
     Returns:
       `micro_f1`, `micro_precision`, `micro_recall` over all counts; `macro_f1`, the
-      mean of the classes' F1; `classes`, a list in class order of `f1`, `precision`,
-      `recall`, `num_reference`, `num_estimated`. A class without reference has None for
-      F1 and recall and is left out of the macro average; without estimates precision
-      is 0.
+      mean of the classes' F1; `error_rate`, `substitution_rate`, `deletion_rate`,
+      `insertion_rate` over all counts; `macro_error_rate`, the mean of the classes';
+      `classes`, a list in class order of `f1`, `precision`, `recall`, `error_rate`,
+      `deletion_rate`, `insertion_rate`, `num_reference`, `num_estimated`. A class
+      without reference has None for F1, recall and the rates and is left out of the
+      macro averages; without estimates precision is 0.
 
     Raises:
       InputError: an estimated file without reference, no duration, an event of an
         unknown class or without proper times.
     """
-    _check_tables(reference, estimated, num_classes)
+    true, found = EventArrays.of_tables(reference, estimated, num_classes)
     if resolution_seconds <= 0:
         raise InputError(f"resolution_seconds must be above 0: {resolution_seconds}")
-    counts = np.zeros((3, num_classes), np.int64)
-    for name, events in reference.items():
-        if not 0 <= durations.get(name, math.nan) < math.inf:
-            raise InputError(f"{name}: the duration is {durations.get(name)}")
-        num_segments = math.ceil(durations[name] / resolution_seconds)
-        true = _activity(events, num_segments, num_classes, resolution_seconds)
-        guess = _activity(
-            estimated.get(name, ()), num_segments, num_classes, resolution_seconds
-        )
-        counts += _frame_counts(true, guess)
-    return _f1_summary(counts)
+    seconds = file_seconds(reference, durations)
+    num_segments = np.ceil(seconds / resolution_seconds).astype(np.int64)
+    of_true, of_found = (
+        _active_cells(events, num_segments, num_classes, resolution_seconds)
+        for events in (true, found)
+    )
+    of_hits = np.intersect1d(of_true, of_found, assume_unique=True)
+    counts, in_segments = [], []
+    for cells in (of_hits, of_true, of_found):
+        segments, labels = np.divmod(cells, num_classes)
+        counts.append(np.bincount(labels, minlength=num_classes))
+        in_segments.append(np.bincount(segments, minlength=num_segments.sum()))
+    substituted = np.minimum(in_segments[1], in_segments[2]) - in_segments[0]
+    return summarise(np.stack(counts), int(substituted.sum()))
 
 
 def event_f1(
@@ -71,12 +80,16 @@ def event_f1(
     collar_seconds: float = 0.2,
     offset_collar_share: float = 0.2,
 ) -> dict[str, Any]:
-    """Event-based F1 (Mesaros, Heittola & Virtanen 2016).
+    """Event-based F1 and error rate (Mesaros, Heittola & Virtanen 2016).
 
     A detected event is right where a true one of its class and file has its onset
     within `collar_seconds` and its offset within the larger of `collar_seconds` and
     `offset_collar_share` of its length. Every event is matched once at most, with as
     many pairs as possible: optimal matching as in `sed_eval`'s `EventBasedMetrics`.
+
+    Of what is left, a true event and a detected one of another class that fit
+    otherwise are a substitution, each once at most, taken in the order of the tables
+    as by `sed_eval`; other true events are deleted, other detected ones inserted.
 
     Args:
       reference: true events by file.
@@ -91,30 +104,22 @@ def event_f1(
     Raises:
       InputError: as `segment_f1`.
     """
-    _check_tables(reference, estimated, num_classes)
-    counts = np.zeros((3, num_classes), np.int64)
-    for name, events in reference.items():
-        true = np.array(events, np.float64).reshape(-1, 3)
-        guess = np.array(estimated.get(name, ()), np.float64).reshape(-1, 3)
-        difference = np.abs(true[:, None] - guess[None])
-        offset_collar = np.maximum(
-            collar_seconds, offset_collar_share * (true[:, 2] - true[:, 1])
-        )
-        fits = (
-            (difference[..., 0] == 0)
-            & (difference[..., 1] <= collar_seconds)
-            & (difference[..., 2] <= offset_collar[:, None])
-        )
-        match = (
-            maximum_bipartite_matching(csr_array(fits), perm_type="column")
-            if fits.any()
-            else np.full(len(true), -1)
-        )
-        for row, matched in enumerate((true[match >= 0], true, guess)):
-            counts[row] += np.bincount(
-                matched[:, 0].astype(np.int64), minlength=num_classes
-            )
-    return _f1_summary(counts)
+    true, found = EventArrays.of_tables(reference, estimated, num_classes)
+    i, j = near(true, found, collar_seconds)
+    offset_collar = np.maximum(
+        collar_seconds, offset_collar_share * (true.offsets - true.onsets)
+    )
+    fits = np.abs(true.onsets[i] - found.onsets[j]) <= collar_seconds
+    fits &= np.abs(true.offsets[i] - found.offsets[j]) <= offset_collar[i]
+    fits &= true.files[i] == found.files[j]
+    i, j = i[fits], j[fits]
+    order = np.lexsort((j, i))
+    i, j = i[order], j[order]
+    same = true.labels[i] == found.labels[j]
+    of_true, of_found = matched(i[same], j[same])
+    left = ~np.isin(i, of_true) & ~np.isin(j, of_found)
+    counts = [e.counts(num_classes) for e in (true[of_true], true, found)]
+    return summarise(np.stack(counts), taken_in_order(i[left], j[left]))
 
 
 def best_thresholds(labels: Array, scores: Array, default: float = 0.5) -> Array:
@@ -152,55 +157,43 @@ def best_thresholds(labels: Array, scores: Array, default: float = 0.5) -> Array
     return out
 
 
-def _check_tables(
-    reference: Mapping[str, Sequence[Event]],
-    estimated: Mapping[str, Sequence[Event]],
-    num_classes: int,
-) -> None:
-    unknown = sorted(set(estimated) - set(reference))
-    if unknown:
-        raise InputError(
-            f"{len(unknown)} estimated files are not in the reference, the"
-            f" first is {unknown[0]!r}; a file without events is listed"
-            " with an empty row"
-        )
-    for table in (reference, estimated):
-        for name, events in table.items():
-            for event in events:
-                check_event(event, num_classes, name)
+def file_seconds(names: Collection[str], durations: Mapping[str, float]) -> Array:
+    """(files,) durations in the order of the names.
+
+    Raises:
+      InputError: a file without a finite duration of at least 0.
+    """
+    for name in names:
+        if not 0 <= durations.get(name, math.nan) < math.inf:
+            raise InputError(f"{name}: the duration is {durations.get(name)}")
+    return np.fromiter((durations[name] for name in names), np.float64, len(names))
 
 
-def _activity(
-    events: Iterable[Event],
-    num_segments: int,
-    num_classes: int,
-    resolution_seconds: float,
-) -> Array:
-    """(num_segments, C) bool: which classes have an event that touches the segment."""
-    out = np.zeros((num_segments, num_classes), bool)
-    for event in events:
-        first = math.floor(event.onset_seconds / resolution_seconds)
-        end = math.ceil(event.offset_seconds / resolution_seconds)
-        out[first:end, event.label] = True
-    return out
+def summarise(counts: Array, num_substitutions: int | None = None) -> dict[str, Any]:
+    """F1 and, where substitutions are counted, error rates.
 
-
-def _frame_counts(true: Array, guess: Array) -> Array:
-    return np.stack([(true & guess).sum(axis=0), true.sum(axis=0), guess.sum(axis=0)])
-
-
-def _f1_summary(counts: Array) -> dict[str, Any]:
-    """The F1 scores from (3, C) hits, reference and estimated counts."""
+    Args:
+      counts: (3, C) hits, reference and estimated counts.
+      num_substitutions: over all classes.
+    """
     classes = [_f1(*column) for column in counts.T.tolist()]
     micro = _f1(*counts.sum(axis=1).tolist())
-    scored = [c["f1"] for c in classes if c["f1"] is not None]
-    return {
+    summary: dict[str, Any] = {
         "micro_f1": micro["f1"],
         "micro_precision": micro["precision"],
         "micro_recall": micro["recall"],
-        "macro_f1": sum(scored) / len(scored) if scored else None,
+        "macro_f1": _mean([row["f1"] for row in classes]),
         "classes": classes,
     }
+    if num_substitutions is None:
+        return summary
+    for row, column in zip(classes, counts.T):
+        rates = _error_rates(column, 0)
+        del rates["substitution_rate"]
+        row.update(rates)
+    summary.update(_error_rates(counts.sum(axis=1), num_substitutions))
+    summary["macro_error_rate"] = _mean([row["error_rate"] for row in classes])
+    return summary
 
 
 def _f1(hits: int, num_reference: int, num_estimated: int) -> dict[str, Any]:
@@ -211,3 +204,49 @@ def _f1(hits: int, num_reference: int, num_estimated: int) -> dict[str, Any]:
         "num_reference": num_reference,
         "num_estimated": num_estimated,
     }
+
+
+def _error_rates(counts: Array, num_substitutions: int) -> dict[str, float | None]:
+    """Of hits, reference and estimated counts, (3,)."""
+    hits, num_reference, num_estimated = counts.tolist()
+    missed, alarms = num_reference - hits, num_estimated - hits
+    errors = {
+        "error_rate": missed + alarms - num_substitutions,
+        "substitution_rate": num_substitutions,
+        "deletion_rate": missed - num_substitutions,
+        "insertion_rate": alarms - num_substitutions,
+    }
+    return {
+        name: count / num_reference if num_reference else None
+        for name, count in errors.items()
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _active_cells(
+    events: EventArrays,
+    num_segments: Array,
+    num_classes: int,
+    resolution_seconds: float,
+) -> Array:
+    """Which classes have an event that touches a segment: segment * C + class, sorted.
+
+    Args:
+      events: of all files.
+      num_segments: (files,); the segments are numbered through the files.
+    """
+    last = num_segments[events.files]
+    before = (np.cumsum(num_segments) - num_segments)[events.files]
+    first, end = (
+        np.minimum(times, last).astype(np.int64)
+        for times in (
+            np.floor(events.onsets / resolution_seconds),
+            np.ceil(events.offsets / resolution_seconds),
+        )
+    )
+    rows, segments = ranges(first, np.maximum(first, end))
+    return np.unique((before[rows] + segments) * num_classes + events.labels[rows])

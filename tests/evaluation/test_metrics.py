@@ -14,7 +14,12 @@ import tfweak
 from tfweak import registry
 from tfweak.errors import InputError
 from tfweak.evaluation import metrics, summary, tagging
-from tfweak.evaluation.answers import DetectedEvents, TaggedClips
+from tfweak.evaluation.answers import (
+    DetectedEvents,
+    OperatingPoints,
+    SegmentScores,
+    TaggedClips,
+)
 from tfweak.labels import Event
 
 TAGGING = ("mAP", "AUC", "d_prime", "lwlrap", "EER")
@@ -253,7 +258,16 @@ def test_events_under_all_thresholds_have_their_places():
         "f1": 0.5,
         "precision": 0.5,
         "recall": 0.5,
+        "error_rate": 1.0,
+        "deletion_rate": 0.5,
+        "insertion_rate": 0.5,
     }
+    # the second is missed, the fourth an alarm; they are two segments
+    assert found["segment_based"]["error_rate"] == 1.0
+    assert found["segment_based"]["substitution_rate"] == 0.0
+    # half of what is found is right, and half of what is true is found
+    assert found["intersection_based"]["micro_f1"] == 1.0
+    assert found["intersection_based"]["classes"]["dog"] == {"f1": 1.0}
     assert cat["f1"] is None and cat["num_reference"] == 0
     assert found["z_loc"]["event_based"]["micro_f1"] == 1
     assert found["from_tags"]["z_loc"]["segment_based"]["micro_f1"] == 0.5
@@ -265,6 +279,75 @@ def test_events_under_all_thresholds_have_their_places():
     by_class = metrics.METRICS.get("segment F1, macro")
     assert by_class.of_class(document, "dog") == 0.5
     assert by_class.of_class(document, "cow") is None
+
+
+def test_segments_and_operating_points_have_their_places():
+    # Ranked: + - + -. AP (1 + 2/3) / 2, AUC 3/4; there is no cat.
+    labels = np.array([[1, 0], [0, 0], [1, 0], [0, 0]])
+    scores = np.array([[0.9, 0.1], [0.8, 0.1], [0.7, 0.1], [0.1, 0.1]])
+    points = OperatingPoints.of_confidences(
+        {**TRUTH, "other": []},
+        {"clip": 10.0, "other": 62.0},
+        ["dog", "cat"],
+        {"other": [Event(0, 1.0, 2.0)], "clip": [Event(0, 0.0, 2.0)]},
+        {"other": [0.9], "clip": [0.8]},
+    )
+    document = metrics.evaluate(
+        {
+            "frames": SegmentScores(labels, scores, ["dog", "cat"]),
+            "operating_points": points,
+        }
+    )
+    assert document == {
+        "localisation": {
+            "num_clips": 2,
+            "frame_based": {
+                "num_segments": 4,
+                "mAP": pytest.approx(5 / 6),
+                "d_prime": pytest.approx(tagging.d_prime(3 / 4)),
+                "classes": {
+                    "dog": {
+                        "num_positives": 2,
+                        "mAP": pytest.approx(5 / 6),
+                        "d_prime": pytest.approx(tagging.d_prime(3 / 4)),
+                    },
+                    "cat": {"num_positives": 0, "mAP": None, "d_prime": None},
+                },
+            },
+            # the false alarm comes first, at 50 an hour
+            "psds": {
+                "num_scored_events": 2,
+                "PSDS1": 0.5,
+                "PSDS2": 0.5,
+                "classes": {
+                    "dog": {"PSDS1": 0.5, "PSDS2": 0.5},
+                    "cat": {"PSDS1": None, "PSDS2": None},
+                },
+            },
+        }
+    }
+    for name, value in (("PSDS1", 0.5), ("frame mAP", 5 / 6)):
+        metric = metrics.METRICS.get(name)
+        assert metric.overall(document) == pytest.approx(value)
+        assert metric.of_class(document, "dog") == pytest.approx(value)
+        assert metric.of_class(document, "cat") is None
+
+
+def test_operating_points_from_tables():
+    # The event is found exactly under one of three thresholds, without false alarms.
+    points = OperatingPoints(
+        TRUTH, {"clip": 10.0}, ["dog"], tables=[FOUND, TRUTH, {"clip": []}]
+    )
+    found = metrics.evaluate({"operating_points": points})["localisation"]["psds"]
+    assert (found["PSDS1"], found["num_operating_points"]) == (1, 3)
+
+
+def test_confidences_of_other_events_are_refused():
+    clip = (TRUTH, {"clip": 10.0}, ["dog"])
+    with pytest.raises(InputError, match="x: 2 events and 1 .* is not in the"):
+        OperatingPoints.of_confidences(*clip, {"x": TRUTH["clip"] * 2}, {"x": [1.0]})
+    with pytest.raises(InputError, match="clip: 1 events and 0 .* is in the"):
+        OperatingPoints.of_confidences(*clip, TRUTH, {})
 
 
 @pytest.fixture

@@ -5,7 +5,12 @@ import json
 import numpy as np
 
 from tfweak.evaluation import metrics, summary
-from tfweak.evaluation.answers import DetectedEvents, TaggedClips
+from tfweak.evaluation.answers import (
+    DetectedEvents,
+    OperatingPoints,
+    SegmentScores,
+    TaggedClips,
+)
 from tfweak.labels import Event
 
 NAMES = ("Dog", "Air horn, truck horn", "Cat")
@@ -58,6 +63,27 @@ def test_localisation_has_a_column_for_each_thresholds():
     assert table[0] == ["isation,", "1", "clips", "segment", "segment_from_tags"]
     assert ["segment_based.micro_f1", "0.5000", "1.0000"] in table
     assert ["event_based.micro_f1", "0.0000", "1.0000"] in table
+
+
+def test_what_needs_no_threshold_has_lines_of_its_own():
+    truth = {"clip": [Event(0, 0.0, 2.0)]}
+    durations = {"clip": 5.0}
+    parts = {
+        "operating_points": OperatingPoints(truth, durations, NAMES, tables=[truth]),
+        "frames": SegmentScores(np.eye(3), np.eye(3), NAMES),
+    }
+    alone = summary.to_text(_document(**parts)).splitlines()
+    assert alone[-4:] == [
+        "",
+        "PSDS1      1.0000",
+        "PSDS2      1.0000",
+        "frame mAP  1.0000",
+    ]
+    parts["segment"] = DetectedEvents(truth, truth, durations, NAMES)
+    whole = summary.to_text(_document(**parts)).splitlines()
+    assert whole[-4:] == alone[-4:]
+    assert "localisation, 1 clips" in "\n".join(whole)
+    assert "intersection_based.macro_f1" in "\n".join(whole)
 
 
 def test_strong_labels_without_an_event():

@@ -5,13 +5,25 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import InputError
 from ..labels import Event
 from ..typing import Array
-from . import detection, tagging
+from . import detection, intersection, psds, tagging
+
+
+class Part(Protocol):
+    """A part of what a system answered, that metrics are computed from."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """C names."""
+
+    def counts(self) -> Iterator[tuple[tuple[str, ...], int]]:
+        """What metrics.json says of how many there are, with its keys."""
 
 
 class TaggedClips:
@@ -51,6 +63,28 @@ class TaggedClips:
             yield ("classes", name, "num_positives"), count
 
 
+class SegmentScores(TaggedClips):
+    """Labels of segments beside the scores that a system gave them.
+
+    The valid segments of all clips with strong labels, one after the other, on the
+    system's own grid, whose `labels` mark them.
+
+    Args:
+      labels: (N, C) of 0 and 1.
+      scores: (N, C) finite numbers; probabilities or logits.
+      class_names: C unique names.
+
+    Raises:
+      InputError: see `tagging.check_scores`.
+    """
+
+    def counts(self) -> Iterator[tuple[tuple[str, ...], int]]:
+        """As of `TaggedClips`."""
+        yield ("frame_based", "num_segments"), len(self.labels)
+        for name, count in zip(self.class_names, self.labels.sum(axis=0).tolist()):
+            yield ("frame_based", "classes", name, "num_positives"), count
+
+
 @dataclasses.dataclass(frozen=True)
 class DetectedEvents:
     """True events beside those that a system found.
@@ -79,6 +113,13 @@ class DetectedEvents:
         """`detection.event_f1` with collars of 200 ms."""
         return detection.event_f1(self.reference, self.estimated, len(self.class_names))
 
+    @functools.cached_property
+    def intersection_based(self) -> dict[str, Any]:
+        """`intersection.intersection_f1` with DTC and GTC of one half."""
+        return intersection.intersection_f1(
+            self.reference, self.estimated, self.durations, len(self.class_names)
+        )
+
     def counts(self) -> Iterator[tuple[tuple[str, ...], int]]:
         """As of `TaggedClips`."""
         yield ("num_clips",), len(self.reference)
@@ -86,3 +127,69 @@ class DetectedEvents:
             for name, row in zip(self.class_names, getattr(self, kind)["classes"]):
                 for key in ("num_reference", "num_estimated"):
                     yield (kind, "classes", name, key), row[key]
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatingPoints:
+    """True events beside those that a system finds under every threshold.
+
+    Of `tables` and `scored` one is given.
+
+    Attributes:
+      reference: clip id -> true events.
+      durations: clip id -> seconds.
+      class_names: C names.
+      tables: for each threshold, clip id -> events found; see `psds.psds`.
+      scored: for each class (n, 4): index of the clip in `reference`, onset, offset
+        and score of events; see `psds.psds_of_scored`.
+    """
+
+    reference: Mapping[str, Sequence[Event]]
+    durations: Mapping[str, float]
+    class_names: Sequence[str]
+    tables: Sequence[Mapping[str, Sequence[Event]]] = ()
+    scored: Sequence[Array] | None = None
+
+    @classmethod
+    def of_confidences(
+        cls,
+        reference: Mapping[str, Sequence[Event]],
+        durations: Mapping[str, float],
+        class_names: Sequence[str],
+        found: Mapping[str, Sequence[Event]],
+        confidences: Mapping[str, Sequence[float]],
+    ) -> OperatingPoints:
+        """Of events with a confidence each, by clip id.
+
+        Raises:
+          InputError: clips that are not in the reference, events without confidence.
+        """
+        places = {name: i for i, name in enumerate(reference)}
+        rows: list[list[tuple[float, ...]]] = [[] for _ in class_names]
+        for name, events in found.items():
+            given = confidences.get(name, ())
+            if name not in places or len(given) != len(events):
+                raise InputError(
+                    f"{name}: {len(events)} events and {len(given)} confidences of a"
+                    f" clip that is{'' if name in places else ' not'} in the reference"
+                )
+            for (label, onset, offset), score in zip(events, given):
+                rows[label].append((places[name], onset, offset, score))
+        arrays = [np.array(r, np.float64).reshape(-1, 4) for r in rows]
+        return cls(reference, durations, class_names, scored=arrays)
+
+    def psds(self, setting: psds.Setting) -> psds.Psds:
+        """The score, `psds.PSDS1` or another."""
+        given = (self.reference, self.durations)
+        count = len(self.class_names)
+        if self.scored is None:
+            return psds.psds(*given, self.tables, count, setting)
+        return psds.psds_of_scored(*given, self.scored, count, setting)
+
+    def counts(self) -> Iterator[tuple[tuple[str, ...], int]]:
+        """As of `TaggedClips`."""
+        yield ("num_clips",), len(self.reference)
+        if self.scored is None:
+            yield ("psds", "num_operating_points"), len(self.tables)
+        else:
+            yield ("psds", "num_scored_events"), sum(map(len, self.scored))

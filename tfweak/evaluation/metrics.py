@@ -25,11 +25,13 @@ import numpy as np
 from ..errors import InputError
 from ..registry import Registry
 from ..typing import Array
-from . import tagging
-from .answers import DetectedEvents, TaggedClips
+from . import psds, tagging
+from .answers import DetectedEvents, OperatingPoints, Part, TaggedClips
 
 CLIPS = "clips"
 HISTORY = "history"
+FRAMES = "frames"
+OPERATING_POINTS = "operating_points"
 # Thresholds that events are found by -> where metrics.json has what they lead to.
 EVENTS = {
     "segment": ("localisation",),
@@ -37,7 +39,13 @@ EVENTS = {
     "segment_from_tags": ("localisation", "from_tags"),
     "localization_from_tags": ("localisation", "from_tags", "z_loc"),
 }
-_PLACES: dict[str, tuple[str, ...]] = {CLIPS: (), HISTORY: (HISTORY,), **EVENTS}
+_PLACES: dict[str, tuple[str, ...]] = {
+    CLIPS: (),
+    HISTORY: (HISTORY,),
+    FRAMES: ("localisation",),
+    OPERATING_POINTS: ("localisation",),
+    **EVENTS,
+}
 
 
 class Score(NamedTuple):
@@ -60,8 +68,9 @@ class Metric:
       name: such as `segment F1, micro`.
       function: from what the metric needs to a `Score`.
       needs: `CLIPS`, a `TaggedClips`; the name of thresholds in `EVENTS`, the
-        `DetectedEvents` under them; `HISTORY`, of each training of a trial a list of
-        the rows of its history.
+        `DetectedEvents` under them; `FRAMES`, a `SegmentScores`; `OPERATING_POINTS`,
+        an `OperatingPoints`; `HISTORY`, of each training of a trial a list of the rows
+        of its history.
       scale: tables print so many times the value.
       decimals: that they print.
       heading: what they call it; the name where it is empty.
@@ -109,21 +118,26 @@ class Metric:
 
 
 def evaluate(
-    answers: Mapping[str, TaggedClips | DetectedEvents],
+    answers: Mapping[str, Part],
 ) -> dict[str, Any]:
     """All metrics of what a system answered.
 
     Args:
-      answers: by what metrics need: `CLIPS`, names of `EVENTS`.
+      answers: by what metrics need: `CLIPS`, names of `EVENTS`, `FRAMES`,
+        `OPERATING_POINTS`. Metrics that need what is not there are left out.
 
     Returns:
       A dict that JSON can hold. Of clips: `mAP`, `AUC`, `d_prime`, `lwlrap`, `EER`,
       `num_clips`, `num_classes_scored` (classes with positives) and `classes`: the
       same by name, with `num_positives`. Of events, where there are some:
       `localisation` with `num_clips`, `segment_based` and `event_based`, each of
-      `micro_f1`, `micro_precision`, `micro_recall`, `macro_f1` and `classes`; of a
-      localisation map the same in `z_loc`; and all that once more in `from_tags`, for
-      thresholds that no strong label had a part in. What cannot be computed is None.
+      `micro_f1`, `micro_precision`, `micro_recall`, `macro_f1`, `error_rate` and what
+      that is made of, and `classes`; `intersection_based` with `micro_f1`, `macro_f1`
+      and `classes`; of a localisation map the same in `z_loc`; and all that once more
+      in `from_tags`, for thresholds that no strong label had a part in. Of segments
+      `frame_based` in `localisation`, with `mAP`, `d_prime` and `classes`; of operating
+      points `psds`, with `PSDS1`, `PSDS2` and `classes`. What cannot be computed is
+      None.
 
     Raises:
       InputError: a metric with values of another number of classes.
@@ -158,7 +172,7 @@ def mean_score(values: Array) -> Score:
 
 
 def _of_events() -> Iterator[Metric]:
-    """Segment- and event-based figures, of each map and under both thresholds."""
+    """Figures of detected events, of each map and under both thresholds."""
     for needs in EVENTS:
         of = " of Z_loc" if needs.startswith("localization") else ""
         thresholds = ", thresholds from tags" if needs.endswith("from_tags") else ""
@@ -169,19 +183,44 @@ def _of_events() -> Iterator[Metric]:
                 ("micro", "precision"),
                 ("micro", "recall"),
             ):
-                key = (f"{kind}_based", f"{average}_{figure.lower()}")
-                yield Metric(
+                yield _of_kind(
                     f"{kind} {figure}{of}, {average}{thresholds}",
-                    functools.partial(_figure, *key),
+                    (f"{kind}_based", f"{average}_{figure.lower()}"),
                     needs,
-                    key=key,
                 )
+            for errors in ("error", "substitution", "deletion", "insertion"):
+                yield _of_kind(
+                    f"{kind} {errors} rate{of}{thresholds}",
+                    (f"{kind}_based", f"{errors}_rate"),
+                    needs,
+                    scale=1,
+                    decimals=3,
+                )
+        for average in ("micro", "macro"):
+            yield _of_kind(
+                f"intersection F1{of}, {average}{thresholds}",
+                ("intersection_based", f"{average}_f1"),
+                needs,
+            )
+
+
+def _of_kind(name: str, key: tuple[str, str], needs: str, **printed: Any) -> Metric:
+    function = functools.partial(_figure, *key)
+    return Metric(name, function, needs, key=key, **printed)
 
 
 def _figure(kind: str, figure: str, events: DetectedEvents) -> Score:
     summary = getattr(events, kind)
-    of_class = figure.split("_")[1]
-    return Score(summary[figure], [row[of_class] for row in summary["classes"]])
+    of_class = figure.removeprefix("micro_").removeprefix("macro_")
+    rows = [row for row in summary["classes"] if of_class in row]
+    return Score(summary[figure], [row[of_class] for row in rows])
+
+
+def _psds(setting: psds.Setting) -> Callable[[OperatingPoints], Score]:
+    def function(points: OperatingPoints) -> Score:
+        return Score(*dataclasses.astuple(points.psds(setting)))
+
+    return function
 
 
 def _d_prime(clips: TaggedClips) -> Score:
@@ -205,9 +244,9 @@ def _of_epochs(choose: Callable[[list[float]], float]) -> Callable[..., Score]:
     return function
 
 
-# Averages over classes are unweighted means of those with positives, but for d', and
-# lwlrap, in which each positive label weighs the same. AUC, d' and EER need negatives
-# of a class, too.
+# Averages over classes are unweighted means of those with positives, but for d', PSDS,
+# and lwlrap, in which each positive label weighs the same. AUC, d' and EER need
+# negatives of a class, too.
 METRICS: Registry[Metric] = Registry(
     Metric,
     entries=[
@@ -219,6 +258,15 @@ METRICS: Registry[Metric] = Registry(
         ),
         Metric("EER", _of_classes(tagging.equal_error_rate), scale=1, decimals=3),
         *_of_events(),
+        Metric("PSDS1", _psds(psds.PSDS1), OPERATING_POINTS, key=("psds", "PSDS1")),
+        Metric("PSDS2", _psds(psds.PSDS2), OPERATING_POINTS, key=("psds", "PSDS2")),
+        Metric(
+            "frame mAP",
+            _of_classes(tagging.average_precision),
+            FRAMES,
+            key=("frame_based", "mAP"),
+        ),
+        Metric("frame d'", _d_prime, FRAMES, scale=1, key=("frame_based", "d_prime")),
         Metric("validation mAP", _of_epochs(max), HISTORY),
         # below the best where the training overfitted
         Metric("validation mAP, last epoch", _of_epochs(lambda e: e[-1]), HISTORY),

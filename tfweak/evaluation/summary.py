@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .metrics import CLIPS, EVENTS, METRICS, Metric
+from .metrics import CLIPS, EVENTS, FRAMES, METRICS, OPERATING_POINTS, Metric
 
 _NOTHING = "-"
 
@@ -39,7 +39,8 @@ def to_text(document: Mapping[str, Any]) -> str:
     rule = "-" * len(header_line)
     lines = [header_line, rule, average_line, rule, *lines]
     if "localisation" in document:
-        lines += ["", *_aligned(_localisation(document))]
+        for rows in (_under_thresholds(document), _under_none(document)):
+            lines += ["", *_aligned(rows)] if rows else []
     return "\n".join(
         [
             f"{document['num_clips']} clips; {document['num_classes_scored']} of"
@@ -50,8 +51,8 @@ def to_text(document: Mapping[str, Any]) -> str:
     )
 
 
-def _localisation(document: Mapping[str, Any]) -> list[list[str]]:
-    """A row per figure, a column per thresholds."""
+def _under_thresholds(document: Mapping[str, Any]) -> list[list[str]]:
+    """Figures of events: a row per figure, a column per thresholds."""
     found: dict[str, dict[str, float | None]] = {}
     for needs in EVENTS:
         for metric in _metrics(needs):
@@ -60,9 +61,18 @@ def _localisation(document: Mapping[str, Any]) -> list[list[str]]:
     columns = [
         c for c in EVENTS if any(row.get(c) is not None for row in found.values())
     ]
+    if not columns:
+        return []
     clips = f"localisation, {document['localisation']['num_clips']} clips"
     rows = [[key, *(_shown(row.get(c)) for c in columns)] for key, row in found.items()]
     return [[clips, *columns], *rows]
+
+
+def _under_none(document: Mapping[str, Any]) -> list[list[str]]:
+    """Figures that no threshold has a part in: a row each that is known."""
+    metrics = [*_metrics(OPERATING_POINTS), *_metrics(FRAMES)]
+    values = [(m.heading, m.overall(document)) for m in metrics]
+    return [[name, _shown(value)] for name, value in values if value is not None]
 
 
 def _metrics(needs: str) -> list[Metric]:

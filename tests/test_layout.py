@@ -27,7 +27,9 @@ tfweak.extractor
 tfweak.audio
 tfweak.extractors
 tfweak.data
-tfweak.evaluation tfweak.plots tfweak.serving tfweak.cli
+tfweak.evaluation tfweak.plots tfweak.cli
+tfweak.decoding
+tfweak.serving
 tfweak.learning
 tfweak.data_prep tfweak.data_prep.options
 tfweak.data_prep.dataset

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from .audio.front_end_layer import FrontEndLayer
 from .data.input_spec import InputSpec
+from .decoding.decoding import CLIP_SCORES, Decoding
 from .errors import InputError
 from .extractor import Extractor
-from .labels import ClassList, SegmentGrid
-from .typing import Array, StrPath
+from .labels import ClassList, Event, SegmentGrid
+from .typing import StrPath
 
 CLASSES_NAME = "classes.csv"
-THRESHOLDS_NAME = "thresholds.json"
+DECODING_NAME = "decoding.json"
 OUTPUTS = ("clip_probs", "segment_probs", "attention")
 
 
@@ -33,14 +36,16 @@ class _Served(tf.Module):
         self,
         network: keras.Model,
         grid: SegmentGrid,
+        decoding: Decoding,
         folder: pathlib.Path,
     ) -> None:
         super().__init__(name="tfweak")
         self._network = network
         self._grid = grid
+        self._decoding = decoding
         self.weights = [weight.value for weight in network.weights]
         self.classes = tf.saved_model.Asset(str(folder / CLASSES_NAME))
-        self.thresholds = tf.saved_model.Asset(str(folder / THRESHOLDS_NAME))
+        self.decoding = tf.saved_model.Asset(str(folder / DECODING_NAME))
 
     def answer(
         self, features: tf.Tensor, num_frames: tf.Tensor
@@ -65,8 +70,13 @@ class _Served(tf.Module):
             tf.range(segments), tf.float32
         )
         times = tf.stack([onsets, onsets + self._grid.hop_seconds], axis=1)
-        found = {name: tf.cast(outputs[name], tf.float32) for name in OUTPUTS}
-        return {**found, "segment_times": times}
+        outputs = {k: tf.cast(v, tf.float32) for k, v in outputs.items()}
+        outputs[CLIP_SCORES] = outputs["clip_probs"][:, tf.newaxis]
+        return {
+            **{name: outputs[name] for name in OUTPUTS},
+            "event_scores": self._decoding.segment_scores(outputs, tf),
+            "segment_times": times,
+        }
 
 
 def export(
@@ -74,7 +84,7 @@ def export(
     rows: InputSpec,
     grid: SegmentGrid,
     classes: ClassList,
-    thresholds: Mapping[str, Array | Sequence[float]],
+    decoding: Decoding,
     folder: StrPath,
     extractor: Extractor | None = None,
 ) -> None:
@@ -90,17 +100,18 @@ def export(
     travels in the SavedModel, `waveform`, at the extractor's sample rate, and
     `waveform_lengths` are there too. Without one `serving_default` is `embeddings`.
 
-    All answer `clip_probs` (B, C), `segment_probs` (B, T, C), `attention` (B, T, C) and
-    `segment_times` (T, 2), each segment's onset and offset in seconds. A clip shorter
-    than one window is padded to it; one of no samples is an error. The class names and
-    the decision thresholds travel as assets, classes.csv and thresholds.json.
+    All answer `clip_probs` (B, C), `segment_probs` (B, T, C), `attention` (B, T, C),
+    `event_scores` (B, T, C), of which `find_events` makes events, and `segment_times`
+    (T, 2), each segment's onset and offset in seconds. A clip shorter than one window
+    is padded to it; one of no samples is an error. The class names and how events are
+    found travel as assets, classes.csv and decoding.json.
 
     Args:
       network: in float32, of an architecture.
       rows: what it reads.
       grid: the network's segments.
       classes: C names.
-      thresholds: (C,) numbers for `clip` and `segment` scores.
+      decoding: how events are found.
       folder: must not exist, or hold an earlier export.
       extractor: what makes the embeddings that the network reads.
 
@@ -122,10 +133,8 @@ def export(
         assets = pathlib.Path(name) / "assets"
         assets.mkdir()
         classes.write_csv(assets / CLASSES_NAME)
-        (assets / THRESHOLDS_NAME).write_text(
-            json.dumps({k: list(map(float, v)) for k, v in thresholds.items()})
-        )
-        module = _Served(network, grid, assets)
+        (assets / DECODING_NAME).write_text(json.dumps(decoding.to_dict()))
+        module = _Served(network, grid, decoding, assets)
         target = pathlib.Path(name) / "model"
         signatures = _signatures(module, rows, extractor)
         try:
@@ -198,16 +207,42 @@ def _extracted(
     }
 
 
-def read_assets(folder: StrPath) -> tuple[ClassList, dict[str, list[float]]]:
-    """Class names and thresholds of an exported SavedModel.
+def read_assets(folder: StrPath) -> tuple[ClassList, Decoding]:
+    """Class names of an exported SavedModel, and how events are found.
 
     Raises:
       InputError: when the folder holds no export of ours.
     """
     assets = pathlib.Path(folder) / "assets"
-    if not (assets / THRESHOLDS_NAME).exists():
+    if not (assets / DECODING_NAME).exists():
         raise InputError(f"{folder}: no SavedModel that tfweak-export wrote")
     return (
         ClassList.read_csv(assets / CLASSES_NAME),
-        json.loads((assets / THRESHOLDS_NAME).read_text(encoding="utf-8")),
+        Decoding.from_dict(
+            json.loads((assets / DECODING_NAME).read_text(encoding="utf-8"))
+        ),
     )
+
+
+def find_events(
+    decoding: Decoding, answer: Mapping[str, Any], seconds: float = math.inf
+) -> list[list[tuple[Event, float]]]:
+    """The events in what an exported model answers.
+
+        classes, decoding = serving.read_assets("saved_model")
+        answer = model.signatures["serving_default"](waveform=waveform)
+        for event, confidence in serving.find_events(decoding, answer)[0]: ...
+
+    Args:
+      decoding: of `read_assets`.
+      answer: `event_scores` (B, T, C) and `segment_times` (T, 2).
+      seconds: length of the clips, at which events end.
+
+    Returns:
+      For each clip its events with their confidences, by onset.
+    """
+    times = np.asarray(answer["segment_times"], np.float64)
+    hop = float(times[0, 1] - times[0, 0])
+    grid = SegmentGrid(hop, hop, float(times[0, 0]))
+    scores = np.asarray(answer["event_scores"])
+    return [decoding.decode_scores(one, grid, seconds) for one in scores]

@@ -177,14 +177,14 @@ def serve(out: pathlib.Path) -> str:
     _call(
         "tfweak-predict", predict, [f"--run={run}", str(wav), f"--out={out}/events.tsv"]
     )
-    classes, thresholds = serving.read_assets(out / "saved_model")
+    classes, decoding = serving.read_assets(out / "saved_model")
     served = tf.saved_model.load(str(out / "saved_model"))
     waveform = tf.constant(clip.payload[None] / 32768, tf.float32)
     probs = served.signatures["serving_default"](waveform=waveform)["clip_probs"][0]
     heard = [
         f"{classes.names[i]} {probs[i]:.2f}"
         for i in sorted(range(len(classes)), key=lambda i: -probs[i])
-        if probs[i] >= thresholds["clip"][i]
+        if probs[i] >= decoding.clip_thresholds[i]
     ]
     truth = [classes.names[label] for label in clip.labels]
     return (

@@ -3,7 +3,7 @@
 A run to pass on holds what predicting, evaluating and going on from it need, with
 weights in half precision, and `model.sha256`, which is checked when it is read:
 
-config.json, classes.csv, thresholds.json, clips.txt.gz, history.csv   as in any run
+config.json, classes.csv, decoding.json, clips.txt.gz, history.csv   as in any run
 model.keras      with float16 weights; computing is as precise as it ever was
 model.sha256     of model.keras
 """
@@ -28,7 +28,7 @@ MODEL, CHECKSUM = "model.keras", "model.sha256"
 _COPIED = (
     "config.json",
     "classes.csv",
-    "thresholds.json",
+    "decoding.json",
     "clips.txt.gz",
     "history.csv",
 )

@@ -19,7 +19,7 @@ from tfweak.audio import front_ends, reading
 from tfweak.data import records
 from tfweak.data.input_spec import NOT_THE_SAME
 from tfweak.errors import InputError
-from tfweak.evaluation import event_formats, events
+from tfweak.evaluation import event_formats
 from tfweak.extractor import Extractor, create_extractor
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.extractors.vggish.pca import PUBLISHED
@@ -116,20 +116,20 @@ def predict_features(
         clip_probs = outputs["clip_probs"][i]
         segment_probs = outputs["segment_probs"][i, :count]
         seconds = run.architecture.input.seconds(int(lengths[i]))
-        found = [
-            e._replace(offset_seconds=min(e.offset_seconds, seconds))
-            for e in scoring.decode(run, segment_probs, clip_probs)
-        ]
+        of_clip = {name: outputs[name][i, :count] for name in scoring.tracks(run)}
+        pairs = scoring.decode(
+            run, {**of_clip, "clip_scores": clip_probs[np.newaxis]}, seconds
+        )
         answers.append(
             Answer(
                 name,
                 clip_probs,
                 segment_probs,
                 outputs["attention"][i, :count],
-                found,
-                events.confidences(found, segment_probs, run.architecture.grid),
+                [event for event, _ in pairs],
+                [confidence for _, confidence in pairs],
                 seconds,
-                clip_probs >= run.thresholds["clip"],
+                clip_probs >= run.clip_thresholds,
             )
         )
     return answers

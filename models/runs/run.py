@@ -140,7 +140,7 @@ class Run(run_folder.TrainedModel):
             self.architecture.input,
             self.architecture.grid,
             self.classes,
-            self.thresholds,
+            self.decodings["segment"],
             folder,
             extractor,
         )
@@ -161,20 +161,23 @@ class Run(run_folder.TrainedModel):
                 f" {_clips(data['valid'])} to validate on",
                 f"  best epoch: {best['epoch']:.0f} of {len(history)}, validation mAP"
                 f" {best['val_mAP']:.4f}",
-                f"  thresholds: {self._source_of_thresholds()}",
+                f"  events: {self._source_of_events()}",
             ]
         )
 
-    def _source_of_thresholds(self) -> str:
-        if not (self.folder / run_folder.THRESHOLDS_NAME).exists():
-            return "0.5, for the training has not ended"
-        strong = self.config["data"]["valid"]["num_strong"]
-        if strong and self.config["training"]["segment_thresholds"] == "strong":
-            return (
-                "of clips from the tags, of segments from the strong labels of the"
-                " validation clips"
-            )
-        return "from the tags of the validation clips"
+    def _source_of_events(self) -> str:
+        if not (self.folder / run_folder.DECODING_NAME).exists():
+            return "threshold 0.5, for the training has not ended"
+        decoding = self.decodings["segment"]
+        settings = decoding.decoder.to_dict()["settings"]
+        return (
+            f"{decoding.decoder.name} ({_listed(settings)}) on {decoding.scores} scores,"
+            f" tuned on {'mixtures' if self._is_of_tags else 'strong labels'}"
+        )
+
+    @property
+    def _is_of_tags(self) -> bool:
+        return "strong" not in run_folder.read_decoding(self.folder)["tried"]
 
 
 def load(folder: StrPath, precision: str = "auto") -> Run:

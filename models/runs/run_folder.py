@@ -3,7 +3,7 @@
 config.json      every setting, versions, fingerprints of the data
 classes.csv      the vocabulary
 model.keras      the network of the best epoch on validation
-thresholds.json  a decision threshold a class, from validation
+decoding.json    thresholds and how events are found, from validation
 history.csv      a row an epoch
 tensorboard/     the same as curves
 last/            the resume point: the state after the last whole epoch
@@ -11,7 +11,6 @@ last/            the resume point: the state after the last whole epoch
 
 from __future__ import annotations
 
-import collections
 import csv
 import dataclasses
 import importlib.metadata
@@ -26,6 +25,8 @@ import keras
 import numpy as np
 
 from tfweak import atomic
+from tfweak.decoding.decoder import create_decoder
+from tfweak.decoding.decoding import Decoding
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.payload import Payload
@@ -34,7 +35,7 @@ from tfweak.typing import Array, StrPath
 from ..architecture import Architecture, create
 from . import packaged
 
-THRESHOLDS_NAME = "thresholds.json"
+DECODING_NAME = "decoding.json"
 PACKAGES = (
     "tfweak",
     "tensorflow",
@@ -56,7 +57,7 @@ class TrainedModel:
       network: the best epoch's Keras model.
       classes: the vocabulary.
       payload: what the training data held; other data is refused.
-      thresholds: name -> (C,) decision thresholds, see `scoring.tune_thresholds`.
+      decodings: name -> how events are found, see `tuning.Found`.
       config: the whole of config.json.
     """
 
@@ -65,8 +66,13 @@ class TrainedModel:
     network: keras.Model
     classes: ClassList
     payload: Payload
-    thresholds: dict[str, Array]
+    decodings: dict[str, Decoding]
     config: dict[str, Any]
+
+    @property
+    def clip_thresholds(self) -> Array:
+        """(C,) what a clip's score of a class has to reach."""
+        return self.decodings["segment"].clip_thresholds
 
 
 def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
@@ -94,7 +100,7 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         packaged.check(folder)
         network = architecture.build(precision)
         network.load_weights(folder / "model.keras")
-        thresholds = _read_thresholds(folder, model["config"]["num_classes"])
+        decodings = _read_decodings(folder, model["config"]["num_classes"])
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{folder}: not a usable run ({type(error).__name__}: {error})"
@@ -105,22 +111,43 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         network,
         ClassList.read_csv(folder / "classes.csv"),
         payload,
-        thresholds,
+        decodings,
         config,
     )
 
 
-def _read_thresholds(folder: pathlib.Path, num_classes: int) -> dict[str, Array]:
-    path = folder / THRESHOLDS_NAME
+def _read_decodings(folder: pathlib.Path, num_classes: int) -> dict[str, Decoding]:
+    path = folder / DECODING_NAME
     if not path.exists():  # before the training has ended
-        return collections.defaultdict(lambda: np.full(num_classes, 0.5))
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    return {name: np.asarray(values, float) for name, values in stored.items()}
+        half = np.full(num_classes, 0.5)
+        return {"segment": Decoding(create_decoder("threshold"), half, half)}
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))["decodings"]
+        found = {name: Decoding.from_dict(value) for name, value in stored.items()}
+        if "segment" not in found:
+            raise InputError("no decoding of the name segment")
+        for decoding in found.values():
+            if len(decoding.thresholds) != num_classes:
+                raise InputError(
+                    f"thresholds of {len(decoding.thresholds)} classes, the model has"
+                    f" {num_classes}"
+                )
+    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{path}: broken ({type(error).__name__}: {error}); measure the run with"
+            " tune to write it again"
+        ) from error
+    return found
 
 
-def write_thresholds(folder: pathlib.Path, thresholds: dict[str, list[float]]) -> None:
-    """Writes thresholds.json: `clip`, `segment` and so on, a number a class."""
-    atomic.write_text(folder / THRESHOLDS_NAME, json.dumps(thresholds))
+def read_decoding(folder: StrPath) -> dict[str, Any]:
+    """The whole of decoding.json, with what was tried."""
+    return json.loads((packaged.resolve(folder) / DECODING_NAME).read_text("utf-8"))
+
+
+def write_decoding(folder: pathlib.Path, document: dict[str, Any]) -> None:
+    """Writes decoding.json, see `tuning.Found.document`."""
+    atomic.write_text(folder / DECODING_NAME, json.dumps(document, indent=1))
 
 
 def read_config(folder: StrPath) -> dict[str, Any]:

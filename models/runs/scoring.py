@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfweak import progress
 from tfweak.data import pipelines, sources
-from tfweak.evaluation import detection, events, metrics
-from tfweak.evaluation.answers import DetectedEvents, TaggedClips
+from tfweak.decoding.decoding import CLIP_SCORES, Decoding, Rows
+from tfweak.decoding.scores import SOURCES
+from tfweak.evaluation import metrics
+from tfweak.evaluation.answers import (
+    DetectedEvents,
+    Part,
+    SegmentScores,
+    TaggedClips,
+)
 from tfweak.labels import Event
 from tfweak.typing import Array, StrPath, Tensors
 
 from . import run_folder
 
-# of the output dict, and of its thresholds
-LOCALIZATION = "localization"
-# what a name of thresholds ends with that no strong label had a part in
-FROM_TAGS = "_from_tags"
+# Decodings whose operating points are measured.
+_RANKED = ("segment", "segment_from_tags", "plain")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,15 +36,19 @@ class Answers:
       weak, clip_probs: (N, C) labels and scores.
       reference: clip id -> events, of the clips with strong labels.
       durations: clip id -> seconds, of the same clips.
-      estimated: name of thresholds -> clip id -> events, of the same clips, from the
-        segment predictions and, where the system has one, the localisation map.
+      segment_labels, segment_scores: (M, C) of the segments of the same clips.
+      found: name of a decoding -> clip id -> events of the same clips.
+      points: name of a decoding -> what it finds at each of its operating points.
     """
 
     weak: Array
     clip_probs: Array
-    reference: dict[str, list[Event]] = dataclasses.field(default_factory=dict)
+    reference: dict[str, Sequence[Event]] = dataclasses.field(default_factory=dict)
     durations: dict[str, float] = dataclasses.field(default_factory=dict)
-    estimated: dict[str, dict[str, list[Event]]] = dataclasses.field(
+    segment_labels: Array | None = None
+    segment_scores: Array | None = None
+    found: dict[str, dict[str, list[Event]]] = dataclasses.field(default_factory=dict)
+    points: dict[str, list[dict[str, list[Event]]]] = dataclasses.field(
         default_factory=dict
     )
 
@@ -49,12 +58,18 @@ class Answers:
         whole = cls(
             np.concatenate([part.weak for part in parts]),
             np.concatenate([part.clip_probs for part in parts]),
+            segment_labels=_joined([part.segment_labels for part in parts]),
+            segment_scores=_joined([part.segment_scores for part in parts]),
         )
         for part in parts:
             whole.reference.update(part.reference)
             whole.durations.update(part.durations)
-            for name, events_of in part.estimated.items():
-                whole.estimated.setdefault(name, {}).update(events_of)
+            for name, events_of in part.found.items():
+                whole.found.setdefault(name, {}).update(events_of)
+            for name, tables in part.points.items():
+                merged = whole.points.setdefault(name, [{} for _ in tables])
+                for table, more in zip(merged, tables):
+                    table.update(more)
         return whole
 
     def score(self, class_names: Sequence[str]) -> dict[str, Any]:
@@ -63,14 +78,27 @@ class Answers:
         Returns:
           What `metrics.evaluate` gives.
         """
-        parts: dict[str, TaggedClips | DetectedEvents] = {
+        parts: dict[str, Part] = {
             metrics.CLIPS: TaggedClips(self.weak, self.clip_probs, class_names)
         }
-        for name, found in self.estimated.items():
+        if self.segment_labels is not None and self.segment_scores is not None:
+            parts[metrics.FRAMES] = SegmentScores(
+                self.segment_labels, self.segment_scores, class_names
+            )
+        for name, found in self.found.items():
             parts[name] = DetectedEvents(
-                self.reference, found, self.durations, class_names
+                self.reference,
+                found,
+                self.durations,
+                class_names,
+                self.points.get(name, ()),
             )
         return metrics.evaluate(parts)
+
+
+def _joined(parts: Sequence[Array | None]) -> Array | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
 
 
 def evaluate(
@@ -86,7 +114,7 @@ def collect(
     """A run's answers to data.
 
     Args:
-      run: the trained model, its classes and thresholds.
+      run: the trained model, its classes and decodings.
       data: of the classes and the payload that the run was trained on.
       batch_size: clips a step.
 
@@ -94,29 +122,58 @@ def collect(
       InputError: data of another form than the run's.
     """
     run.architecture.input.check_same(run.payload, data.payload, data.files[0])
-    weak, scores = [], []
+    weak, probs, names, marks = [], [], [], []
+    seconds: list[float] = []
+    outputs_of: list[dict[str, Array]] = []
     found = Answers(np.array([]), np.array([]))
+    wanted = tracks(run)
     for x, y, outputs in answers(run, data, batch_size):
         weak.append(y["weak"].numpy())
-        scores.append(outputs["clip_probs"])
+        probs.append(outputs["clip_probs"])
         for i in np.flatnonzero(y["has_strong"]):
-            name = y["clip_id"][i].numpy().decode(errors="replace")
+            names.append(y["clip_id"][i].numpy().decode(errors="replace"))
+            seconds.append(run.architecture.input.seconds(int(x["num_frames"][i])))
+            found.reference[names[-1]] = y["events"][i]
+            found.durations[names[-1]] = seconds[-1]
             count = int(outputs["mask"][i].sum())
-            found.reference[name] = y["events"][i]
-            found.durations[name] = run.architecture.input.seconds(
-                int(x["num_frames"][i])
+            of_clip = {name: outputs[name][i][:count] for name in wanted}
+            outputs_of.append({**of_clip, CLIP_SCORES: outputs["clip_probs"][i][None]})
+            labels = run.architecture.grid.labels(
+                y["events"][i], count, len(run.classes)
             )
-            maps = {"segment": outputs["segment_probs"][i][:count]}
-            if LOCALIZATION in outputs:
-                maps[LOCALIZATION] = outputs[LOCALIZATION][i][:count]
-            for kind, scores_of in maps.items():
-                for key in (kind, kind + FROM_TAGS):
-                    found.estimated.setdefault(key, {})[name] = decode(
-                        run, scores_of, outputs["clip_probs"][i], key
-                    )
+            marks.append(labels)
+    for name, decoding in run.decodings.items() if names else ():
+        rows = Rows.of(
+            [decoding.segment_scores(one) for one in outputs_of],
+            seconds,
+            run.architecture.grid,
+        )
+        found.found[name] = _by_clip(names, rows, decoding, decoding.thresholds)
+        if name in _RANKED:
+            found.points[name] = [
+                _by_clip(names, rows, decoding, thresholds)
+                for thresholds in decoding.operating_points(rows)
+            ]
     return dataclasses.replace(
-        found, weak=np.concatenate(weak), clip_probs=np.concatenate(scores)
+        found,
+        weak=np.concatenate(weak),
+        clip_probs=np.concatenate(probs),
+        segment_labels=_joined(marks),
+        segment_scores=_joined([one["segment_probs"] for one in outputs_of]),
     )
+
+
+def tracks(run: run_folder.TrainedModel) -> list[str]:
+    """The network's outputs that scores of segments may be made of."""
+    needed = {name for s in map(SOURCES.get, SOURCES.names()) for name in s.outputs}
+    return sorted(needed & set(run.network.output))
+
+
+def _by_clip(
+    names: Sequence[str], rows: Rows, decoding: Decoding, thresholds: Array
+) -> dict[str, list[Event]]:
+    found = rows.events(rows.decode(decoding.decoder, thresholds))
+    return {name: [event for event, _ in events] for name, events in zip(names, found)}
 
 
 def answers(
@@ -142,30 +199,16 @@ def answers(
 
 
 def decode(
-    run: run_folder.TrainedModel,
-    segment_scores: Array,
-    clip_probs: Array,
-    thresholds: str = "segment",
-) -> list[Event]:
-    """A clip's events under the thresholds of the run.
-
-    A class gives events only in a clip that it is found in; gaps shorter than a quarter
-    of a second are closed.
+    run: run_folder.TrainedModel, outputs: Mapping[str, Array], seconds: float
+) -> list[tuple[Event, float]]:
+    """A recording's events, each with its confidence, as the run was tuned.
 
     Args:
       run: whose answers these are.
-      segment_scores: (T, C) of the valid segments.
-      clip_probs: (C,).
-      thresholds: which of the run's the scores are compared with.
+      outputs: of the network, (T, C) of the valid segments, and `clip_scores`.
+      seconds: length of the recording.
     """
-    return events.decode_events(
-        segment_scores,
-        run.architecture.grid,
-        run.thresholds[thresholds],
-        clip_probs=clip_probs,
-        clip_thresholds=run.thresholds["clip"],
-        max_gap_seconds=0.25,
-    )
+    return run.decodings["segment"].decode(outputs, run.architecture.grid, seconds)
 
 
 def open_for(
@@ -173,45 +216,3 @@ def open_for(
 ) -> sources.ClipData:
     """Opens data with a run's classes; official shards get their names from it."""
     return sources.open_data(folders, run.classes)
-
-
-def tune_thresholds(
-    run: run_folder.TrainedModel, data: sources.ClipData, source: str = "strong"
-) -> dict[str, list[float]]:
-    """Decision thresholds a class with the best F1 on validation data.
-
-    `clip` from the tags; `segment` from the strong labels where some clips have them,
-    else the same as `clip`, for a clip's score is a weighted mean of its segments'.
-    `localization`, for a localisation map: likewise, else 0.5, more than all other
-    classes have together. `segment_from_tags` and `localization_from_tags` are what
-    these are where there is no strong label.
-
-    Args:
-      run: the trained model.
-      data: the validation clips.
-      source: `tags` passes over the strong labels.
-    """
-    weak, scores, strong, segments, maps = [], [], [], [], []
-    grid, classes = run.architecture.grid, len(run.classes)
-    has_map = LOCALIZATION in run.network.output
-    for _, y, outputs in answers(run, data, 64):
-        weak.append(y["weak"].numpy())
-        scores.append(outputs["clip_probs"])
-        for i in np.flatnonzero(y["has_strong"]):
-            count = int(outputs["mask"][i].sum())
-            strong.append(grid.labels(y["events"][i], count, classes))
-            segments.append(outputs["segment_probs"][i][:count])
-            if has_map:
-                maps.append(outputs[LOCALIZATION][i][:count])
-    clip = detection.best_thresholds(np.concatenate(weak), np.concatenate(scores))
-    found = {"clip": clip, f"segment{FROM_TAGS}": clip}
-    if has_map:
-        found[LOCALIZATION + FROM_TAGS] = np.full(classes, 0.5)
-    for name in list(found):
-        found[name.removesuffix(FROM_TAGS)] = found[name]
-    if strong and source == "strong":
-        truth = np.concatenate(strong)
-        found["segment"] = detection.best_thresholds(truth, np.concatenate(segments))
-        if has_map:
-            found[LOCALIZATION] = detection.best_thresholds(truth, np.concatenate(maps))
-    return {name: [round(float(t), 6) for t in ts] for name, ts in found.items()}

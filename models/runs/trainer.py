@@ -24,7 +24,7 @@ from tfweak.payload import Payload
 
 from ..architecture import ARCHITECTURES, Architecture, create
 from ..networks import layers
-from . import checkpoints, run_folder, scoring, seen_clips, weights
+from . import checkpoints, run_folder, seen_clips, tuning, weights
 from .config import TrainConfig
 from .run import Run, load
 
@@ -275,12 +275,10 @@ class Training:
                 shuffle=False,
                 callbacks=callbacks,
             )
-        if not (out / run_folder.THRESHOLDS_NAME).exists() or start < epochs:
+        if not (out / run_folder.DECODING_NAME).exists() or start < epochs:
             best = run_folder.load(out, precision)
-            run_folder.write_thresholds(
-                out,
-                scoring.tune_thresholds(best, valid_data, config.segment_thresholds),
-            )
+            found = tuning.tune_run(best, valid_data, config.segment_thresholds)
+            run_folder.write_decoding(out, found.document())
         _log.info(
             "best epoch %d of %d: validation mAP %.4f; the run is in %s",
             keeper.best["epoch"],

@@ -16,7 +16,6 @@ from tfweak.errors import InputError
 from tfweak.evaluation import metrics, summary, tagging
 from tfweak.evaluation.answers import (
     DetectedEvents,
-    OperatingPoints,
     SegmentScores,
     TaggedClips,
 )
@@ -281,26 +280,17 @@ def test_events_under_all_thresholds_have_their_places():
     assert by_class.of_class(document, "cow") is None
 
 
-def test_segments_and_operating_points_have_their_places():
+def test_segments_have_their_place():
     # Ranked: + - + -. AP (1 + 2/3) / 2, AUC 3/4; there is no cat.
     labels = np.array([[1, 0], [0, 0], [1, 0], [0, 0]])
     scores = np.array([[0.9, 0.1], [0.8, 0.1], [0.7, 0.1], [0.1, 0.1]])
-    points = OperatingPoints.of_confidences(
-        {**TRUTH, "other": []},
-        {"clip": 10.0, "other": 62.0},
-        ["dog", "cat"],
-        {"other": [Event(0, 1.0, 2.0)], "clip": [Event(0, 0.0, 2.0)]},
-        {"other": [0.9], "clip": [0.8]},
-    )
     document = metrics.evaluate(
         {
             "frames": SegmentScores(labels, scores, ["dog", "cat"]),
-            "operating_points": points,
         }
     )
     assert document == {
         "localisation": {
-            "num_clips": 2,
             "frame_based": {
                 "num_segments": 4,
                 "mAP": pytest.approx(5 / 6),
@@ -314,40 +304,32 @@ def test_segments_and_operating_points_have_their_places():
                     "cat": {"num_positives": 0, "mAP": None, "d_prime": None},
                 },
             },
-            # the false alarm comes first, at 50 an hour
-            "psds": {
-                "num_scored_events": 2,
-                "PSDS1": 0.5,
-                "PSDS2": 0.5,
-                "classes": {
-                    "dog": {"PSDS1": 0.5, "PSDS2": 0.5},
-                    "cat": {"PSDS1": None, "PSDS2": None},
-                },
-            },
         }
     }
-    for name, value in (("PSDS1", 0.5), ("frame mAP", 5 / 6)):
-        metric = metrics.METRICS.get(name)
-        assert metric.overall(document) == pytest.approx(value)
-        assert metric.of_class(document, "dog") == pytest.approx(value)
-        assert metric.of_class(document, "cat") is None
+    metric = metrics.METRICS.get("frame mAP")
+    assert metric.overall(document) == pytest.approx(5 / 6)
+    assert metric.of_class(document, "dog") == pytest.approx(5 / 6)
+    assert metric.of_class(document, "cat") is None
 
 
-def test_operating_points_from_tables():
+def test_psds_stands_beside_what_is_found_in_each_way():
     # The event is found exactly under one of three thresholds, without false alarms.
-    points = OperatingPoints(
-        TRUTH, {"clip": 10.0}, ["dog"], tables=[FOUND, TRUTH, {"clip": []}]
-    )
-    found = metrics.evaluate({"operating_points": points})["localisation"]["psds"]
-    assert (found["PSDS1"], found["num_operating_points"]) == (1, 3)
-
-
-def test_confidences_of_other_events_are_refused():
-    clip = (TRUTH, {"clip": 10.0}, ["dog"])
-    with pytest.raises(InputError, match="x: 2 events and 1 .* is not in the"):
-        OperatingPoints.of_confidences(*clip, {"x": TRUTH["clip"] * 2}, {"x": [1.0]})
-    with pytest.raises(InputError, match="clip: 1 events and 0 .* is in the"):
-        OperatingPoints.of_confidences(*clip, TRUTH, {})
+    points = [FOUND, TRUTH, {"clip": []}]
+    part = DetectedEvents(TRUTH, FOUND, {"clip": 10.0}, ["dog", "cat"], points)
+    document = metrics.evaluate({"segment": part, "plain": part, "mine": part})
+    places = document["localisation"]
+    for place in (places, places["plain"], places["decodings"]["mine"]):
+        assert place["psds"]["PSDS1"] == 1
+        assert place["psds"]["classes"]["dog"]["PSDS1"] == 1
+        assert place["psds"]["classes"]["cat"]["PSDS1"] is None
+    for name in ("PSDS1", "PSDS2, plain thresholds"):
+        assert metrics.METRICS.get(name).overall(document) == 1
+    event_f1 = metrics.METRICS.get("event F1, micro")
+    path = event_f1.path(decoding="mine")
+    assert path == ("localisation", "decodings", "mine", "event_based", "micro_f1")
+    without = DetectedEvents(TRUTH, FOUND, {"clip": 10.0}, ["dog"])
+    found = metrics.evaluate({"segment": without})["localisation"]["psds"]
+    assert found["PSDS1"] is None
 
 
 @pytest.fixture

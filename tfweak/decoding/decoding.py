@@ -14,6 +14,8 @@ from ..typing import Array
 from .decoder import PADDING, Decoder, Runs, create_decoder
 from .scores import SOURCES
 
+# Denser where few are found, for false alarms are counted up to some an hour.
+_QUANTILES = 1 - np.linspace(0, 1, 50) ** 2
 # The score of a clip, or of what of it lies around each segment.
 CLIP_SCORES = "clip_scores"
 
@@ -59,19 +61,21 @@ class Decoding:
                 f" {len(self.clip_thresholds)} of clips"
             )
 
-    def segment_scores(self, outputs: Mapping[str, Array]) -> Array:
+    def segment_scores(self, outputs: Mapping[str, Any], xp: Any = np) -> Any:
         """(T, C) scores that are decoded.
 
         Args:
           outputs: of one clip: what the source needs, (T, C), and `clip_scores`,
-            (T, C) or (1, C).
+            (T, C) or (1, C); the same of several clips, (B, ...), gives (B, T, C).
+          xp: the module of the arrays, NumPy or TensorFlow.
         """
-        clip = np.asarray(outputs[CLIP_SCORES])
-        found = SOURCES.get(self.scores).of(outputs)
+        clip = outputs[CLIP_SCORES]
+        found = SOURCES.get(self.scores).of(outputs, xp)
         if self.clip_power:
             found = found * clip**self.clip_power
         if self.decoder.is_gated:
-            found = np.where(clip >= self.clip_thresholds, found, 0.0)
+            heard = clip >= self.clip_thresholds.astype(np.float32)
+            found = xp.where(heard, found, xp.zeros_like(found))
         return found
 
     def decode(
@@ -90,8 +94,26 @@ class Decoding:
         Raises:
           InputError: scores of another number of classes, or NaN.
         """
-        rows = Rows.of([self.segment_scores(outputs)], [seconds], grid)
+        return self.decode_scores(self.segment_scores(outputs), grid, seconds)
+
+    def decode_scores(
+        self, scores: Array, grid: SegmentGrid, seconds: float
+    ) -> list[tuple[Event, float]]:
+        """The same of (T, C) `segment_scores`, such as an exported model gives."""
+        rows = Rows.of([scores], [seconds], grid)
         return rows.events(rows.decode(self.decoder, self.thresholds))[0]
+
+    def operating_points(self, rows: Rows) -> Array:
+        """(K, C) thresholds from where nothing is found to where all is.
+
+        Quantiles of the highest scores of classes in clips, a class each, so that they
+        do not depend on the scores' scale.
+
+        Args:
+          rows: of `segment_scores`.
+        """
+        peaks = rows.scores.max(axis=1, initial=0.0).reshape(-1, rows.num_classes)
+        return np.clip(np.quantile(peaks, _QUANTILES, axis=0)[::-1], 1e-6, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types; `from_dict` makes it again."""
@@ -226,3 +248,76 @@ class Rows:
 
 def _rounded(values: Array) -> list[float]:
     return [round(float(value), 6) for value in values]
+
+
+def decode_events(
+    segment_probs: Array,
+    grid: SegmentGrid,
+    thresholds: float | Array,
+    clip_probs: Array | None = None,
+    clip_thresholds: float | Array | None = None,
+    median_filter_segments: int = 1,
+    min_duration_seconds: float = 0.0,
+    max_gap_seconds: float = 0.0,
+    duration_seconds: float | None = None,
+) -> list[Event]:
+    """The events of one clip: runs of segments whose score reaches the threshold.
+
+    For scores from anywhere; a run's own way, which was chosen on validation clips, is
+    in its `decodings`.
+
+    Worked example with hop 1 s, offset 0, threshold 0.5: the scores 0.9, 0.5, 0.2, 0.8
+    of a class give the events 0-2 s and 3-4 s; with `max_gap_seconds=1` just 0-4 s.
+
+    Args:
+      segment_probs: (T, C) scores.
+      grid: where the segments lie in time.
+      thresholds: one for all classes, or (C,); a score equal to it is active.
+      clip_probs: (C,); a class under its clip threshold gives no events.
+      clip_thresholds: one for all classes, or (C,).
+      median_filter_segments: length of the median filter, odd; 1 filters nothing.
+      min_duration_seconds: the shortest event kept.
+      max_gap_seconds: the longest pause joined.
+      duration_seconds: the clip's length; None cuts nothing at the end.
+
+    Returns:
+      Events sorted by onset, then offset, then class.
+
+    Raises:
+      InputError: shapes that do not fit, NaN, an even filter, half of a clip gate.
+    """
+    probs = np.asarray(segment_probs)
+    if probs.ndim != 2:
+        raise InputError(f"segment scores {probs.shape}, expected (segments, classes)")
+    if median_filter_segments < 1 or median_filter_segments % 2 == 0:
+        raise InputError(
+            f"median_filter_segments is {median_filter_segments}, expected"
+            " an odd number of segments, 1 for no filter"
+        )
+    if (clip_probs is None) != (clip_thresholds is None):
+        raise InputError("clip_probs and clip_thresholds belong together")
+    if clip_probs is not None:
+        classes = probs.shape[1]
+        heard = _per_class(clip_probs, classes, "clip_probs") >= _per_class(
+            clip_thresholds, classes, "clip_thresholds"
+        )
+        probs = np.where(heard, probs, -np.inf)
+    decoder = create_decoder(
+        "median_filter",
+        {
+            "filter_seconds": median_filter_segments * grid.hop_seconds,
+            "max_gap_seconds": max_gap_seconds,
+            "min_seconds": min_duration_seconds,
+        },
+    )
+    seconds = np.inf if duration_seconds is None else duration_seconds
+    rows = Rows.of([probs], [seconds], grid)
+    by_class = _per_class(thresholds, probs.shape[1], "thresholds")
+    return [event for event, _ in rows.events(rows.decode(decoder, by_class))[0]]
+
+
+def _per_class(values: float | Array | None, num_classes: int, name: str) -> Array:
+    array = np.asarray(values, np.float64)
+    if array.shape not in ((), (num_classes,)) or np.isnan(array).any():
+        raise InputError(f"{name}: expected 1 or {num_classes} numbers, found {values}")
+    return array

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import InputError
 from ..labels import Event
 from ..typing import Array
 from . import detection, intersection, psds, tagging
@@ -94,12 +93,14 @@ class DetectedEvents:
       estimated: clip id -> events found, of the same clips.
       durations: clip id -> seconds.
       class_names: C names.
+      points: for each threshold, clip id -> events found; empty where it is not known.
     """
 
     reference: Mapping[str, Sequence[Event]]
     estimated: Mapping[str, Sequence[Event]]
     durations: Mapping[str, float]
     class_names: Sequence[str]
+    points: Sequence[Mapping[str, Sequence[Event]]] = ()
 
     @functools.cached_property
     def segment_based(self) -> dict[str, Any]:
@@ -120,6 +121,13 @@ class DetectedEvents:
             self.reference, self.estimated, self.durations, len(self.class_names)
         )
 
+    def psds(self, setting: psds.Setting) -> psds.Psds:
+        """`psds.psds`; None throughout where no operating point is known."""
+        count = len(self.class_names)
+        if not self.points:
+            return psds.Psds(None, [None] * count)
+        return psds.psds(self.reference, self.durations, self.points, count, setting)
+
     def counts(self) -> Iterator[tuple[tuple[str, ...], int]]:
         """As of `TaggedClips`."""
         yield ("num_clips",), len(self.reference)
@@ -127,69 +135,3 @@ class DetectedEvents:
             for name, row in zip(self.class_names, getattr(self, kind)["classes"]):
                 for key in ("num_reference", "num_estimated"):
                     yield (kind, "classes", name, key), row[key]
-
-
-@dataclasses.dataclass(frozen=True)
-class OperatingPoints:
-    """True events beside those that a system finds under every threshold.
-
-    Of `tables` and `scored` one is given.
-
-    Attributes:
-      reference: clip id -> true events.
-      durations: clip id -> seconds.
-      class_names: C names.
-      tables: for each threshold, clip id -> events found; see `psds.psds`.
-      scored: for each class (n, 4): index of the clip in `reference`, onset, offset
-        and score of events; see `psds.psds_of_scored`.
-    """
-
-    reference: Mapping[str, Sequence[Event]]
-    durations: Mapping[str, float]
-    class_names: Sequence[str]
-    tables: Sequence[Mapping[str, Sequence[Event]]] = ()
-    scored: Sequence[Array] | None = None
-
-    @classmethod
-    def of_confidences(
-        cls,
-        reference: Mapping[str, Sequence[Event]],
-        durations: Mapping[str, float],
-        class_names: Sequence[str],
-        found: Mapping[str, Sequence[Event]],
-        confidences: Mapping[str, Sequence[float]],
-    ) -> OperatingPoints:
-        """Of events with a confidence each, by clip id.
-
-        Raises:
-          InputError: clips that are not in the reference, events without confidence.
-        """
-        places = {name: i for i, name in enumerate(reference)}
-        rows: list[list[tuple[float, ...]]] = [[] for _ in class_names]
-        for name, events in found.items():
-            given = confidences.get(name, ())
-            if name not in places or len(given) != len(events):
-                raise InputError(
-                    f"{name}: {len(events)} events and {len(given)} confidences of a"
-                    f" clip that is{'' if name in places else ' not'} in the reference"
-                )
-            for (label, onset, offset), score in zip(events, given):
-                rows[label].append((places[name], onset, offset, score))
-        arrays = [np.array(r, np.float64).reshape(-1, 4) for r in rows]
-        return cls(reference, durations, class_names, scored=arrays)
-
-    def psds(self, setting: psds.Setting) -> psds.Psds:
-        """The score, `psds.PSDS1` or another."""
-        given = (self.reference, self.durations)
-        count = len(self.class_names)
-        if self.scored is None:
-            return psds.psds(*given, self.tables, count, setting)
-        return psds.psds_of_scored(*given, self.scored, count, setting)
-
-    def counts(self) -> Iterator[tuple[tuple[str, ...], int]]:
-        """As of `TaggedClips`."""
-        yield ("num_clips",), len(self.reference)
-        if self.scored is None:
-            yield ("psds", "num_operating_points"), len(self.tables)
-        else:
-            yield ("psds", "num_scored_events"), sum(map(len, self.scored))

@@ -26,24 +26,25 @@ from ..errors import InputError
 from ..registry import Registry
 from ..typing import Array
 from . import psds, tagging
-from .answers import DetectedEvents, OperatingPoints, Part, TaggedClips
+from .answers import DetectedEvents, Part, TaggedClips
 
 CLIPS = "clips"
 HISTORY = "history"
 FRAMES = "frames"
-OPERATING_POINTS = "operating_points"
-# Thresholds that events are found by -> where metrics.json has what they lead to.
+# How events are found -> where metrics.json has what that leads to.
 EVENTS = {
     "segment": ("localisation",),
     "localization": ("localisation", "z_loc"),
     "segment_from_tags": ("localisation", "from_tags"),
     "localization_from_tags": ("localisation", "from_tags", "z_loc"),
+    "plain": ("localisation", "plain"),
 }
+# and what is found in any other way, by its name
+OTHERS = ("localisation", "decodings")
 _PLACES: dict[str, tuple[str, ...]] = {
     CLIPS: (),
     HISTORY: (HISTORY,),
     FRAMES: ("localisation",),
-    OPERATING_POINTS: ("localisation",),
     **EVENTS,
 }
 
@@ -67,10 +68,9 @@ class Metric:
     Attributes:
       name: such as `segment F1, micro`.
       function: from what the metric needs to a `Score`.
-      needs: `CLIPS`, a `TaggedClips`; the name of thresholds in `EVENTS`, the
-        `DetectedEvents` under them; `FRAMES`, a `SegmentScores`; `OPERATING_POINTS`,
-        an `OperatingPoints`; `HISTORY`, of each training of a trial a list of the rows
-        of its history.
+      needs: `CLIPS`, a `TaggedClips`; a name of `EVENTS`, the `DetectedEvents` that
+        are found so; `FRAMES`, a `SegmentScores`; `HISTORY`, of each training of a
+        trial a list of the rows of its history.
       scale: tables print so many times the value.
       decimals: that they print.
       heading: what they call it; the name where it is empty.
@@ -108,9 +108,17 @@ class Metric:
         """The same for one class."""
         return _at(document, self.path(name))
 
-    def path(self, class_name: str | None = None) -> tuple[str, ...]:
-        """Keys of its value in metrics.json, or of that for a class."""
-        *section, last = (*_PLACES[self.needs], *self.key)
+    def path(
+        self, class_name: str | None = None, decoding: str | None = None
+    ) -> tuple[str, ...]:
+        """Keys of its value in metrics.json, or of that for a class.
+
+        Args:
+          class_name: of the class.
+          decoding: one that has no place in `EVENTS`.
+        """
+        place = (*OTHERS, decoding) if decoding else _PLACES[self.needs]
+        *section, last = (*place, *self.key)
         if class_name is None:
             return (*section, last)
         last = last.removeprefix("micro_").removeprefix("macro_")
@@ -123,8 +131,9 @@ def evaluate(
     """All metrics of what a system answered.
 
     Args:
-      answers: by what metrics need: `CLIPS`, names of `EVENTS`, `FRAMES`,
-        `OPERATING_POINTS`. Metrics that need what is not there are left out.
+      answers: by what metrics need: `CLIPS`, names of `EVENTS`, `FRAMES`. Metrics that
+        need what is not there are left out. `DetectedEvents` of any other name are
+        measured as those of `segment`, and stand in `decodings` of `localisation`.
 
     Returns:
       A dict that JSON can hold. Of clips: `mAP`, `AUC`, `d_prime`, `lwlrap`, `EER`,
@@ -133,35 +142,34 @@ def evaluate(
       `localisation` with `num_clips`, `segment_based` and `event_based`, each of
       `micro_f1`, `micro_precision`, `micro_recall`, `macro_f1`, `error_rate` and what
       that is made of, and `classes`; `intersection_based` with `micro_f1`, `macro_f1`
-      and `classes`; of a localisation map the same in `z_loc`; and all that once more
-      in `from_tags`, for thresholds that no strong label had a part in. Of segments
-      `frame_based` in `localisation`, with `mAP`, `d_prime` and `classes`; of operating
-      points `psds`, with `PSDS1`, `PSDS2` and `classes`. What cannot be computed is
-      None.
+      and `classes`; where operating points are known `psds`, with `PSDS1`, `PSDS2` and
+      `classes`; of a localisation map the same in `z_loc`; all that once more in
+      `from_tags`, for what no strong label had a part in, and in `plain`, for plain
+      thresholds. Of segments `frame_based` in `localisation`, with `mAP`, `d_prime`
+      and `classes`. What cannot be computed is None.
 
     Raises:
       InputError: a metric with values of another number of classes.
     """
     document: dict[str, Any] = {}
-    scores = {
-        metric: metric.function(answers[metric.needs])
-        for metric in map(METRICS.get, METRICS.names())
-        if metric.needs in answers
-    }
-    for metric, score in scores.items():
-        _put(document, metric.path(), score.overall)
-    for needs, given in answers.items():
+    for part, given in answers.items():
+        other = None if part in _PLACES else part
+        needs = "segment" if other else part
         for path, count in given.counts():
-            _put(document, (*_PLACES[needs], *path), count)
-    for metric, score in scores.items():
-        names = answers[metric.needs].class_names
-        if len(score.classes) not in (0, len(names)):
-            raise InputError(
-                f"metric {metric.name!r}: {len(score.classes)} values by class, there"
-                f" are {len(names)} classes"
-            )
-        for name, value in zip(names, score.classes):
-            _put(document, metric.path(name), value)
+            place = (*OTHERS, other) if other else _PLACES[part]
+            _put(document, (*place, *path), count)
+        for metric in map(METRICS.get, METRICS.names()):
+            if metric.needs != needs:
+                continue
+            score, names = metric.function(given), given.class_names
+            _put(document, metric.path(decoding=other), score.overall)
+            if len(score.classes) not in (0, len(names)):
+                raise InputError(
+                    f"metric {metric.name!r}: {len(score.classes)} values by class,"
+                    f" there are {len(names)} classes"
+                )
+            for name, value in zip(names, score.classes):
+                _put(document, metric.path(name, other), value)
     return document
 
 
@@ -176,6 +184,7 @@ def _of_events() -> Iterator[Metric]:
     for needs in EVENTS:
         of = " of Z_loc" if needs.startswith("localization") else ""
         thresholds = ", thresholds from tags" if needs.endswith("from_tags") else ""
+        thresholds = ", plain thresholds" if needs == "plain" else thresholds
         for kind in ("segment", "event"):
             for average, figure in (
                 ("micro", "F1"),
@@ -202,6 +211,11 @@ def _of_events() -> Iterator[Metric]:
                 ("intersection_based", f"{average}_f1"),
                 needs,
             )
+        if not of:
+            for name, setting in (("PSDS1", psds.PSDS1), ("PSDS2", psds.PSDS2)):
+                yield Metric(
+                    f"{name}{thresholds}", _psds(setting), needs, key=("psds", name)
+                )
 
 
 def _of_kind(name: str, key: tuple[str, str], needs: str, **printed: Any) -> Metric:
@@ -216,9 +230,9 @@ def _figure(kind: str, figure: str, events: DetectedEvents) -> Score:
     return Score(summary[figure], [row[of_class] for row in rows])
 
 
-def _psds(setting: psds.Setting) -> Callable[[OperatingPoints], Score]:
-    def function(points: OperatingPoints) -> Score:
-        return Score(*dataclasses.astuple(points.psds(setting)))
+def _psds(setting: psds.Setting) -> Callable[[DetectedEvents], Score]:
+    def function(events: DetectedEvents) -> Score:
+        return Score(*dataclasses.astuple(events.psds(setting)))
 
     return function
 
@@ -258,8 +272,6 @@ METRICS: Registry[Metric] = Registry(
         ),
         Metric("EER", _of_classes(tagging.equal_error_rate), scale=1, decimals=3),
         *_of_events(),
-        Metric("PSDS1", _psds(psds.PSDS1), OPERATING_POINTS, key=("psds", "PSDS1")),
-        Metric("PSDS2", _psds(psds.PSDS2), OPERATING_POINTS, key=("psds", "PSDS2")),
         Metric(
             "frame mAP",
             _of_classes(tagging.average_precision),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .metrics import CLIPS, EVENTS, FRAMES, METRICS, OPERATING_POINTS, Metric
+from .metrics import CLIPS, EVENTS, FRAMES, METRICS, Metric
 
 _NOTHING = "-"
 
@@ -70,8 +70,7 @@ def _under_thresholds(document: Mapping[str, Any]) -> list[list[str]]:
 
 def _under_none(document: Mapping[str, Any]) -> list[list[str]]:
     """Figures that no threshold has a part in: a row each that is known."""
-    metrics = [*_metrics(OPERATING_POINTS), *_metrics(FRAMES)]
-    values = [(m.heading, m.overall(document)) for m in metrics]
+    values = [(m.heading, m.overall(document)) for m in _metrics(FRAMES)]
     return [[name, _shown(value)] for name, value in values if value is not None]
 
 

@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from tfweak.audio.reading import to_int16
 from tfweak.data import records
+from tfweak.decoding.decoder import create_decoder
+from tfweak.decoding.decoding import Decoding
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.extractors.vggish import network as vggish_network
 from tfweak.labels import ClassList, Event
@@ -167,3 +169,12 @@ def write_vggish_checkpoint(
             variable.load(value, session)
         saver = tf.compat.v1.train.Saver(made, write_version=version)
         saver.save(session, str(path), write_meta_graph=False, write_state=False)
+
+
+def plain_decoding(num_classes, segment=0.5, clip=0.5):
+    """Plain thresholds, one for all classes or one a class."""
+    return Decoding(
+        create_decoder("threshold"),
+        np.broadcast_to(np.asarray(segment, float), num_classes),
+        np.broadcast_to(np.asarray(clip, float), num_classes),
+    )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 
+import made
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,7 +19,7 @@ from tfweak.labels import ClassList
 from tfweak.models.architecture import create
 
 CLASSES = ClassList(("dog", "siren, loud", "horn"))
-THRESHOLDS = {"clip": [0.1, 0.2, 0.3], "segment": [0.4, 0.5, 0.6]}
+DECODING = made.plain_decoding(3, [0.4, 0.5, 0.6], [0.1, 0.2, 0.3])
 RNG = np.random.default_rng(0)
 
 
@@ -30,7 +31,7 @@ def export(name, folder, precision="float32", **settings):
         architecture.input,
         architecture.grid,
         CLASSES,
-        THRESHOLDS,
+        DECODING,
         folder,
     )
     return architecture, network
@@ -106,8 +107,8 @@ def test_log_mel_endpoint_and_assets(audio_model):
     )
     own = network({"features": x, "num_frames": np.array([50])})
     np.testing.assert_allclose(served["clip_probs"], own["clip_probs"], atol=1e-6)
-    classes, thresholds = serving.read_assets(folder)
-    assert classes == CLASSES and thresholds == THRESHOLDS
+    classes, decoding = serving.read_assets(folder)
+    assert classes == CLASSES and decoding.to_dict() == DECODING.to_dict()
 
 
 @pytest.mark.parametrize("samples", [1, 399, 400, 401])

@@ -170,14 +170,13 @@ class Run(run_folder.TrainedModel):
             return "threshold 0.5, for the training has not ended"
         decoding = self.decodings["segment"]
         settings = decoding.decoder.to_dict()["settings"]
+        truths = {"strong": "strong labels", "mixtures": "mixtures"}
+        tried = run_folder.read_decoding(self.folder)["tried"]
+        tuned_on = next((truths[name] for name in truths if name in tried), "the tags")
         return (
-            f"{decoding.decoder.name} ({_listed(settings)}) on {decoding.scores} scores,"
-            f" tuned on {'mixtures' if self._is_of_tags else 'strong labels'}"
+            f"{decoding.decoder.name} ({_listed(settings)}) on {decoding.scores}"
+            f" scores, tuned on {tuned_on}"
         )
-
-    @property
-    def _is_of_tags(self) -> bool:
-        return "strong" not in run_folder.read_decoding(self.folder)["tried"]
 
 
 def load(folder: StrPath, precision: str = "auto") -> Run:

@@ -145,6 +145,22 @@ def read_decoding(folder: StrPath) -> dict[str, Any]:
     return json.loads((packaged.resolve(folder) / DECODING_NAME).read_text("utf-8"))
 
 
+def tried_decodings(folder: StrPath) -> dict[str, Decoding]:
+    """The best with each decoder on each source, as tuning left them.
+
+    Returns:
+      `DECODER, SOURCE`, for mixtures with `, mixtures` -> decoding.
+    """
+    found = {}
+    for truth, tried in read_decoding(folder)["tried"].items():
+        for one in tried:
+            fields = {f.name for f in dataclasses.fields(Decoding)}
+            decoding = Decoding.from_dict({k: v for k, v in one.items() if k in fields})
+            name = f"{decoding.decoder.name}, {decoding.scores}"
+            found[f"{name}, mixtures" if truth == "mixtures" else name] = decoding
+    return found
+
+
 def write_decoding(folder: pathlib.Path, document: dict[str, Any]) -> None:
     """Writes decoding.json, see `tuning.Found.document`."""
     atomic.write_text(folder / DECODING_NAME, json.dumps(document, indent=1))

@@ -24,8 +24,8 @@ from tfweak.typing import Array, StrPath, Tensors
 
 from . import run_folder
 
-# Decodings whose operating points are measured.
-_RANKED = ("segment", "segment_from_tags", "plain")
+# Decodings whose operating points are not measured.
+_WITHOUT_POINTS = ("localization", "localization_from_tags")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +149,7 @@ def collect(
             run.architecture.grid,
         )
         found.found[name] = _by_clip(names, rows, decoding, decoding.thresholds)
-        if name in _RANKED:
+        if name not in _WITHOUT_POINTS:
             found.points[name] = [
                 _by_clip(names, rows, decoding, thresholds)
                 for thresholds in decoding.operating_points(rows)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import pathlib
+from collections.abc import Collection
 
 from tfweak import atomic
 from tfweak.errors import InputError
@@ -78,6 +79,7 @@ def check_unseen(
     clip_ids: Array,
     what: str,
     allow_overlap: bool = False,
+    roles: Collection[str] = tuple(ROLES),
 ) -> int:
     """Refuses clips that a run has learnt from.
 
@@ -86,6 +88,7 @@ def check_unseen(
       clip_ids: (N,) bytes, to be evaluated on or validated on.
       what: how messages call them, such as `data`.
       allow_overlap: count them only.
+      roles: the clips of these roles are refused.
 
     Returns:
       How many of the clips the run has seen.
@@ -97,7 +100,7 @@ def check_unseen(
     parts = []
     seen: set[bytes] = set()
     for role, ids in read(folder).items():
-        shared = clips & ids
+        shared = clips & ids if role in roles else set()
         seen |= shared
         if shared:
             parts.append(f"{len(shared)} that {ROLES[role]} (such as {_first(shared)})")

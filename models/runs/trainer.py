@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+import os
 import pathlib
 import sys
 from typing import Any
@@ -306,6 +307,28 @@ class Training:
             },
             "versions": run_folder.versions(),
         }
+
+
+def validation_data(run: run_folder.TrainedModel) -> sources.ClipData:
+    """The clips that a run was validated on.
+
+    Raises:
+      InputError: they are not there any more, or were a fold of an experiment.
+    """
+    stored = run.config
+    config = TrainConfig(
+        out=os.fspath(run.folder),
+        model=run.architecture.name,
+        model_settings=stored["model"]["config"],
+        **stored["training"],
+    )
+    _, valid = Training(config).open_data()
+    if valid.fingerprint() != stored["data"]["valid"]:
+        raise InputError(
+            f"{run.folder}: its validation clips are not those of"
+            f" {', '.join(config.valid_data or config.data)} any more; give the data"
+        )
+    return valid
 
 
 def class_list(path: str | None) -> ClassList | None:

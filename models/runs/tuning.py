@@ -63,9 +63,7 @@ class Found:
             "tried": {
                 truth: [
                     {
-                        "decoder": one.decoding.decoder.to_dict(),
-                        "scores": one.decoding.scores,
-                        "clip_power": one.decoding.clip_power,
+                        **one.decoding.to_dict(),
                         "event_f1": round(one.event_f1, 4),
                         "segment_f1": round(one.segment_f1, 4),
                     }
@@ -79,7 +77,7 @@ class Found:
 
 @dataclasses.dataclass
 class _Validation:
-    """Answers to the validation clips; the last three are of clips with strong labels."""
+    """Answers to the validation clips; `strong` says which have the `events`."""
 
     weak: list[Array]
     clip_probs: list[Array]
@@ -272,6 +270,23 @@ def _durations(events: EventArrays) -> list[float]:
     if not len(seconds):
         return []
     return [round(float(q), 3) for q in np.quantile(seconds, (0.25, 0.5, 0.75))]
+
+
+def retune(
+    run: run_folder.TrainedModel,
+    data: sources.ClipData,
+    source: str = "strong",
+    decoders: Sequence[str] = DECODERS,
+    score_sources: Sequence[str] = SOURCES,
+) -> dict[str, Any]:
+    """`tune_run`, stored in the run.
+
+    Returns:
+      What decoding.json holds now.
+    """
+    document = tune_run(run, data, source, decoders, score_sources).document()
+    run_folder.write_decoding(run.folder, document)
+    return document
 
 
 def table(found: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import soxr
 import tensorflow as tf
+from made import plain_decoding
 
 from tfweak import serving
 from tfweak.audio import front_ends, mel_spectrum, reading
@@ -558,7 +559,7 @@ def stub_run(name, data):
         network=stub.build(),
         classes=data.classes,
         payload=data.payload,
-        thresholds={kind: np.full(2, 0.5) for kind in ("clip", "segment")},
+        decodings={"segment": plain_decoding(2)},
         config={},
     )
 
@@ -639,8 +640,8 @@ def test_exports_compute_the_front_end(data, folder, tmp_path, name):
 
 def test_an_export_must_fit_its_front_end(tmp_path):
     stub = create("stub_xu2017", 2)
-    classes, thresholds = ClassList(("low", "high")), {"clip": [0.5, 0.5]}
-    given = (stub.grid, classes, thresholds, tmp_path / "out")
+    classes, decoding = ClassList(("low", "high")), plain_decoding(2)
+    given = (stub.grid, classes, decoding, tmp_path / "out")
     with pytest.raises(InputError, match="reads 40 values a row, not 64"):
         serving.export(stub.build(), InputSpec.frames("vggish"), *given)
     assert not (tmp_path / "out").exists()

@@ -45,7 +45,7 @@ def test_it_answers_as_the_run_does_up_to_half_precision(finished, passed_on):
             assert value.dtype == np.float32
             np.testing.assert_array_equal(value, value.astype(np.float16))
     assert seen_clips.read(passed_on) == seen_clips.read(finished)
-    assert after.thresholds["clip"].tolist() == before.thresholds["clip"].tolist()
+    assert after.clip_thresholds.tolist() == before.clip_thresholds.tolist()
     size = [(p / "model.keras").stat().st_size for p in (finished, passed_on)]
     assert size[1] < 0.7 * size[0]
     # Keras itself reads the file, too

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from made import CLASSES, make_tones, tone
+from made import CLASSES, make_tones, plain_decoding, tone
 
 import tfweak
 from tfweak.audio.reading import resample
@@ -129,7 +130,7 @@ def test_a_model_on_embeddings_needs_what_makes_them(trained):
         network=architecture.build(),
         classes=CLASSES,
         payload=dataclasses.replace(Loud().payload, made_by={}),
-        thresholds={"clip": np.zeros(3), "segment": np.zeros(3)},
+        decodings={"segment": plain_decoding(3, 1e-6, 0.0)},
     )
     with pytest.raises(InputError, match="give the extractor"):
         run.predict(np.zeros(16000), 16000)
@@ -206,7 +207,10 @@ def test_the_summary_says_what_it_is(trained, tmp_path):
     assert "2: low, high" in text
     assert f"best epoch: {best['epoch']:.0f} of 2" in text
     assert f"validation mAP {best['val_mAP']:.4f}" in text
-    assert "segments from the strong labels" in text
-    tags = {**trained.config["training"], "segment_thresholds": "tags"}
-    other = dataclasses.replace(trained, config={**trained.config, "training": tags})
-    assert "thresholds: from the tags" in other.summary()
+    assert "scores, tuned on strong labels" in text
+    folder = shutil.copytree(trained.folder, tmp_path / "tags")
+    document = run_folder.read_decoding(folder)
+    for truth, said in (("mixtures", "mixtures"), (None, "the tags")):
+        document["tried"] = {truth: []} if truth else {}
+        run_folder.write_decoding(folder, document)
+        assert f"scores, tuned on {said}" in tfweak.load(folder).summary()

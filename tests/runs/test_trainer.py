@@ -58,7 +58,7 @@ def network_weights(folder):
 def assert_same_run(one, two):
     for a, b in zip(network_weights(one), network_weights(two)):
         np.testing.assert_array_equal(a, b)
-    for name in ("history.csv", "thresholds.json", "classes.csv"):
+    for name in ("history.csv", "decoding.json", "classes.csv"):
         assert (one / name).read_text() == (two / name).read_text()
 
 
@@ -86,7 +86,9 @@ def test_strong_labels_add_localisation_and_thresholds(finished, embeddings):
     assert result["localisation"]["num_clips"] == 20
     assert 0 <= result["localisation"]["segment_based"]["micro_f1"] <= 1
     assert json.dumps(result, allow_nan=False)
-    assert run.thresholds["clip"].shape == run.thresholds["segment"].shape == (3,)
+    assert (
+        run.clip_thresholds.shape == run.decodings["segment"].thresholds.shape == (3,)
+    )
 
 
 def test_stopped_and_resumed_is_the_undisturbed_run(finished, embeddings, tmp_path):

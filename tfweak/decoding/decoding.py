@@ -174,7 +174,10 @@ class Rows:
         for number, one in enumerate(scores):
             rows[number, :, : len(one)] = np.transpose(one)
         return cls(
-            rows.reshape(-1, longest), count, np.asarray(seconds, np.float64), grid
+            rows.reshape(len(scores) * count, longest),
+            count,
+            np.asarray(seconds, np.float64),
+            grid,
         )
 
     def decode(self, decoder: Decoder, thresholds: float | Array) -> Runs:

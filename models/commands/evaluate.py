@@ -24,12 +24,11 @@ from absl import flags as absl_flags
 
 from tfweak import atomic
 from tfweak.cli import console, flags
-from tfweak.decoding.decoder import DECODERS
-from tfweak.decoding.scores import SOURCES
 from tfweak.errors import InputError
 from tfweak.settings import check, option
 
 from ..runs.config import RunOptions
+from .tune_options import TuneOptions
 
 _FLAGS = absl_flags.FlagValues()
 
@@ -49,24 +48,6 @@ class _Options(RunOptions):
     )
     batch_size: int = option(64, "clips a step", lower=1)
     tune: bool = option(False, "choose how events are found, instead of measuring")
-    truth: str = option(
-        "strong",
-        "of tune: what events are chosen by, the strong labels where there are some, or"
-        " tags alone",
-        choices=("strong", "tags"),
-    )
-    decoders: tuple[str, ...] = option(
-        (),
-        "of tune: choose among these; all but change_points, which takes long, and"
-        " one_event if not given",
-        choices=DECODERS.names,
-    )
-    scores: tuple[str, ...] = option(
-        (),
-        "of tune: sources of scores to choose among; segment, product and localization,"
-        " as far as the model has them, if not given",
-        choices=SOURCES.names,
-    )
     every_decoder: bool = option(
         False, "also measure the best with each decoder and source that were tuned"
     )
@@ -75,12 +56,10 @@ class _Options(RunOptions):
         check(self)
         if not self.tune and not (self.data and self.out):
             raise InputError("data, out: needed to measure")
-        given = self.decoders or self.scores or self.truth != "strong"
-        if not self.tune and given:
-            raise InputError("decoders, scores, truth: are of tune")
 
 
 flags.define(_FLAGS, _Options)
+flags.define(_FLAGS, TuneOptions)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -90,8 +69,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(_: list[str]) -> None:
     given = _Options(**flags.given(_FLAGS, _Options))
+    tuning = flags.given(_FLAGS, TuneOptions)
+    if tuning and not given.tune:
+        raise InputError(f"{next(iter(tuning))}: is of tune")
     if given.tune:
-        return _tune(given)
+        options = TuneOptions(**tuning)
+        options.tune(given.run, given.data, given.precision, given.allow_overlap)
+        return
     out = console.output_file("out", given.out)
     from tfweak.evaluation import summary
 
@@ -113,29 +97,6 @@ def _main(_: list[str]) -> None:
     atomic.write_text(out, json.dumps(result, indent=1, ensure_ascii=False))
     print(summary.to_text(result))
     print(f"written to {out}")
-
-
-def _tune(given: _Options) -> None:
-    from ..runs import run_folder, scoring, seen_clips, trainer, tuning
-
-    run = run_folder.load(given.run, given.precision)
-    if given.data:
-        data = scoring.open_for(run, given.data)
-        learnt_from = ("train", "transferred")
-        seen_clips.check_unseen(
-            given.run, data.clip_ids, "data", given.allow_overlap, learnt_from
-        )
-    else:
-        data = trainer.validation_data(run)
-    document = tuning.retune(
-        run,
-        data,
-        given.truth,
-        given.decoders or tuning.DECODERS,
-        given.scores or tuning.SOURCES,
-    )
-    print(tuning.table(document))
-    print(f"written to {run.folder / run_folder.DECODING_NAME}")
 
 
 if __name__ == "__main__":

@@ -172,6 +172,7 @@ class Plan:
             given.folds,
             given.fold_data,
             keep_model=number == 0,
+            every_decoder=given.every_decoder,
         )
 
     def alpha_trials(self) -> dict[tuple[str, str], dict[float, list[Trial]]]:

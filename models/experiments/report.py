@@ -14,7 +14,7 @@ from . import figures, table_formats
 from .results import AVERAGE, Results
 from .table import ResultTable, System
 from .trial_tables import Measured, TrialTable
-from .trials import Trial
+from .trials import CHOSEN, Trial
 
 FORMATS = {
     "json": table_formats.to_json,
@@ -81,7 +81,39 @@ def write(
         )
         for kind, path in _render(out / "classes", by_class).items():
             files[f"{kind} by class"] = path
+    if results.decodings:
+        decoders = _decoders(table.title, results)
+        for kind, path in _render(out / "decoders", decoders).items():
+            files[f"{kind} by decoder"] = path
     return {**files, **figures.write(out / "figures", results, table.compared)}
+
+
+# By decoder: times at the event's, the second's and the file's level.
+_OF_DECODERS = ("event F1, micro", "segment F1, micro", "PSDS1", "PSDS2")
+
+
+def _decoders(title: str, results: Results) -> TrialTable:
+    """Decoders and sources of scores by rows, systems by columns."""
+    rows = {}
+    for name in results.decodings:
+        decoder, source, *truth = [*name.split(", "), ""]
+        tuned_on = "mixtures" if "mixtures" in truth else "strong labels"
+        rows[name] = {"decoder": decoder, "scores": source, "tuned on": tuned_on}
+    metrics = map(METRICS.get, _OF_DECODERS)
+    column = results.columns[0]
+    return TrialTable(
+        f"{title}: ways to find events",
+        rows,
+        results.rows,
+        [Measured(m, results.by_decoding(m, column)) for m in metrics],
+        [
+            f"Of the column {column}. `chosen` is the best on the validation clips, a"
+            " trial each."
+        ],
+        row_header="decoding",
+        compare_columns=False,
+        baseline=CHOSEN,
+    )
 
 
 def settings_note(cells: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:

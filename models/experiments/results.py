@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfweak.evaluation import statistics
-from tfweak.evaluation.metrics import HISTORY, Metric
+from tfweak.evaluation.metrics import HISTORY, OTHERS, Metric, at
 
 from .trials import Trial
 
@@ -49,11 +49,22 @@ class Result:
         """Of the test clips; empty where nothing was tested."""
         return list(self.document.get("metrics", {}).get("classes", ()))
 
-    def value(self, metric: Metric) -> float | None:
-        """A metric, of the test clips or of the training."""
+    @property
+    def decodings(self) -> list[str]:
+        """Names of other ways to find events that were measured."""
+        return list(at(self.document.get("metrics", {}), OTHERS) or ())
+
+    def value(self, metric: Metric, decoding: str | None = None) -> float | None:
+        """A metric, of the test clips or of the training.
+
+        Args:
+          metric: of events, where another decoding is given.
+          decoding: one of `decodings`.
+        """
         if metric.needs == HISTORY:
             return metric.function(self.histories).overall if self.histories else None
-        return metric.overall(self.document.get("metrics", {}))
+        path = metric.path(decoding=decoding)
+        return at(self.document.get("metrics", {}), path)
 
     def of_class(self, metric: Metric, name: str) -> float | None:
         """A metric of one class of the test clips, or of `AVERAGE`."""
@@ -107,6 +118,23 @@ class Results:
             }
             for row, of, cell in self
             if of == column
+        }
+
+    @property
+    def decodings(self) -> list[str]:
+        """Other ways to find events that were measured."""
+        names = (name for _, _, cell in self for one in cell for name in one.decodings)
+        return list(dict.fromkeys(names))
+
+    def by_decoding(self, metric: Metric, column: str) -> Values:
+        """A metric of events in one column; by decoding and by row."""
+        return {
+            name: {
+                row: [result.value(metric, name) for result in cell]
+                for row, of, cell in self
+                if of == column
+            }
+            for name in self.decodings
         }
 
     def gains(

@@ -6,6 +6,7 @@ OUT/alpha/ROW/COLUMN/ALPHA/   the search of the attention weight, and alpha.json
 OUT/trials/ROW/COLUMN/TRIAL/  result.json, log.txt; of the first trial the run too
 OUT/table.{json,md,tex}       what came out, with paired tests
 OUT/classes.{json,md,tex}     the same by class, where the table has that
+OUT/decoders.{json,md,tex}    the same by decoder, where --every_decoder asks for it
 OUT/figures/                  pictures
 """
 

@@ -49,6 +49,11 @@ class Experiment:
         False,
         "measure on the validation clips alone, to choose settings without a test set",
     )
+    every_decoder: bool = option(
+        False,
+        "also measure the events of every decoder on every source of scores, in a table"
+        " of its own; takes longer, for change_points is tuned, too",
+    )
     trials: int = option(20, "trainings of each system", lower=1)
     seed: int = option(0, "of the first trial; trial i has seed + i")
     rows: tuple[str, ...] = option((), "systems to run; the table's own if not given")

@@ -180,6 +180,7 @@ def _markdown_of_p(table: TrialTable, measured: Measured) -> Iterator[str]:
         lines = {
             " / ".join(pair): [by_column[column].get(pair) for column in columns]
             for pair in itertools.combinations(rows, 2)
+            if not table.baseline or table.baseline in pair
         }
         every = together(by_column).values()
         yield from _block_of_p("rows, all columns", every, columns, lines)

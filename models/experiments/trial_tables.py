@@ -69,6 +69,7 @@ class TrialTable:
       row_header: what the rows are.
       compare_columns: whether the columns are settings of one system to be compared;
         false for columns such as classes.
+      baseline: a row that the others are compared with; any two rows where empty.
 
     Raises:
       InputError: names that appear twice, values or references of unknown rows or
@@ -82,6 +83,7 @@ class TrialTable:
     notes: Sequence[str] = ()
     row_header: str = "model"
     compare_columns: bool = True
+    baseline: str = ""
 
     def __post_init__(self) -> None:
         where = f"table {self.title!r}"
@@ -91,6 +93,7 @@ class TrialTable:
         for what, given in (("column", list(self.columns)), ("metric", names)):
             if len(set(given)) != len(given):
                 raise InputError(f"{where}: a {what} appears twice in {given}")
+        check_known([self.baseline] if self.baseline else [], self.rows, where)
         for measured in self.metrics:
             self._check(measured, f"{where}, {measured.metric.name}")
 
@@ -119,7 +122,7 @@ class TrialTable:
         return list(next(iter(self.rows.values())))
 
     def between_rows(self, measured: Measured) -> Comparisons:
-        """By column: Wilcoxon tests between any two rows.
+        """By column: Wilcoxon tests between any two rows, or with the baseline.
 
         Corrected by Holm within the column; over all columns where these are no ways
         of training, such as classes, for then they are one question.
@@ -130,7 +133,14 @@ class TrialTable:
             )
             for column in self.columns
         }
-        return found if self.compare_columns else _one_family(found)
+        if self.baseline:
+            found = {
+                column: {k: v for k, v in pairs.items() if self.baseline in k}
+                for column, pairs in found.items()
+            }
+        elif self.compare_columns:
+            return found
+        return _one_family(found)
 
     def between_columns(self, measured: Measured) -> Comparisons:
         """By row: Wilcoxon tests between any two columns, Holm over all rows.

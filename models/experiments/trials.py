@@ -26,13 +26,18 @@ import tensorflow as tf
 from tfweak import atomic, pool, progress
 from tfweak.cli import console
 from tfweak.data import records, sources
+from tfweak.decoding.decoder import DECODERS
+from tfweak.decoding.decoding import Decoding
+from tfweak.decoding.scores import SOURCES
 from tfweak.errors import InputError
 
-from ..runs import run_folder, scoring, seen_clips, trainer
+from ..runs import run_folder, scoring, seen_clips, trainer, tuning
 from ..runs.config import TrainConfig
 
 RESULT_NAME = "result.json"
 _TRIALS_PER_PROCESS = 20
+# what the best way to find events is called
+CHOSEN = "chosen"
 
 _LOG = logging.getLogger("tfweak")
 
@@ -48,6 +53,7 @@ class Trial:
       folds: measure by cross-validation over so many folds of the training data.
       fold_data: measure by cross-validation, each of these folders being a fold.
       keep_model: keep the run folder (of the first fold), for figures.
+      every_decoder: measure the events of every decoder on every source of scores.
     """
 
     folder: str
@@ -56,6 +62,7 @@ class Trial:
     folds: int = 0
     fold_data: tuple[str, ...] = ()
     keep_model: bool = False
+    every_decoder: bool = False
 
     @property
     def name(self) -> str:
@@ -108,6 +115,15 @@ class Trial:
             config = dataclasses.replace(self.config, data=folders, out=str(out))
             trainer.Training(config).run((train, valid))
             run = run_folder.load(out)
+            if self.every_decoder:
+                tuning.retune(
+                    run,
+                    valid,
+                    config.segment_thresholds,
+                    DECODERS.names(),
+                    SOURCES.names(),
+                )
+                run.decodings.update(_ways(out))
             if not number:
                 variables = run.network.trainable_variables
                 result["parameters"] = sum(math.prod(v.shape) for v in variables)
@@ -164,6 +180,17 @@ class Trial:
         for number, (rest, test) in enumerate(folds):
             valid = folds[(number + 1) % len(folds)][1]
             yield config.data, rest.without(valid.clip_ids), valid, test
+
+
+def _ways(folder: pathlib.Path) -> dict[str, Decoding]:
+    """All ways to find events that a run knows, by the names of a table's rows."""
+    tuned = run_folder.load(folder).decodings
+    return {
+        CHOSEN: tuned["segment"],
+        f"{CHOSEN}, , mixtures": tuned["segment_from_tags"],
+        "plain threshold, segment": tuned["plain"],
+        **run_folder.tried_decodings(folder),
+    }
 
 
 def run_all(trials: Sequence[Trial], parallel: int, threads: int) -> None:

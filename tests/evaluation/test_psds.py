@@ -39,28 +39,23 @@ def _tables(reference, scored):
     ]
 
 
-def _both(scored, setting, reference=REFERENCE, durations=DURATIONS):
-    """The score from scored events, once found to be that from tables."""
-    count = len(scored)
-    found = psds.psds_of_scored(reference, durations, scored, count, setting)
+def _of_scored(scored, setting, reference=REFERENCE, durations=DURATIONS):
+    """Of the tables under every threshold that scored events know."""
     tables = _tables(reference, scored)
-    other = psds.psds(reference, durations, tables, count, setting)
-    assert found.value == pytest.approx(other.value, abs=1e-12)
-    assert found.classes == pytest.approx(other.classes, abs=1e-12)
-    return found
+    return psds.psds(reference, durations, tables, len(scored), setting)
 
 
 def test_curves_by_hand():
     # TPR of class 0: 1/2 from eFPR 0 on, 1 from 50 on; of class 1: 0, and 1 from 50 on.
     # Mean and deviation: 1/4 and 1/4, then 1 and 0.
-    found = _both(SCORED, PSDS1)
+    found = _of_scored(SCORED, PSDS1)
     assert found.classes == [0.75, 0.5]
     assert found.value == 0.5
-    assert _both(SCORED, Setting(Criteria(0.7, 0.7), alpha_st=0)).value == 0.625
+    assert _of_scored(SCORED, Setting(Criteria(0.7, 0.7), alpha_st=0)).value == 0.625
     # deviations may weigh more than the mean: (1/4 - 2 * 1/4) is taken for 0
-    assert _both(SCORED, Setting(Criteria(0.7, 0.7), alpha_st=2)).value == 0.5
+    assert _of_scored(SCORED, Setting(Criteria(0.7, 0.7), alpha_st=2)).value == 0.5
     # up to 50 only: what is found at 50 counts no more
-    short = _both(SCORED, Setting(Criteria(0.7, 0.7), max_efpr_per_hour=50.0))
+    short = _of_scored(SCORED, Setting(Criteria(0.7, 0.7), max_efpr_per_hour=50.0))
     assert (short.value, short.classes) == (0, [0.5, 0])
 
 
@@ -68,12 +63,12 @@ def test_cross_triggers_by_hand():
     # The second hit of class 0 comes at 50 + 1/4 * 100 = 75 an hour.
     # [0, 50): 1/2 and 0; [50, 75): 1/2 and 1, mean 3/4, deviation 1/4; then 1 and 1.
     setting = Setting(Criteria(0.7, 0.7, 0.3), alpha_ct=0.25)
-    found = _both(SCORED, setting)
+    found = _of_scored(SCORED, setting)
     assert found.classes == [0.5 * 0.75 + 0.25, 0.5]
     assert found.value == pytest.approx(0.25 * 0.5 + 0.25)
     # A third class halves the mean over other classes: 62.5 an hour.
     more = {"a": [*REFERENCE["a"], Event(2, 0.0, 1.0)]}
-    third = _both([*SCORED, np.array([[0, 0, 1, 0.9]])], setting, more)
+    third = _of_scored([*SCORED, np.array([[0, 0, 1, 0.9]])], setting, more)
     assert third.classes == [0.5 * 0.625 + 0.375, 0.5, 1]
 
 
@@ -82,21 +77,21 @@ def test_a_class_without_truth_is_left_out():
     # triggers it; nor does it make the mean over other classes smaller.
     none = [*SCORED, np.array([[0, 40, 41, 0.9], [0, 2, 3, 0.9]])]
     for setting in (PSDS1, PSDS2, Setting(Criteria(0.7, 0.7), alpha_ct=0.25)):
-        found, without = _both(none, setting), _both(SCORED, setting)
+        found, without = _of_scored(none, setting), _of_scored(SCORED, setting)
         assert found.value == without.value
         assert found.classes == [*without.classes, None]
-    empty = psds.psds_of_scored({"a": []}, DURATIONS, SCORED, 2)
+    empty = _of_scored(SCORED, PSDS1, {"a": []})
     assert empty == psds.Psds(None, [None, None])
 
 
 def test_clips_without_events_and_files_without_detections():
     # 72 s more in which nothing happens: false alarms are half as frequent, 25 an hour.
     reference, durations = {**REFERENCE, "b": []}, {"a": 72.0, "b": 72.0}
-    found = _both(SCORED, PSDS1, reference, durations)
+    found = _of_scored(SCORED, PSDS1, reference, durations)
     assert found.classes == [0.5 * 0.25 + 0.75, 0.75]
     # Where the alarm is does not matter.
     moved = [SCORED[0], np.array([[1, 70, 71, 0.6], [0, 30, 66, 0.5]])]
-    assert _both(moved, PSDS1, reference, durations) == found
+    assert _of_scored(moved, PSDS1, reference, durations) == found
     # A table may leave out files.
     tables = [{"a": found} for found in (REFERENCE["a"], [])]
     assert psds.psds(reference, durations, tables, 2).value == 1
@@ -104,11 +99,11 @@ def test_clips_without_events_and_files_without_detections():
     assert psds.psds(reference, durations, [], 2) == psds.Psds(0, [0, 0])
     # An alarm beyond the end of its file is none.
     beyond = [SCORED[0], np.array([[0, 72, 73, 0.6], [0, 30, 66, 0.5]])]
-    assert _both(beyond, PSDS1).classes == [0.75, 1]
+    assert _of_scored(beyond, PSDS1).classes == [0.75, 1]
 
 
 def test_a_single_class_has_no_cross_triggers():
-    found = _both(
+    found = _of_scored(
         [SCORED[0]], Setting(Criteria(0.7, 0.7), alpha_ct=1), {"a": REFERENCE["a"][:2]}
     )
     assert found.value == 0.75
@@ -118,7 +113,7 @@ def test_pieces_add_up_as_the_threshold_falls():
     # 10 s are found in pieces of 3, 4 and 3 s: 0.7 of it at the second threshold, after
     # the false alarm.
     scored = [np.array([[0, 0, 3, 3], [0, 20, 21, 2.5], [0, 4, 8, 2], [0, 8, 10, 1]])]
-    assert _both(scored, PSDS1, {"a": [Event(0, 0.0, 10.0)]}).value == 0.5
+    assert _of_scored(scored, PSDS1, {"a": [Event(0, 0.0, 10.0)]}).value == 0.5
 
 
 def test_operating_points_in_any_order():
@@ -128,29 +123,9 @@ def test_operating_points_in_any_order():
     assert one == other
 
 
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        ({"scored": SCORED[:1]}, "of 1 classes, not 2"),
-        ({"scored": [np.zeros((2, 3)), SCORED[1]]}, r"class 0 .* \(2, 3\)"),
-        ({"scored": [SCORED[0], [[0, 0, 1, np.nan]]]}, "class 1 is NaN"),
-        ({"scored": [SCORED[0], [[1, 0, 1, 0.5]]]}, "class 1 is of an unknown file"),
-        ({"scored": [SCORED[0], [[0.5, 0, 1, 0.5]]]}, "unknown file; there are 1"),
-        ({"scored": [SCORED[0], [[0, 2, 1, 0.5]]]}, "a: event from 2.0 to 1.0"),
-        (
-            {"scored": [[[0, 2, 4, 0.5], [0, 3, 5, 0.4]], SCORED[1]]},
-            "a: events of class 0 overlap, at 3.0 s",
-        ),
-        ({"durations": {}}, "a: the duration is None"),
-    ],
-)
-def test_what_does_not_fit_is_refused(change, message):
-    given = {"durations": DURATIONS, "scored": SCORED, **change}
-    with pytest.raises(InputError, match=message):
-        psds.psds_of_scored(REFERENCE, given["durations"], given["scored"], 2)
-
-
 def test_tables_and_settings_that_do_not_fit_are_refused():
+    with pytest.raises(InputError, match="a: the duration is None"):
+        psds.psds(REFERENCE, {}, [], 2)
     with pytest.raises(InputError, match="'b'"):
         psds.psds(REFERENCE, DURATIONS, [{"b": []}], 2)
     for wrong in ({"alpha_ct": 2}, {"alpha_st": -1}, {"max_efpr_per_hour": 0}):
@@ -196,7 +171,7 @@ def _expected(reference, durations, tables, setting):
 def test_random_cases_equal_psds_eval(seed, setting):
     reference, durations, scored = _random(seed)
     tables = _tables(reference, scored)
-    found = _both(scored, setting, reference, durations)
+    found = _of_scored(scored, setting, reference, durations)
     assert len({event.label for row in reference.values() for event in row}) == 4
     expected = _expected(reference, durations, tables, setting)
     assert found.value == pytest.approx(expected, abs=1e-12)
@@ -258,8 +233,7 @@ def test_real_events_equal_psds_eval(setting):
 
 def test_many_points_are_looked_at_in_parts(monkeypatch):
     reference, durations, scored = _random(1)
-    whole = psds.psds_of_scored(reference, durations, scored, 4)
+    whole = _of_scored(scored, PSDS1, reference, durations)
     monkeypatch.setattr(psds, "_PAIRS_AT_A_TIME", 5)
-    assert psds.psds_of_scored(reference, durations, scored, 4).value == pytest.approx(
-        whole.value, abs=1e-12
-    )
+    parts = _of_scored(scored, PSDS1, reference, durations)
+    assert parts.value == pytest.approx(whole.value, abs=1e-12)

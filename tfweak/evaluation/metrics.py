@@ -102,11 +102,11 @@ class Metric:
 
     def overall(self, document: Mapping[str, Any]) -> float | None:
         """Its value in what `evaluate` gave; None where that has none."""
-        return _at(document, self.path())
+        return at(document, self.path())
 
     def of_class(self, document: Mapping[str, Any], name: str) -> float | None:
         """The same for one class."""
-        return _at(document, self.path(name))
+        return at(document, self.path(name))
 
     def path(
         self, class_name: str | None = None, decoding: str | None = None
@@ -286,7 +286,8 @@ METRICS: Registry[Metric] = Registry(
 )
 
 
-def _at(document: Any, path: Sequence[str]) -> float | None:
+def at(document: Any, path: Sequence[str]) -> Any:
+    """What stands at some keys of a document of `evaluate`; None if nothing."""
     for key in path:
         document = document.get(key)
         if document is None:

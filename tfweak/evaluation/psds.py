@@ -26,7 +26,6 @@ Everything is as in `psds_eval` 0.5.3, with these words on what it refuses:
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -36,7 +35,7 @@ from ..labels import Event
 from ..typing import Array
 from .detection import file_seconds
 from .event_arrays import EventArrays
-from .intersection import Criteria, Judged, covered, joined, judge, meets_next
+from .intersection import Criteria, Judged, covered, joined, judge
 
 _SECONDS_PER_HOUR = 3600.0
 # (point, class) pairs looked at at a time: bounds the memory
@@ -138,60 +137,6 @@ def psds(
     return truth.score(list(zip(efpr, tpr)))
 
 
-def psds_of_scored(
-    reference: Table,
-    durations: Mapping[str, float],
-    scored: Sequence[Array],
-    num_classes: int,
-    setting: Setting = PSDS1,
-) -> Psds:
-    """The score of events that have scores, under every threshold that there is.
-
-    The events found under a threshold are those whose score reaches it. That is the
-    limit of `psds` for many thresholds, at less than the price of a few.
-
-    Args:
-      reference: true events by file.
-      durations: seconds of every file of `reference`.
-      scored: for each class (n, 4) numbers, a row per event: the index of its file in
-        the order of `reference`, onset and offset in seconds, and score.
-      num_classes: C.
-      setting: `PSDS1`, `PSDS2` or another.
-
-    Raises:
-      InputError: another number of classes, arrays of another form, an unknown file,
-        times that are not 0 <= onset <= offset, a score that is NaN, events of one
-        class and file that overlap.
-    """
-    truth = _Truth(reference, durations, num_classes, setting)
-    found, scores = _scored_events(scored, list(reference), num_classes)
-    judged = truth.judge(found)
-    when = _found_at(judged, scores, len(truth.events), setting.criteria.gtc)
-    rates = truth.trigger_rates(found, judged, by_event=True)
-    points = []
-    for label in range(num_classes):
-        errors = np.flatnonzero(judged.false_alarms & (found.labels == label))
-        # a cross trigger is an event that is not tolerated; beyond a file's end, it is
-        # no false alarm
-        errors = np.union1d(
-            errors, np.flatnonzero((rates > 0) & (found.labels == label))
-        )
-        errors = errors[np.argsort(-scores[errors], kind="stable")]
-        hits = np.sort(when[truth.events.labels == label])[::-1]
-        hits = hits[hits > -np.inf]
-        thresholds = np.unique(np.append(hits, scores[errors]))[::-1]
-        alarms = np.cumsum(np.append(0, judged.false_alarms[errors]))
-        triggers = np.cumsum(np.append(0.0, rates[errors]))
-        reached = np.searchsorted(-scores[errors], -thresholds, "right")
-        points.append(
-            (
-                truth.efpr(alarms[reached], triggers[reached]),
-                np.searchsorted(-hits, -thresholds, "right") / truth.counts[label],
-            )
-        )
-    return truth.score(points)
-
-
 class _Truth:
     """True events, and what counts against them.
 
@@ -223,15 +168,11 @@ class _Truth:
             self.events, found, self._seconds, len(self.counts), self.setting.criteria
         )
 
-    def trigger_rates(
-        self, found: EventArrays, judged: Judged, by_event: bool = False
-    ) -> Array:
-        """(C,) mean over other classes of cross triggers an hour; or (N,) by event."""
+    def trigger_rates(self, found: EventArrays, judged: Judged) -> Array:
+        """(C,) mean over other classes of cross triggers an hour."""
         which, others = judged.cross_triggers
         others_in_all = max(np.count_nonzero(self.counts > 0) - 1, 1)
         rates = _SECONDS_PER_HOUR / self._class_seconds[others] / others_in_all
-        if by_event:
-            return np.bincount(which, rates, len(found))
         return np.bincount(found.labels[which], rates, len(self.counts))
 
     def efpr(self, false_alarms: Array, trigger_rates: Array) -> Array:
@@ -282,57 +223,3 @@ def _pieces(axes: Sequence[Array], limit: float) -> Iterator[tuple[Array, Array]
     step = max(_PAIRS_AT_A_TIME // len(axes), 1)
     for start in range(0, len(efpr), step):
         yield efpr[start : start + step], widths[start : start + step]
-
-
-def _found_at(judged: Judged, scores: Array, num_true: int, gtc: float) -> Array:
-    """(true events,) the highest threshold that they are found under, or -inf."""
-    which, true, share = judged.hits
-    order = np.lexsort((-scores[which], true))
-    true, share, score = true[order], share[order], scores[which][order]
-    first = np.flatnonzero(np.diff(true, prepend=-1))
-    sizes = np.diff(np.append(first, len(true)))
-    out = np.full(num_true, -np.inf)
-    total = np.zeros(len(first))
-    for rank in range(sizes.max(initial=0)):  # each event's next piece, of all events
-        has = sizes > rank
-        places = first[has] + rank
-        total[has] += share[places]
-        events = true[places]
-        reached = (total[has] >= gtc) & np.isneginf(out[events])
-        out[events[reached]] = score[places][reached]
-    return out
-
-
-def _scored_events(
-    scored: Sequence[Array], names: Sequence[str], num_classes: int
-) -> tuple[EventArrays, Array]:
-    """Events of some length with their scores, sorted by file, class and onset."""
-    if len(scored) != num_classes:
-        raise InputError(f"scored events of {len(scored)} classes, not {num_classes}")
-    arrays = [np.asarray(rows, np.float64) for rows in scored]
-    for label, rows in enumerate(arrays):
-        if rows.ndim != 2 or rows.shape[1] != 4:
-            raise InputError(
-                f"scored events of class {label} have the shape {rows.shape}, expected"
-                " (events, 4): file, onset, offset, score"
-            )
-        if np.isnan(rows[:, 3]).any():
-            raise InputError(f"a score of an event of class {label} is NaN")
-        if not np.isin(rows[:, 0], np.arange(len(names))).all():
-            raise InputError(
-                f"an event of class {label} is of an unknown file; there are"
-                f" {len(names)}"
-            )
-    files, onsets, offsets, scores = np.concatenate(arrays).T
-    labels = np.repeat(np.arange(num_classes), list(map(len, arrays)))
-    events = EventArrays(files.astype(np.int64), labels, onsets, offsets)
-    events.check(num_classes, names)
-    order = np.lexsort((onsets, labels, files))
-    order = order[(offsets > onsets)[order]]
-    events, scores = events[order], scores[order]
-    for i in itertools.islice(np.flatnonzero(meets_next(events)), 1):
-        raise InputError(
-            f"{names[events.files[i]]}: events of class {events.labels[i]} overlap, at"
-            f" {events.onsets[i + 1]} s"
-        )
-    return events, scores

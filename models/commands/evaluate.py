@@ -25,7 +25,7 @@ from absl import flags as absl_flags
 from tfweak import atomic
 from tfweak.cli import console, flags
 from tfweak.errors import InputError
-from tfweak.settings import check, option
+from tfweak.settings import option
 
 from ..runs.config import RunOptions
 from .tune_options import TuneOptions
@@ -47,15 +47,9 @@ class _Options(RunOptions):
         " --init=run:PATH",
     )
     batch_size: int = option(64, "clips a step", lower=1)
-    tune: bool = option(False, "choose how events are found, instead of measuring")
     every_decoder: bool = option(
         False, "also measure the best with each decoder and source that were tuned"
     )
-
-    def __post_init__(self) -> None:
-        check(self)
-        if not self.tune and not (self.data and self.out):
-            raise InputError("data, out: needed to measure")
 
 
 flags.define(_FLAGS, _Options)
@@ -69,13 +63,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(_: list[str]) -> None:
     given = _Options(**flags.given(_FLAGS, _Options))
-    tuning = flags.given(_FLAGS, TuneOptions)
-    if tuning and not given.tune:
-        raise InputError(f"{next(iter(tuning))}: is of tune")
-    if given.tune:
-        options = TuneOptions(**tuning)
-        options.tune(given.run, given.data, given.precision, given.allow_overlap)
+    tuning = TuneOptions(**flags.given(_FLAGS, TuneOptions))
+    if tuning.tune:
+        tuning.apply(given.run, given.data, given.precision, given.allow_overlap)
         return
+    if not given.data or not given.out:
+        raise InputError("data and out are needed to measure")
     out = console.output_file("out", given.out)
     from tfweak.evaluation import summary
 

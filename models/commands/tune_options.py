@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tfweak.decoding.decoder import DECODERS
 from tfweak.decoding.scores import SOURCES
+from tfweak.errors import InputError
 from tfweak.settings import check, option
 
 
@@ -14,6 +15,7 @@ from tfweak.settings import check, option
 class TuneOptions:
     """What is chosen among, and by what."""
 
+    tune: bool = option(False, "choose how events are found, instead of measuring")
     truth: str = option(
         "strong",
         "of tune: what events are chosen by, the strong labels where there are some, or"
@@ -35,8 +37,11 @@ class TuneOptions:
 
     def __post_init__(self) -> None:
         check(self)
+        given = self.decoders or self.scores or self.truth != "strong"
+        if given and not self.tune:
+            raise InputError("truth, decoders and scores are of tune")
 
-    def tune(
+    def apply(
         self, folder: str, data: Sequence[str], precision: str, allow_overlap: bool
     ) -> None:
         """Chooses, stores that in the run, and prints what was tried.

@@ -163,7 +163,7 @@ def tried_decodings(folder: StrPath) -> dict[str, Decoding]:
 
 def write_decoding(folder: pathlib.Path, document: dict[str, Any]) -> None:
     """Writes decoding.json, see `tuning.Found.document`."""
-    atomic.write_text(folder / DECODING_NAME, json.dumps(document, indent=1))
+    atomic.write_text(folder / DECODING_NAME, json.dumps(document))
 
 
 def read_config(folder: StrPath) -> dict[str, Any]:

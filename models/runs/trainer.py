@@ -316,10 +316,13 @@ def validation_data(run: run_folder.TrainedModel) -> sources.ClipData:
       InputError: they are not there any more, or were a fold of an experiment.
     """
     stored = run.config
+    settings = {
+        k: v for k, v in stored["model"]["config"].items() if k != "num_classes"
+    }
     config = TrainConfig(
         out=os.fspath(run.folder),
         model=run.architecture.name,
-        model_settings=stored["model"]["config"],
+        model_settings=settings,
         **stored["training"],
     )
     _, valid = Training(config).open_data()

@@ -78,6 +78,12 @@ class Options(ExtractorOptions):
         lower=1,
         upper=3600,
     )
+    classes_per_scene: int | None = option(
+        None,
+        "soundscapes: a scene's events are of so many classes at most, so that classes"
+        " come again; of any if not given.",
+        lower=1,
+    )
     weak_only_fraction: float = option(
         0.0,
         "soundscapes: the share of scenes that are stored without strong labels.",

@@ -77,6 +77,7 @@ class Soundscapes(Dataset):
         "profile",
         "num_clips",
         "clip_seconds",
+        "classes_per_scene",
         "weak_only_fraction",
     }
 
@@ -101,6 +102,7 @@ class Soundscapes(Dataset):
         scene = dataclasses.replace(profile.scene, sample_rate_hz=rate)
         if options.clip_seconds is not None:
             scene = dataclasses.replace(scene, duration_seconds=options.clip_seconds)
+        scene = dataclasses.replace(scene, max_classes=options.classes_per_scene)
         origin: Any = "built-in"
         classes = profile.classes
         bad: list[Bad] = []

@@ -36,6 +36,8 @@ class SceneConfig:
       max_polyphony: how many events may sound at once. A class never overlaps itself.
       max_event_seconds: an event that is longer is cut to a random part of this length.
       fade_seconds: fade at such cuts.
+      max_classes: of how many classes a scene's events are at most, so that they come
+        again; any where None.
     """
 
     duration_seconds: float = 10.0
@@ -50,6 +52,7 @@ class SceneConfig:
     max_polyphony: int = 2
     max_event_seconds: float = 6.0
     fade_seconds: float = 0.01
+    max_classes: int | None = None
 
     def __post_init__(self) -> None:
         for name in (
@@ -65,6 +68,8 @@ class SceneConfig:
             raise InputError(
                 f"scene fade_seconds={self.fade_seconds}: must not be negative"
             )
+        if self.max_classes is not None and self.max_classes < 1:
+            raise InputError(f"scene max_classes={self.max_classes}: 1 at least")
         if not 0 <= self.empty_probability <= 1:
             raise InputError(
                 f"scene empty_probability={self.empty_probability}: must"
@@ -281,8 +286,12 @@ def mix_scene(
     if rng.random() < config.empty_probability:
         count = 0
     placed: list[tuple[int, int, int]] = []  # start, stop, label
+    labels: set[int] = set()
     for _ in range(count):
         label, waveform = sources.choose(rng)
+        while label not in labels and len(labels) == config.max_classes:
+            label, waveform = sources.choose(rng)
+        labels.add(label)
         waveform = _excerpt(rng, waveform, config)
         if not np.any(waveform):
             raise InputError(f"a silent event of class {sources.class_names[label]!r}")

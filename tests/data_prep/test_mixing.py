@@ -82,6 +82,24 @@ def test_events_come_in_order_and_give_the_weak_labels():
         assert found.labels == tuple(sorted({event.label for event in found.events}))
 
 
+def test_events_are_of_so_many_classes_at_most_and_come_again():
+    counts = []
+    for seed in range(12):
+        found = scene(
+            seed,
+            background=np.zeros(480000, np.float32),
+            duration_seconds=30.0,
+            min_events=3,
+            empty_probability=0.0,
+            max_classes=1,
+        )
+        assert len(found.labels) == 1
+        counts.append(len(found.events))
+    assert max(counts) > 1
+    with pytest.raises(InputError, match="max_classes=0"):
+        SceneConfig(max_classes=0)
+
+
 def test_onset_and_offset_are_positions_of_samples():
     found = scene(
         0, Constant([0], [8000]), min_events=1, max_events=1, empty_probability=0.0

@@ -50,6 +50,13 @@ class _Options(RunOptions):
     every_decoder: bool = option(
         False, "also measure the best with each decoder and source that were tuned"
     )
+    join_pauses: float | None = option(
+        None,
+        "events of a class at most so many seconds apart count as one, in truth and"
+        " answer alike: for sounds in bursts, such as barks; if not given, events are"
+        " taken as they are",
+        lower=0.0,
+    )
 
 
 flags.define(_FLAGS, _Options)
@@ -86,7 +93,7 @@ def _main(_: list[str]) -> None:
         print(
             f"{seen:,} of the clips are known to the run: no measure of how good it is"
         )
-    result = scoring.evaluate(run, data, given.batch_size)
+    result = scoring.evaluate(run, data, given.batch_size, given.join_pauses)
     atomic.write_text(out, json.dumps(result, indent=1, ensure_ascii=False))
     print(summary.to_text(result))
     print(f"written to {out}")

@@ -19,6 +19,7 @@ from tfweak.evaluation.answers import (
     SegmentScores,
     TaggedClips,
 )
+from tfweak.evaluation.events import join_pauses
 from tfweak.labels import Event
 from tfweak.typing import Array, StrPath, Tensors
 
@@ -72,6 +73,19 @@ class Answers:
                     table.update(more)
         return whole
 
+    def with_joined_pauses(self, pause_seconds: float) -> Answers:
+        """The same with pauses joined in truth and answer alike, see `join_pauses`."""
+
+        def joined(table: Mapping[str, Sequence[Event]]) -> dict[str, list[Event]]:
+            return {name: join_pauses(e, pause_seconds) for name, e in table.items()}
+
+        return dataclasses.replace(
+            self,
+            reference=joined(self.reference),
+            found={name: joined(table) for name, table in self.found.items()},
+            points={name: list(map(joined, of)) for name, of in self.points.items()},
+        )
+
     def score(self, class_names: Sequence[str]) -> dict[str, Any]:
         """All metrics of tags and, where there are strong labels, of events.
 
@@ -102,10 +116,21 @@ def _joined(parts: Sequence[Array | None]) -> Array | None:
 
 
 def evaluate(
-    run: run_folder.TrainedModel, data: sources.ClipData, batch_size: int = 64
+    run: run_folder.TrainedModel,
+    data: sources.ClipData,
+    batch_size: int = 64,
+    pause_seconds: float | None = None,
 ) -> dict[str, Any]:
-    """`collect` and `Answers.score` in one."""
-    return collect(run, data, batch_size).score(run.classes.names)
+    """`collect` and `Answers.score` in one.
+
+    Args:
+      run, data, batch_size: see `collect`.
+      pause_seconds: of `Answers.with_joined_pauses`; None joins nothing.
+    """
+    answers = collect(run, data, batch_size)
+    if pause_seconds is not None:
+        answers = answers.with_joined_pauses(pause_seconds)
+    return answers.score(run.classes.names)
 
 
 def collect(

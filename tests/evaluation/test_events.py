@@ -17,6 +17,18 @@ CLASSES = ClassList(
 )
 
 
+def test_pauses_are_joined_class_by_class():
+    barks = [Event(0, 0.0, 1.0), Event(0, 1.4, 2.0), Event(0, 2.6, 3.0)]
+    ticks = [Event(1, 0.5, 0.6), Event(1, 0.5, 0.9), Event(1, 0.9, 1.0)]
+    found = sed.join_pauses([*barks, *ticks], 0.5)
+    assert found == [Event(0, 0.0, 2.0), Event(1, 0.5, 1.0), Event(0, 2.6, 3.0)]
+    assert sed.join_pauses(barks, 0.0) == barks
+    # one inside another does not make it shorter
+    within = [Event(0, 0.0, 5.0), Event(0, 1.0, 2.0), Event(0, 5.2, 6.0)]
+    assert sed.join_pauses(within, 0.0) == [Event(0, 0.0, 5.0), Event(0, 5.2, 6.0)]
+    assert sed.join_pauses([], 1.0) == []
+
+
 # Event tables
 
 

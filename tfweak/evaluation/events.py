@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..errors import InputError
 from ..labels import ClassList, Event
@@ -54,6 +55,28 @@ def read_events(path: StrPath, classes: ClassList) -> dict[str, list[Event]]:
     except (OSError, csv.Error) as error:
         raise InputError(f"{where}: cannot be read ({error})") from error
     return {name: sorted(events, key=_by_onset) for name, events in found.items()}
+
+
+def join_pauses(events: Iterable[Event], pause_seconds: float) -> list[Event]:
+    """Events of a class at most so far apart as one, sorted by onset.
+
+    Where a sound comes in bursts (barks, ticks) it is a matter of agreement whether each
+    burst is an event; joined like this, truth and answer agree.
+
+    Args:
+      events: of one file.
+      pause_seconds: 0 joins what touches or overlaps.
+    """
+    found: dict[int, list[Event]] = {}
+    for event in sorted(events, key=_by_onset):
+        of_class = found.setdefault(event.label, [])
+        last = of_class[-1].offset_seconds if of_class else -math.inf
+        if event.onset_seconds - last <= pause_seconds:
+            latest = max(last, event.offset_seconds)
+            of_class[-1] = of_class[-1]._replace(offset_seconds=latest)
+        else:
+            of_class.append(event)
+    return sorted(itertools.chain.from_iterable(found.values()), key=_by_onset)
 
 
 def _by_onset(event: Event) -> tuple[float, float, int]:

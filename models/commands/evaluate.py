@@ -86,13 +86,9 @@ def _main(_: list[str]) -> None:
         run.decodings.update(run_folder.tried_decodings(given.run))
     data = scoring.open_for(run, given.data)
     print(f"{given.run}: {len(data):,} clips of {', '.join(given.data)}", flush=True)
-    seen = seen_clips.check_unseen(
-        given.run, data.clip_ids, "data", given.allow_overlap
-    )
-    if seen:
-        print(
-            f"{seen:,} of the clips are known to the run: no measure of how good it is"
-        )
+    ids, may = data.clip_ids, given.allow_overlap
+    if seen := seen_clips.check_unseen(given.run, ids, "data", may):
+        print(f"{seen:,} of the clips are known to the run: no measure of its quality")
     result = scoring.evaluate(run, data, given.batch_size, given.join_pauses)
     atomic.write_text(out, json.dumps(result, indent=1, ensure_ascii=False))
     print(summary.to_text(result))

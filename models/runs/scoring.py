@@ -44,7 +44,7 @@ class Answers:
 
     weak: Array
     clip_probs: Array
-    reference: dict[str, Sequence[Event]] = dataclasses.field(default_factory=dict)
+    reference: dict[str, list[Event]] = dataclasses.field(default_factory=dict)
     durations: dict[str, float] = dataclasses.field(default_factory=dict)
     segment_labels: Array | None = None
     segment_scores: Array | None = None

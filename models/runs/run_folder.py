@@ -15,6 +15,7 @@ import csv
 import dataclasses
 import importlib.metadata
 import json
+import logging
 import pathlib
 import platform
 import shutil
@@ -36,6 +37,7 @@ from ..architecture import Architecture, create
 from . import packaged
 
 DECODING_NAME = "decoding.json"
+_log = logging.getLogger(__name__)
 PACKAGES = (
     "tfweak",
     "tensorflow",
@@ -118,6 +120,13 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
 
 def _read_decodings(folder: pathlib.Path, num_classes: int) -> dict[str, Decoding]:
     path = folder / DECODING_NAME
+    if (folder / "thresholds.json").exists() and not path.exists():
+        _log.info(
+            "note: %s was trained before runs knew how to find events; until"
+            " 'tfweak-evaluate --run=%s --tune', thresholds are 0.5",
+            folder,
+            folder,
+        )
     if not path.exists():  # before the training has ended
         half = np.full(num_classes, 0.5)
         return {"segment": Decoding(create_decoder("threshold"), half, half)}

@@ -168,13 +168,10 @@ def collect(
             )
             marks.append(labels)
     for name, decoding in run.decodings.items() if names else ():
-        rows = Rows.of(
-            [decoding.segment_scores(one) for one in outputs_of],
-            seconds,
-            run.architecture.grid,
-        )
+        rows = _rows(run, decoding, outputs_of, seconds)
         found.found[name] = _by_clip(names, rows, decoding, decoding.thresholds)
         if name not in _WITHOUT_POINTS:
+            rows = _rows(run, decoding.without_gate(), outputs_of, seconds)
             found.points[name] = [
                 _by_clip(names, rows, decoding, thresholds)
                 for thresholds in decoding.operating_points(rows)
@@ -192,6 +189,16 @@ def tracks(run: run_folder.TrainedModel) -> list[str]:
     """The network's outputs that scores of segments may be made of."""
     needed = {name for s in map(SOURCES.get, SOURCES.names()) for name in s.outputs}
     return sorted(needed & set(run.network.output))
+
+
+def _rows(
+    run: run_folder.TrainedModel,
+    decoding: Decoding,
+    outputs: Sequence[Mapping[str, Array]],
+    seconds: Sequence[float],
+) -> Rows:
+    scores = [decoding.segment_scores(of_clip) for of_clip in outputs]
+    return Rows.of(scores, seconds, run.architecture.grid)
 
 
 def _by_clip(

@@ -103,6 +103,12 @@ class Decoding:
         rows = Rows.of([scores], [seconds], grid)
         return rows.events(rows.decode(self.decoder, self.thresholds))[0]
 
+    def without_gate(self) -> Decoding:
+        """The same for any clip's score: its threshold is one of those swept over."""
+        return dataclasses.replace(
+            self, clip_thresholds=np.zeros(len(self.clip_thresholds))
+        )
+
     def operating_points(self, rows: Rows) -> Array:
         """(K, C) thresholds from where nothing is found to where all is.
 

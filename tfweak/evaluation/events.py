@@ -60,8 +60,8 @@ def read_events(path: StrPath, classes: ClassList) -> dict[str, list[Event]]:
 def join_pauses(events: Iterable[Event], pause_seconds: float) -> list[Event]:
     """Events of a class at most so far apart as one, sorted by onset.
 
-    Where a sound comes in bursts (barks, ticks) it is a matter of agreement whether each
-    burst is an event; joined like this, truth and answer agree.
+    Where a sound comes in bursts (barks, ticks) it is a matter of agreement whether
+    each burst is an event; joined like this, truth and answer agree.
 
     Args:
       events: of one file.

@@ -10,13 +10,18 @@ from tfweak.audio.front_ends import FrontEnd
 from tfweak.extractor import BLOCK_SECONDS, Extractor
 from tfweak.typing import Array
 
+_FRAMES_SECONDS = 20.0
 # What makes rows: both have a rate, a window and a hop.
 Reader = Extractor | FrontEnd
 
 
 def block_rows(reader: Reader, least: int = 1) -> int:
-    """Rows that are computed at once: of a minute, which an extractor does anyway."""
-    return max(1, least, int(BLOCK_SECONDS / reader.hop_seconds))
+    """Rows that are computed at once: 20 s of frames, a minute of embeddings.
+
+    Frames of more would leave the processor's cache; an extractor takes as much anyway.
+    """
+    seconds = BLOCK_SECONDS if isinstance(reader, Extractor) else _FRAMES_SECONDS
+    return max(1, least, int(seconds / reader.hop_seconds))
 
 
 def rows_in_blocks(

@@ -41,9 +41,7 @@ def test_audacity_by_hand():
         "0.000000\t1.234560\tAir horn, truck horn\n2.000000\t10.000000\tSpeech\n"
     )
     assert FORMATS["audacity"].text(FILES[1:2], NAMES) == ""
-    with pytest.raises(
-        InputError, match="label track is of one file"
-    ):
+    with pytest.raises(InputError, match="label track is of one file"):
         FORMATS["audacity"].text(FILES, NAMES)
 
 

@@ -81,11 +81,11 @@ def _main(paths: list[str]) -> int:
             groups = predictions.answer_files(run, files, *settings)
             return writer.write_stream(groups, stdout)
         call = {
-            **predictions.fingerprint(run, files),
             **{k: v for k, v in vars(given).items() if k != "batch_size"},
             **vars(windows),
             **vars(asked),
             **output.as_call(),
+            **predictions.fingerprint(run, files),
         }
         with Journal(output.path, call, output.resume) as journal:
             groups = predictions.answer_files(run, files, *settings, journal.count)

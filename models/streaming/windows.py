@@ -17,7 +17,7 @@ from ..architecture import Architecture
 # Where neither the model says on how much it was trained, nor the user.
 DEFAULT_SECONDS = 10.0
 # Of a window, shared with the next one.
-DEFAULT_OVERLAP = 0.2
+DEFAULT_OVERLAP = 0.25
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class WindowOptions:
     overlap_seconds: float | None = option(
         None,
         "what a window shares with the next one, where their answers are cross-faded;"
-        " a fifth of a window if not given",
+        " a quarter of a window if not given",
         lower=0.0,
     )
 

@@ -47,11 +47,11 @@ def test_windows_cover_a_recording_of_every_model(name):
 
 def test_the_windows_of_attention_fcn():
     plan = WindowPlan.of(create("attention_fcn", 2))
-    # 10 s are 998 frames, 63 segments of 16; a fifth of 63 is 13, 50 x 16 is 800
-    assert plan == WindowPlan(1008, 800, 16, 13)
+    # 10 s are 998 frames, 63 segments of 16; a quarter of 63 is 16, 47 x 16 is 752
+    assert plan == WindowPlan(1008, 752, 16, 16)
     starts = [w.first_segment for w in windows_of(plan, 2000)]
-    # 800 + 1008 < 2000: the last begins at (2000 - 1008) / 16 = 62
-    assert starts == [0, 50, 62]
+    # 752 + 1008 < 2000: the last begins at (2000 - 1008) / 16 = 62
+    assert starts == [0, 47, 62]
     options = WindowOptions(window_seconds=5, overlap_seconds=0)
     # 1 + (5 - 0.025) / 0.01 = 498 frames, 32 segments
     plan = WindowPlan.of(create("attention_fcn", 2), options)

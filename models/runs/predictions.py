@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ from tfweak.progress import Progress
 from tfweak.typing import Array, StrPath
 
 from ..streaming import files as sources
+from ..streaming.batches import Batches, Whole
 from ..streaming.files import Unusable
-from ..streaming.stitching import CLIP_PROBS, CLIP_SCORES, Stitcher
+from ..streaming.stitching import CLIP_PROBS, CLIP_SCORES
 from ..streaming.windows import Window, WindowOptions, WindowPlan
 from . import run_folder, scoring
 
@@ -218,48 +219,6 @@ def decode(
     return list(zip(found, events.confidences(found, scores, run.architecture.grid)))
 
 
-class _Recording:
-    """One whose windows are being answered."""
-
-    def __init__(self, run: run_folder.TrainedModel, plan: WindowPlan) -> None:
-        self._run, self._plan = run, plan
-        self._stitcher = Stitcher(plan.overlap_segments, _tracks(run))
-        self._num_rows = 0
-        self.in_many_batches = self.is_answered = False
-
-    def add(self, window: Window, outputs: dict[str, Array]) -> None:
-        """Takes the outputs of the next window."""
-        self._name, self.is_answered = window.name, window.is_last
-        begin = window.first_segment * self._plan.segment_rows
-        self._num_rows = begin + len(window.rows)
-        self._stitcher.add(
-            outputs, window.first_segment, window.is_first, window.is_last
-        )
-
-    @property
-    def told(self) -> str:
-        """How far it is, for the display."""
-        seconds = self._run.architecture.input.seconds(self._num_rows)
-        return f"{self._name} {seconds / 60:.0f} min"
-
-    def answer(self) -> Answer:
-        """What is said of it as a whole."""
-        outputs = self._stitcher.outputs()
-        seconds = self._run.architecture.input.seconds(self._num_rows)
-        found = decode(self._run, outputs, seconds)
-        return Answer(
-            self._name,
-            outputs[CLIP_PROBS],
-            outputs["segment_probs"],
-            outputs["attention"],
-            outputs[CLIP_SCORES],
-            [event for event, _ in found],
-            [confidence for _, confidence in found],
-            seconds,
-            outputs[CLIP_PROBS] >= self._run.thresholds["clip"],
-        )
-
-
 def _answered(
     run: run_folder.TrainedModel,
     items: Iterable[Window | Unusable],
@@ -267,67 +226,38 @@ def _answered(
     batch_size: int,
     progress: Progress | None = None,
 ) -> Iterator[list[Answer | Unusable]]:
-    """The results, in order, all that a batch completed in a list.
+    """The results, in order, all that a batch completed in a list."""
+    spec, outputs = run.architecture.input, run.network.output.items()
+    # what has a value for each segment: its second axis is open
+    tracks = {name for name, o in outputs if o.shape[1] is None} - {"mask"}
 
-    Recordings of up to `batch_size` windows are put whole into one batch, with others;
-    a longer one has batches of its own. So after each list everything begins anew.
-    """
-    opened: collections.deque[_Recording | Unusable] = collections.deque()
-    batch: list[tuple[_Recording, Window]] = []  # of whole recordings
-    current: list[tuple[_Recording, Window]] = []  # of the one that comes in
-    recording: _Recording | None = None
+    def note(name: str, num_rows: int) -> None:
+        if progress is not None:
+            progress.note(f"{name} {spec.seconds(num_rows) / 60:.0f} min")
 
-    def answer(pairs: list[tuple[_Recording, Window]]) -> None:
-        if pairs:
-            outputs = _network_outputs(run, [window for _, window in pairs])
-            for (recording, window), found in zip(pairs, outputs):
-                recording.add(window, found)
-        pairs.clear()
+    def answer(whole: Whole) -> Answer:
+        seconds = spec.seconds(whole.num_rows)
+        found = decode(run, whole.outputs, seconds)
+        return Answer(
+            whole.name,
+            whole.outputs[CLIP_PROBS],
+            whole.outputs["segment_probs"],
+            whole.outputs["attention"],
+            whole.outputs[CLIP_SCORES],
+            [event for event, _ in found],
+            [confidence for _, confidence in found],
+            seconds,
+            whole.outputs[CLIP_PROBS] >= run.thresholds["clip"],
+        )
 
-    def done() -> Iterator[list[Answer | Unusable]]:
-        found: list[Answer | Unusable] = []
-        while opened and (isinstance(opened[0], Unusable) or opened[0].is_answered):
-            first = opened.popleft()
-            found.append(first if isinstance(first, Unusable) else first.answer())
-        if found:
-            yield found
-
-    for item in items:
-        if isinstance(item, Unusable):
-            if recording is not None:  # what is wrong showed after some windows
-                opened.pop()
-                current.clear()
-                recording = None
-            opened.append(item)
-            yield from done()
-            continue
-        if recording is None:
-            recording = _Recording(run, plan)
-            opened.append(recording)
-        current.append((recording, item))
-        if item.is_last:
-            if len(batch) + len(current) > batch_size:
-                answer(batch)
-                yield from done()
-            batch += current
-            current.clear()
-            if len(batch) == batch_size or recording.in_many_batches:
-                answer(batch)
-                yield from done()
-            recording = None
-        elif len(current) == batch_size:
-            answer(batch)
-            yield from done()
-            recording.in_many_batches = True
-            answer(current)
-            if progress is not None:
-                progress.note(recording.told)
-    answer(batch)
-    yield from done()
+    compute = functools.partial(_network_outputs, run, tracks)
+    batches = Batches(compute, tracks, plan, batch_size, note)
+    for group in batches.results(items):
+        yield [r if isinstance(r, Unusable) else answer(r) for r in group]
 
 
 def _network_outputs(
-    run: run_folder.TrainedModel, windows: Sequence[Window]
+    run: run_folder.TrainedModel, tracks: Collection[str], windows: Sequence[Window]
 ) -> list[dict[str, Array]]:
     """The outputs for each window, padded to one batch; without what was padded."""
     lengths = np.array([len(window.rows) for window in windows], np.int32)
@@ -338,7 +268,6 @@ def _network_outputs(
     outputs = run.network.predict_on_batch({"features": padded, "num_frames": lengths})
     arrays = {name: np.asarray(value, np.float32) for name, value in outputs.items()}
     mask = arrays.pop("mask")
-    tracks = _tracks(run)
     found = []
     for i in range(len(windows)):
         count = int(mask[i].sum())
@@ -349,9 +278,3 @@ def _network_outputs(
             }
         )
     return found
-
-
-def _tracks(run: run_folder.TrainedModel) -> set[str]:
-    """The outputs that have a value for each segment: their second axis is open."""
-    outputs = run.network.output.items()
-    return {name for name, o in outputs if o.shape[1] is None} - {"mask"}

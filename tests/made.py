@@ -6,8 +6,10 @@ do without TensorFlow.
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -18,6 +20,8 @@ from tfweak.decoding.decoding import Decoding
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.extractors.vggish import network as vggish_network
 from tfweak.labels import ClassList, Event
+from tfweak.models.architecture import Architecture
+from tfweak.models.runs import run_folder
 from tfweak.payload import Payload
 
 CLASSES = ClassList(("dog", "siren", "horn"))
@@ -65,6 +69,28 @@ def make_embeddings(
             (records.encode(clip, payload) for clip in part),
         )
     records.DatasetInfo("made", payload, CLASSES, count, strong).write(folder)
+    return folder
+
+
+def write_run(
+    folder: pathlib.Path,
+    architecture: Architecture,
+    payload: Payload,
+    thresholds: dict[str, float],
+) -> pathlib.Path:
+    """A run folder whose network has learnt nothing: weights by seed 0."""
+    count = architecture.num_classes
+    folder.mkdir(parents=True)
+    keras.utils.set_random_seed(0)
+    architecture.build().save(folder / "model.keras")
+    ClassList(tuple(f"class{i}" for i in range(count))).write_csv(
+        folder / "classes.csv"
+    )
+    run_folder.write_thresholds(
+        folder, {name: [value] * count for name, value in thresholds.items()}
+    )
+    data = {"train": {"payload": dataclasses.asdict(payload)}}
+    run_folder.write_config(folder, {"model": architecture.to_dict(), "data": data})
     return folder
 
 

@@ -42,6 +42,7 @@ tfweak.data_prep.commands
 tfweak.models tfweak.models.architecture
 tfweak.models.networks
 tfweak.models.architectures
+tfweak.models.streaming
 tfweak.models.runs
 tfweak.models.experiments.table
 tfweak.models.experiments.tables

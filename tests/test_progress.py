@@ -28,3 +28,12 @@ def test_a_loop_passes_its_items_on(caplog, monkeypatch):
     with caplog.at_level(logging.INFO, "tfweak"):
         assert list(progress.bar("ab", unit="file", title="looking")) == ["a", "b"]
     assert caplog.messages == ["looking: file 2, 0.0/s"]
+
+
+def test_a_note_says_how_far_one_of_them_is(caplog, monkeypatch):
+    clock(monkeypatch, 0.0, 10.0, 31.0)
+    with caplog.at_level(logging.INFO, "tfweak"):
+        with progress.Progress(2, "clip") as shown:
+            shown.note("a.wav 5 min")
+            shown.note("a.wav 15 min")
+    assert caplog.messages == ["clip 0 of 2, 0.0/s, a.wav 15 min"]

@@ -54,6 +54,7 @@ _PUBLIC = {
     "TrainingInput": "data.pipelines",
     "WeakModel": "learning.weak_model",
     "WeightAverage": "learning.callbacks",
+    "WindowOptions": "models.streaming.windows",
     "audio_file_batches": "data.pipelines",
     "create": "models.architecture",
     "decode_events": "decoding.decoding",

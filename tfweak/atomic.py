@@ -6,7 +6,7 @@ import contextlib
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .typing import StrPath
 
@@ -61,3 +61,16 @@ def write_bytes(path: StrPath, data: bytes) -> None:
         return
     with replaced(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_parts(path: StrPath, parts: Iterable[str]) -> None:
+    """`write_text` for a text that comes in parts; a pipe gets each at once."""
+    through = is_stream(path)
+    with contextlib.nullcontext(path) if through else replaced(path) as target:
+        with open(
+            target, "w", encoding="utf-8", errors="surrogateescape", newline=""
+        ) as out:
+            for part in parts:
+                out.write(part)
+                if through:
+                    out.flush()

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 # of audio that is embedded at once
-_BLOCK_SECONDS = 60.0
+BLOCK_SECONDS = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Extractor(abc.ABC):
         count = self.num_rows(len(waveform))
         missing = max(0, self.window_samples - len(waveform))
         waveform = np.pad(waveform, (0, missing))
-        block = max(1, int(_BLOCK_SECONDS / self.hop_seconds))
+        block = max(1, int(BLOCK_SECONDS / self.hop_seconds))
         rows = []
         for first in range(0, count, block):
             last = min(first + block, count) - 1

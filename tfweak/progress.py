@@ -40,11 +40,21 @@ class Progress:
         """Says that so much more is done."""
         self._done += count
         self._bar.update(count)
+        self._log("")
+
+    def note(self, text: str) -> None:
+        """Says how far one thing of many is."""
+        self._bar.set_postfix_str(text)
+        self._log(f", {text}")
+
+    def _log(self, more: str) -> None:
         now = time.monotonic()
         if self._bar.disable and now - self._last >= LOG_EVERY_SECONDS:
             self._last = now
             rate = (self._done - self._first) / (now - self._start)
-            _LOG.info("%s %d%s, %.1f/s", self._title, self._done, self._of, rate)
+            _LOG.info(
+                "%s %d%s, %.1f/s%s", self._title, self._done, self._of, rate, more
+            )
 
     def __enter__(self) -> Progress:
         return self

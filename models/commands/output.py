@@ -1,21 +1,28 @@
-"""Where tfweak-predict writes, and in which formats."""
+"""What tfweak-predict writes, where, and in which formats."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
 
 from tfweak import atomic
+from tfweak.audio.reading import AUDIO_SUFFIXES
 from tfweak.cli import console
 from tfweak.errors import InputError
-from tfweak.evaluation.event_formats import FORMATS, write_event_files
+from tfweak.evaluation import event_formats
+from tfweak.evaluation.event_formats import FORMATS
 from tfweak.settings import check, option
 
+from .journal import Entry, Journal
+
 if TYPE_CHECKING:
-    from ..runs.predictions import Answer
+    from ..runs.predictions import Answer, Unusable
     from ..runs.run import Run
 
 _SHOWN = 20  # files that are printed
@@ -44,10 +51,23 @@ class OutputOptions:
     min_confidence: float = option(
         0.0, "write events of this confidence at least", lower=0.0, upper=1.0
     )
+    top: int | None = option(
+        None, "events a file to write at most, those of the highest confidence", lower=1
+    )
     tags: int = option(
         5,
         "tags a file to list at most; those under their threshold are marked",
         lower=1,
+    )
+    scores: str | None = option(
+        None,
+        "folder for the scores of all segments: for each file a table onset, offset and"
+        " a column for each class, as sed_scores_eval reads it",
+    )
+    resume: bool = option(
+        True,
+        "go on with the same call where it was killed; what it has found is kept beside"
+        " the table, in OUT.partial",
     )
 
     def __post_init__(self) -> None:
@@ -65,47 +85,168 @@ class OutputOptions:
         """Whether it is standard output, a pipe or a device: one table and no more."""
         return self.out == "-" or atomic.is_stream(self.out)
 
-    def write(
-        self,
-        run: Run,
-        found: Sequence[Answer],
-        bad: Sequence[tuple[str, str]],
-        stdout: TextIO,
-    ) -> None:
-        """Writes the tables and says so.
+    @property
+    def path(self) -> pathlib.Path:
+        """Where it is written, if not standard output."""
+        return pathlib.Path(self.out)
 
-        Args:
-          run: whose answers these are.
-          found, bad: what `predict_files` gave.
-          stdout: where a table for standard output goes.
-        """
-        from ..runs import predictions
+    def as_call(self) -> dict[str, Any]:
+        """What the entries of a journal depend on."""
+        return {k: v for k, v in vars(self).items() if k not in ("out", "resume")}
 
-        only = {run.classes.index(name) for name in self.classes} or None
-        files = [predictions.file_events(a, only, self.min_confidence) for a in found]
-        names, out = run.classes.names, pathlib.Path(self.out)
-        if self.out == "-":
-            stdout.write(FORMATS[self.format[0]].text(files, names))
-            written = []
+
+class Writer:
+    """Writes what is found, file by file, and says so at the end.
+
+    Args:
+      options: what is written, and where.
+      run: whose answers these are.
+      names: of the files, as far as they are known.
+
+    Raises:
+      InputError: a class that the run has not, or several files in a format of one.
+    """
+
+    def __init__(self, options: OutputOptions, run: Run, names: Sequence[str]) -> None:
+        self._options, self._run = options, run
+        self._only = {run.classes.index(name) for name in options.classes}
+        event_formats.check_formats(options.format, options.per_file, len(names))
+        self._ids = _ids(names)
+        self._told: list[Entry] = []
+        self._bad: list[Entry] = []
+        self._clips = self._events = 0
+
+    def write_stream(
+        self, groups: Iterable[Sequence[Answer | Unusable]], stdout: TextIO
+    ) -> int:
+        """Writes one table as the files are done; returns the exit status."""
+
+        def files() -> Iterator[event_formats.FileEvents]:
+            for group in groups:
+                for result in group:
+                    entry = self._entry(result)
+                    self._count(entry)
+                    if not entry.reason:
+                        yield entry.file_events()
+
+        form = FORMATS[self._options.format[0]]
+        parts = form.parts(files(), self._run.classes.names)
+        if self._options.out == "-":
+            for part in parts:
+                stdout.write(part)
+                stdout.flush()
         else:
-            written = write_event_files(out, files, names, self.format, self.per_file)
-        if not self.is_stream:
-            beside = out / "events" if self.per_file else out
-            written += predictions.write_side_tables(
-                beside, run.classes, found, bad, self.tags
+            atomic.write_parts(self._options.out, parts)
+        return self._tell("standard output" if self._options.out == "-" else "")
+
+    def write_tables(
+        self, groups: Iterable[Sequence[Answer | Unusable]], journal: Journal
+    ) -> int:
+        """Keeps all in the journal, then writes the tables; returns the exit status."""
+        for group in groups:
+            journal.add([self._entry(result) for result in group])
+        options, out = self._options, self._options.path
+        names = self._run.classes.names
+        written = event_formats.write_event_files(
+            out, _Usable(journal), names, options.format, options.per_file
+        )
+        beside = out / "events" if options.per_file else out
+        written += [beside.with_suffix(".tags.tsv")]
+        atomic.write_parts(written[-1], _tag_lines(journal, names))
+        for entry in journal:
+            self._count(entry)
+        bad_path = beside.with_suffix(".bad.tsv")
+        bad_path.unlink(missing_ok=True)  # of an earlier call
+        if self._bad:
+            rows = [f"{entry.filename}\t{entry.reason}" for entry in self._bad]
+            atomic.write_text(bad_path, "\n".join(["filename\treason", *rows]) + "\n")
+            written.append(bad_path)
+        journal.remove()
+        many = f"{len(written)} files in {out}"
+        return self._tell(many if len(written) > 6 else ", ".join(map(str, written)))
+
+    def _entry(self, result: Answer | Unusable) -> Entry:
+        """What is to be written of a file; its scores are, at once."""
+        from ..runs.predictions import Unusable
+
+        if isinstance(result, Unusable):
+            return Entry(result.filename, result.reason)
+        if self._options.scores is not None:
+            folder = pathlib.Path(self._options.scores)
+            name = self._ids.get(result.filename, result.filename)
+            path = event_formats.path_inside(folder, name, ".tsv")
+            grid, names = self._run.architecture.grid, self._run.classes.names
+            event_formats.write_scores(path, result.segment_probs, grid, names)
+        kept = [
+            (event.label, event.onset_seconds, event.offset_seconds, confidence)
+            for event, confidence in zip(result.events, result.confidences)
+            if confidence >= self._options.min_confidence
+            and (not self._only or event.label in self._only)
+        ]
+        best = sorted(range(len(kept)), key=lambda i: -kept[i][3])[: self._options.top]
+        probs = result.clip_probs
+        order = np.argsort(-probs, kind="stable")[: self._options.tags]
+        return Entry(
+            result.filename,
+            "",
+            result.seconds,
+            [kept[i] for i in sorted(best)],
+            [(int(i), float(probs[i]), bool(result.sure[i])) for i in order],
+        )
+
+    def _count(self, entry: Entry) -> None:
+        if entry.reason:
+            self._bad.append(entry)
+            return
+        self._clips += 1
+        self._events += len(entry.events)
+        if len(self._told) < _SHOWN:
+            self._told.append(entry)
+
+    def _tell(self, where: str) -> int:
+        for entry in self._told:
+            heard = ", ".join(
+                f"{self._run.classes.names[label]} {prob:.2f}"
+                for label, prob, sure in entry.tags
+                if sure
             )
-        for answer in found[:_SHOWN]:
-            tags = predictions.top_tags(answer, run.classes, self.tags)
-            heard = ", ".join(f"{name} {prob:.2f}" for name, prob, sure in tags if sure)
-            print(f"{answer.filename}: {heard}")
-        if found[_SHOWN:]:
-            print(f"... and {len(found) - _SHOWN} more")
-        where = ", ".join(map(str, written)) or "standard output"
-        if len(written) > 6:
-            where = f"{len(written)} files in {self.out}"
-        count = sum(len(file.events) for file in files)
-        print(f"{len(found)} clips, {count} events; written to {where}")
-        if bad:
-            print(f"{len(bad)} files could not be used:", file=sys.stderr)
-            for path, reason in bad[:_SHOWN]:
-                print(f"  {path}: {reason}", file=sys.stderr)
+            print(f"{entry.filename}: {heard}")
+        if self._clips > _SHOWN:
+            print(f"... and {self._clips - _SHOWN} more")
+        where = where or self._options.out
+        print(f"{self._clips} clips, {self._events} events; written to {where}")
+        if self._bad:
+            print(f"{len(self._bad)} files could not be used:", file=sys.stderr)
+            for entry in self._bad[:_SHOWN]:
+                print(f"  {entry.filename}: {entry.reason}", file=sys.stderr)
+        if not self._clips:
+            raise InputError("none of the files could be used")
+        return console.SOME_FILES_UNUSABLE if self._bad else 0
+
+
+class _Usable:
+    """The files of a journal that have an answer, as often as they are asked for."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def __iter__(self) -> Iterator[event_formats.FileEvents]:
+        return (entry.file_events() for entry in self._journal if not entry.reason)
+
+
+def _tag_lines(entries: Iterable[Entry], names: Sequence[str]) -> Iterator[str]:
+    yield "filename\tevent_label\tprobability\tdetected\n"
+    for entry in entries:
+        for label, prob, sure in entry.tags:
+            yield f"{entry.filename}\t{names[label]}\t{prob:.6f}\t{int(sure)}\n"
+
+
+def _ids(names: Sequence[str]) -> dict[str, str]:
+    """Names without the endings of audio, where that leaves them apart."""
+    stems = {
+        name: name.rpartition(".")[0]
+        for name in names
+        if pathlib.PurePath(name).suffix.lower() in AUDIO_SUFFIXES
+    }
+    count = collections.Counter(stems.values())
+    return {name: stem if count[stem] == 1 else name for name, stem in stems.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -18,7 +18,10 @@ from tfweak.errors import InputError
 from tfweak.extractor import Extractor, loaded_once
 from tfweak.typing import Array, StrPath
 
-from . import predictions, run_folder, scoring, seen_clips
+from ..streaming.files import are_shards
+from ..streaming.rows import rows_in_blocks
+from ..streaming.windows import WindowOptions, WindowPlan
+from . import extraction, predictions, run_folder, scoring, seen_clips
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Run(run_folder.TrainedModel):
         waveform: Array,
         sample_rate_hz: int,
         extractor: Extractor | None = None,
+        options: WindowOptions | None = None,
     ) -> predictions.Answer:
         """Which sounds are in a waveform, and when.
 
@@ -42,12 +46,13 @@ class Run(run_folder.TrainedModel):
           waveform: (N,) float in [-1, 1], N at least 1.
           sample_rate_hz: its rate; it is resampled where the model's is another.
           extractor: for a model on embeddings, another one than that of its data.
+          options: how a long one is cut, see `WindowOptions`.
 
         Raises:
           InputError: a waveform of another form, or an extractor that cannot be had.
         """
-        rows = self._rows(waveform, sample_rate_hz, extractor)
-        return predictions.predict_features(self, [("", rows)])[0]
+        blocks = self._blocks(waveform, sample_rate_hz, extractor, options)
+        return predictions.answer_rows(self, blocks, options=options)
 
     def embed(self, waveform: Array, sample_rate_hz: int) -> Array:
         """What the class layers of the network read of a waveform.
@@ -58,7 +63,7 @@ class Run(run_folder.TrainedModel):
         Returns:
           (T, D) float32, a row for each segment.
         """
-        rows = self._rows(waveform, sample_rate_hz, None)
+        rows = np.concatenate(list(self._blocks(waveform, sample_rate_hz)))
         inputs = {
             "features": rows[np.newaxis].astype(np.float32),
             "num_frames": np.array([len(rows)], np.int32),
@@ -68,42 +73,94 @@ class Run(run_folder.TrainedModel):
     @functools.cached_property
     def extractor(self) -> Extractor:
         """What makes the embeddings that the model reads; see `extractor_of`."""
-        return loaded_once(predictions.extractor_of(self))
+        return loaded_once(extraction.extractor_of(self))
 
     @functools.cached_property
     def _trunk(self) -> keras.Model:
         (layer, *_) = self.architecture.class_layers
         return keras.Model(self.network.input, self.network.get_layer(layer).input)
 
-    def _rows(
-        self, waveform: Array, sample_rate_hz: int, extractor: Extractor | None
-    ) -> Array:
+    def _blocks(
+        self,
+        waveform: Array,
+        sample_rate_hz: int,
+        extractor: Extractor | None = None,
+        options: WindowOptions | None = None,
+    ) -> Iterator[Array]:
+        """Rows that the model reads of a waveform, (rows, F) each."""
         if extractor is not None:
-            extractor = predictions.extractor_of(self, extractor)
+            extractor = extraction.extractor_of(self, extractor)
         reader = extractor or self.architecture.input.front_end or self.extractor
         resampled = reading.resample(
             _checked(waveform), sample_rate_hz, reader.sample_rate_hz
         )
-        made = reader.embed if isinstance(reader, Extractor) else reader.compute
-        return made(resampled)
+        least = WindowPlan.of(self.architecture, options).rows
+        return rows_in_blocks(reader, [resampled], least)
 
     def predict_files(
         self,
         paths: Sequence[StrPath],
         batch_size: int = 16,
         extractor: Extractor | None = None,
+        options: WindowOptions | None = None,
     ) -> tuple[list[predictions.Answer], list[tuple[str, str]]]:
-        """Answers for audio files and the contents of folders.
+        """Answers for audio files, folders of them, pipes and standard input (`-`).
+
+        All are kept in memory; `iter_files` gives one after the other.
 
         Returns:
           What `predictions.predict_files` gives: the answers, and (file, reason) for
           those that could not be used.
         """
+        extractor = self.extractor_for(paths, extractor)
+        return predictions.predict_files(self, paths, batch_size, extractor, options)
+
+    def iter_files(
+        self,
+        paths: Sequence[StrPath],
+        batch_size: int = 16,
+        extractor: Extractor | None = None,
+        options: WindowOptions | None = None,
+    ) -> Iterator[predictions.Answer | predictions.Unusable]:
+        """What `predict_files` gives, file by file, as each is done.
+
+        Memory is bounded, however long and many the files are.
+
+        Args:
+          paths, extractor: as for `predict_files`.
+          batch_size: windows a step.
+          options: how long recordings are cut, see `WindowOptions`.
+        """
+        extractor = self.extractor_for(paths, extractor)
+        return predictions.iter_files(self, paths, batch_size, extractor, options)
+
+    def extractor_for(
+        self, paths: Sequence[StrPath], extractor: Extractor | None = None
+    ) -> Extractor | None:
+        """What makes embeddings of files; None where the model reads them as they are.
+
+        Args:
+          paths: audio or shards.
+          extractor: another one than that of the run's data.
+
+        Raises:
+          InputError: see `extraction.extractor_of`.
+        """
         if extractor is not None:
-            extractor = predictions.extractor_of(self, extractor)
-        elif self.architecture.input.are_embeddings:
-            extractor = None if predictions.are_shards(paths) else self.extractor
-        return predictions.predict_files(self, paths, batch_size, extractor)
+            return extraction.extractor_of(self, extractor)
+        if self.architecture.input.are_embeddings and not are_shards(paths):
+            return self.extractor
+        return None
+
+    def with_threshold(self, threshold: float) -> Run:
+        """The run with one threshold for the scores of all segments and classes.
+
+        Its decoder, and the source of its scores, stay.
+        """
+        own = self.decodings["segment"]
+        same = dataclasses.replace(own, thresholds=np.full(len(self.classes), threshold))
+        decodings = {**self.decodings, "segment": same}
+        return dataclasses.replace(self, decodings=decodings)
 
     def evaluate(
         self,
@@ -130,7 +187,7 @@ class Run(run_folder.TrainedModel):
         """
         knows_its_own = bool(self.payload.made_by) and not embeddings_only
         if extractor is not None:
-            extractor = predictions.extractor_of(self, extractor)
+            extractor = extraction.extractor_of(self, extractor)
         elif self.architecture.input.are_embeddings and knows_its_own:
             extractor = self.extractor
         network = self.architecture.build("float32")

@@ -1,8 +1,10 @@
 """Reading audio: every promise of `read_audio`, and the same inside a graph."""
 
+import io
 import os
 import struct
 import sys
+import threading
 import types
 
 import numpy as np
@@ -359,3 +361,73 @@ def test_graph_falls_back_without_tensorflow_io(tmp_path, no_tensorflow_io):
     found = tf.function(reading.read_audio_in_graph)(tf.constant(path))
     # resampled by soxr now, so equal at another rate too
     np.testing.assert_array_equal(found.numpy(), reading.read_audio(path))
+
+
+# --- in blocks, and from what cannot be read twice ------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, rate, channels",
+    [
+        ("a.wav", 16000, 1),
+        ("a.flac", 48000, 2),
+        ("a.flac", 44100, 1),
+        ("a.mp3", 44100, 2),
+        ("a.ogg", 22050, 1),
+        ("a.opus", 48000, 1),
+    ],
+)
+def test_blocks_are_the_whole(tmp_path, monkeypatch, name, rate, channels):
+    path = tmp_path / name
+    opus = {"format": "OGG", "subtype": "OPUS"} if name == "a.opus" else {}
+    sf.write(path, noise(3 * rate + 777, channels), rate, **opus)
+    samples = sf.read(path, dtype="float32", always_2d=True)[0].mean(axis=1)
+    whole = reading.resample(samples, rate, 16000)  # in one piece
+    np.testing.assert_array_equal(reading.read_audio(path), whole)
+    for size in (1000, 20000):
+        monkeypatch.setattr(reading, "_BLOCK_FRAMES", size)
+        blocks = list(reading.audio_blocks(path))
+        assert len(blocks) > 1 and all(0 < len(b) <= 3 * size for b in blocks)
+        np.testing.assert_array_equal(np.concatenate(blocks), whole)
+
+
+def test_what_shows_at_the_end_is_raised_at_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_BLOCK_FRAMES", 4000)
+    path = tmp_path / "a.wav"
+    sf.write(path, noise(40000), 16000)
+    cut(path, 0.5)
+    blocks = reading.audio_blocks(path)
+    # half of 80,044 bytes are 40,022: a header of 44 and 19,989 samples
+    for expected in (4000, 4000, 4000, 4000, 3989):
+        assert len(next(blocks)) == expected
+    with pytest.raises(InputError, match="a.wav: the file is cut short"):
+        next(blocks)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3"])
+def test_a_pipe_is_read_as_its_file(tmp_path, name):
+    path, pipe = tmp_path / name, tmp_path / "pipe"
+    sf.write(path, noise(50000), 44100)
+    os.mkfifo(pipe)
+    feeder = threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()))
+    feeder.start()
+    found = reading.read_audio(pipe)  # a second opening would wait for ever
+    feeder.join(timeout=30)
+    np.testing.assert_array_equal(found, reading.read_audio(path))
+
+
+def test_standard_input_and_one_of_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    sf.write(path, noise(4000), 16000)
+    for contents, message in (
+        (path.read_bytes(), None),
+        (b"", "-: nothing came from it"),
+        (b"no audio", "-: cannot be read as audio"),
+    ):
+        stdin = types.SimpleNamespace(buffer=io.BytesIO(contents))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        if message is None:
+            assert len(reading.read_audio("-")) == 4000
+        else:
+            with pytest.raises(InputError, match=message):
+                reading.read_audio("-")

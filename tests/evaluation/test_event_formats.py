@@ -7,12 +7,18 @@ import json
 import os
 import threading
 
+import numpy as np
 import pytest
 
 from tfweak import atomic
 from tfweak.errors import InputError
-from tfweak.evaluation.event_formats import FORMATS, FileEvents, write_event_files
-from tfweak.labels import Event
+from tfweak.evaluation.event_formats import (
+    FORMATS,
+    FileEvents,
+    write_event_files,
+    write_scores,
+)
+from tfweak.labels import Event, SegmentGrid
 
 NAMES = ("Speech", "Air horn, truck horn", "a\tb")
 FILES = (
@@ -41,7 +47,7 @@ def test_audacity_by_hand():
         "0.000000\t1.234560\tAir horn, truck horn\n2.000000\t10.000000\tSpeech\n"
     )
     assert FORMATS["audacity"].text(FILES[1:2], NAMES) == ""
-    with pytest.raises(InputError, match="label track is of one file, and there are 3"):
+    with pytest.raises(InputError, match="label track is of one file"):
         FORMATS["audacity"].text(FILES, NAMES)
 
 
@@ -154,3 +160,32 @@ def test_a_killed_table_leaves_the_old_one(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="events.tsv: cannot be written .*no space"):
         write_event_files(path, FILES, NAMES)
     assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name, before", [("desed", 1), ("raven", 1), ("jsonl", 0)])
+def test_a_table_grows_file_by_file(name, before):
+    asked = []
+
+    def files():
+        for file in FILES:
+            asked.append(file.filename)
+            yield file
+
+    parts = FORMATS[name].parts(files(), NAMES)
+    header = [next(parts) for _ in range(before)]
+    assert not asked
+    first = next(parts)
+    assert asked == [FILES[0].filename]
+    assert "".join([*header, first, *parts]) == FORMATS[name].text(FILES, NAMES)
+
+
+def test_scores_of_segments(tmp_path):
+    path = tmp_path / "a.tsv"
+    scores = np.array([[0.25, 1.0], [0.1234567, 0.0]], np.float32)
+    # slots of 1 s from -0.5 s on; what lies before the recording is cut
+    write_scores(path, scores, SegmentGrid(1.0, 2.0, -0.5), ("dog", "a\tb"))
+    assert path.read_text() == (
+        "onset\toffset\tdog\ta b\n"
+        "0.000000\t0.500000\t0.25\t1\n"
+        "0.500000\t1.500000\t0.1234567\t0\n"
+    )

@@ -206,7 +206,7 @@ def test_long_waveforms_are_embedded_in_blocks(saved, monkeypatch):
     extractor = trunk("nameless", saved)
     waveform = np.random.default_rng(2).uniform(-0.5, 0.5, 60000).astype(np.float32)
     whole = extractor.embed(waveform)
-    monkeypatch.setattr("tfweak.extractor._BLOCK_SECONDS", 0.4)
+    monkeypatch.setattr("tfweak.extractor.BLOCK_SECONDS", 0.4)
     np.testing.assert_allclose(extractor.embed(waveform), whole, rtol=1e-5, atol=1e-6)
     assert len(whole) == extractor.num_rows(60000) == 1 + (60000 - 8000) // 2000
 

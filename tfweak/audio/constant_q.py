@@ -83,6 +83,13 @@ class ConstantQConfig(Framing):
         """(F,) float64 f_k, the centres of the bins."""
         return self.lowest_hz * 2 ** (np.arange(self.num_bins) / self.bins_per_octave)
 
+    @property
+    def context_frames(self) -> int:
+        """Those that the lowest bin reaches, whose window is the longest."""
+        half, _ = _banks(self)[0]
+        beyond = half + 1 - self.window_samples // 2
+        return math.ceil(max(0, beyond) / self.hop_samples)
+
     def parameters(self, dtype: str = "float16") -> dict[str, Any]:
         """All that changes the stored values, as JSON types, for a record payload.
 

@@ -37,6 +37,11 @@ class Framing:
         """From one frame's start to the next one's."""
         return round(self.hop_seconds * self.sample_rate_hz)
 
+    @property
+    def context_frames(self) -> int:
+        """How many hops beyond its own window a frame reaches, on both sides."""
+        return 0
+
     def num_frames(self, num_samples: int) -> int:
         """Whole windows in `num_samples`: 1 + floor((N - window) / hop), or 0."""
         return max(0, 1 + (num_samples - self.window_samples) // self.hop_samples)

@@ -74,6 +74,10 @@ class FrontEnd(Protocol):
     def num_bins(self) -> int:
         """F."""
 
+    @property
+    def context_frames(self) -> int:
+        """How many hops beyond its own window a frame reaches, on both sides."""
+
     def num_frames(self, num_samples: int) -> int:
         """Whole windows in a waveform: 1 + floor((N - window) / hop), or 0."""
 

@@ -6,14 +6,19 @@ import functools
 import os
 import pathlib
 import re
+import shutil
+import sys
+import tempfile
 import types
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import soundfile as sf
 import soxr
 
+from .. import atomic
 from ..errors import InputError
 from ..typing import Array, StrPath
 
@@ -46,7 +51,8 @@ AUDIO_SUFFIXES = frozenset(
 # 0.006 dB (44.1 to 16 kHz); VHQ takes 1.6 times as long and loses 0.005 dB.
 _RESAMPLER = "HQ"
 _INT16_SCALE = 32768.0
-_BLOCK_FRAMES = 1 << 20
+_BLOCK_FRAMES = 1 << 18
+STANDARD_INPUT = "-"
 _HEADER_BYTES = 64
 
 
@@ -78,7 +84,7 @@ def read_audio(path: StrPath, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Array:
     that reaches full scale may leave [-1, 1] a little.
 
     Args:
-      path: the file.
+      path: the file; a pipe, or `-` for standard input, is read to its end first.
       sample_rate_hz: the rate wanted.
 
     Returns:
@@ -90,31 +96,35 @@ def read_audio(path: StrPath, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Array:
         MP3 without a length header and W64: cut short, they are read as far as they
         go.
     """
-    if not os.path.isfile(path):
-        raise InputError(f"{path}: no such audio file")
-    try:
-        with sf.SoundFile(path) as file:
-            samples, rate = _read_all(file), file.samplerate
-            cut = _is_cut(path, file, len(samples))
-    except (sf.SoundFileError, OSError) as error:
-        raise InputError(
-            f"{path}: cannot be read as audio ({error}); the file is"
-            " broken, cut short or of a format that libsndfile does not"
-            " read"
-        ) from error
-    if cut:
-        raise InputError(
-            f"{path}: the file is cut short: it announces more audio than"
-            " it holds; fetch or make it again"
-        )
-    waveform = samples.mean(axis=1)
-    if not np.isfinite(waveform).all():
-        raise InputError(f"{path}: holds NaN or infinite samples")
-    if rate != sample_rate_hz and waveform.size:
-        waveform = resample(waveform, rate, sample_rate_hz)
-    if not waveform.size:
-        raise InputError(f"{path}: holds no samples")
-    return waveform
+    return np.concatenate(list(audio_blocks(path, sample_rate_hz)))
+
+
+def audio_blocks(
+    path: StrPath, sample_rate_hz: int = SAMPLE_RATE_HZ
+) -> Iterator[Array]:
+    """`read_audio` piece by piece: what it gives, cut into some seconds each.
+
+    A pipe, and standard input, is read to its end at once, into a temporary file, for
+    libsndfile goes back and forth in what it reads; a file is opened when the first
+    piece is asked for.
+
+    Args:
+      path, sample_rate_hz: as for `read_audio`.
+
+    Yields:
+      (N,) float32 each, N at least 1; their concatenation is, bit for bit, the
+      waveform.
+
+    Raises:
+      InputError: as `read_audio`. What shows at the end of a file only (it is cut
+        short, it holds no samples) is raised there, after the pieces before.
+    """
+    return _blocks(path, _spooled(path) if is_stream(path) else None, sample_rate_hz)
+
+
+def is_stream(path: StrPath) -> bool:
+    """Whether a path is a pipe, a device or `-`: what can be read just once."""
+    return os.fspath(path) == STANDARD_INPUT or atomic.is_stream(path)
 
 
 def read_audio_in_graph(
@@ -218,16 +228,64 @@ def pad_or_cut(waveform: Array, num_samples: int) -> Array:
     return np.pad(cut, (0, num_samples - len(cut)))
 
 
-def _read_all(file: sf.SoundFile) -> Array:
-    """(N, channels) float32; streams of unannounced length are read in blocks."""
-    if file.frames < 1 << 40:
-        return file.read(dtype="float32", always_2d=True)
-    # soundfile seeks after each read, which at the end of such a stream fails
-    file.seekable = lambda: False  # type: ignore[method-assign]
-    blocks = [np.zeros((0, file.channels), np.float32)]
-    while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-        blocks.append(block)
-    return np.concatenate(blocks)
+def _spooled(path: StrPath) -> IO[bytes]:
+    """All that comes from a pipe, in a file that ends when nobody holds it any more."""
+    copy = tempfile.NamedTemporaryFile(prefix="tfweak-")
+    if os.fspath(path) == STANDARD_INPUT:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+    else:
+        with open(path, "rb") as source:
+            shutil.copyfileobj(source, copy)
+    copy.flush()
+    return copy
+
+
+def _blocks(
+    path: StrPath, spool: IO[bytes] | None, sample_rate_hz: int
+) -> Iterator[Array]:
+    """`audio_blocks` of a path, or of the bytes that came from it."""
+    where = path if spool is None else spool.name
+    if not os.path.isfile(where):
+        raise InputError(f"{path}: no such audio file")
+    if spool is not None and not os.path.getsize(where):
+        raise InputError(f"{path}: nothing came from it; audio is needed")
+    holds_some = False
+    try:
+        with sf.SoundFile(where) as file:
+            # soundfile seeks after each read, which at the end of a stream of
+            # unannounced length fails
+            file.seekable = lambda: False  # type: ignore[method-assign]
+            resampler = None
+            if file.samplerate != sample_rate_hz:
+                resampler = soxr.ResampleStream(
+                    file.samplerate, sample_rate_hz, 1, "float32", _RESAMPLER
+                )
+            num_frames, more = 0, True
+            while more:
+                samples = file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+                num_frames, more = num_frames + len(samples), len(samples) > 0
+                waveform = samples.mean(axis=1)
+                if not np.isfinite(waveform).all():
+                    raise InputError(f"{path}: holds NaN or infinite samples")
+                if resampler is not None:
+                    waveform = resampler.resample_chunk(waveform, last=not more)
+                if waveform.size:
+                    holds_some = True
+                    yield waveform
+            cut = _is_cut(where, file, num_frames)
+    except (sf.SoundFileError, OSError) as error:
+        raise InputError(
+            f"{path}: cannot be read as audio ({error}); the file is"
+            " broken, cut short or of a format that libsndfile does not"
+            " read"
+        ) from error
+    if cut:
+        raise InputError(
+            f"{path}: the file is cut short: it announces more audio than"
+            " it holds; fetch or make it again"
+        )
+    if not holds_some:
+        raise InputError(f"{path}: holds no samples")
 
 
 def _is_cut(path: StrPath, file: sf.SoundFile, num_frames: int) -> bool:

@@ -20,13 +20,15 @@ import io
 import json
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from .. import atomic
 from ..errors import InputError
-from ..labels import Event
-from ..typing import StrPath
+from ..labels import Event, SegmentGrid
+from ..typing import Array, StrPath
 
 COLUMNS = ("filename", "onset", "offset", "event_label", "confidence")
 
@@ -59,6 +61,9 @@ class FileEvents:
         return zip(self.events, self.confidences)
 
 
+Parts = Callable[[Iterable[FileEvents], Sequence[str]], Iterator[str]]
+
+
 @dataclasses.dataclass(frozen=True)
 class EventFormat:
     """A format of event tables.
@@ -66,48 +71,61 @@ class EventFormat:
     Attributes:
       name: what `--format` takes.
       suffix: of its files.
-      text: (files, class names) -> the whole table.
+      parts: (files, class names) -> the table, piece by piece as the files come.
       holds_many: whether one table can be of several files.
     """
 
     name: str
     suffix: str
-    text: Callable[[Sequence[FileEvents], Sequence[str]], str]
+    parts: Parts
     holds_many: bool = True
 
+    def text(self, files: Iterable[FileEvents], names: Sequence[str]) -> str:
+        """The whole table."""
+        return "".join(self.parts(files, names))
 
-def _table(separator: str) -> Callable[[Sequence[FileEvents], Sequence[str]], str]:
-    def text(files: Sequence[FileEvents], names: Sequence[str]) -> str:
-        out = io.StringIO()
-        writer = csv.writer(out, delimiter=separator, lineterminator="\n")
-        writer.writerow(COLUMNS)
+
+def _table(separator: str) -> Parts:
+    def parts(files: Iterable[FileEvents], names: Sequence[str]) -> Iterator[str]:
+        yield _rows([COLUMNS], separator)
         for file in files:
             filename = _field(file.filename)
-            if not file.events:
-                writer.writerow((filename, "", "", "", ""))
-            for event, confidence in file.rows():
-                times = f"{event.onset_seconds:.3f}", f"{event.offset_seconds:.3f}"
-                label = _field(names[event.label])
-                writer.writerow((filename, *times, label, f"{confidence:.4f}"))
-        return out.getvalue()
+            rows = [
+                (
+                    filename,
+                    f"{event.onset_seconds:.3f}",
+                    f"{event.offset_seconds:.3f}",
+                    _field(names[event.label]),
+                    f"{confidence:.4f}",
+                )
+                for event, confidence in file.rows()
+            ]
+            yield _rows(rows or [(filename, "", "", "", "")], separator)
 
-    return text
-
-
-def _audacity(files: Sequence[FileEvents], names: Sequence[str]) -> str:
-    if len(files) > 1:
-        raise InputError(
-            "format=audacity: a label track is of one file, and there are"
-            f" {len(files)}; add per_file=true"
-        )
-    return "".join(
-        f"{event.onset_seconds:.6f}\t{event.offset_seconds:.6f}"
-        f"\t{_field(names[event.label])}\n"
-        for file in files
-        for event, _ in file.rows()
-    )
+    return parts
 
 
+def _rows(rows: Sequence[Sequence[str]], separator: str) -> str:
+    out = io.StringIO()
+    csv.writer(out, delimiter=separator, lineterminator="\n").writerows(rows)
+    return out.getvalue()
+
+
+def _audacity(files: Iterable[FileEvents], names: Sequence[str]) -> Iterator[str]:
+    for number, file in enumerate(files):
+        if number:
+            raise InputError(_ONE_FILE)
+        for event, _ in file.rows():
+            yield (
+                f"{event.onset_seconds:.6f}\t{event.offset_seconds:.6f}"
+                f"\t{_field(names[event.label])}\n"
+            )
+
+
+_ONE_FILE = (
+    "format=audacity: a label track is of one file, and there are several; add"
+    " per_file=true"
+)
 _RAVEN = (
     "Selection",
     "View",
@@ -121,32 +139,30 @@ _RAVEN = (
 )
 
 
-def _raven(files: Sequence[FileEvents], names: Sequence[str]) -> str:
-    lines = ["\t".join(_RAVEN)]
-    before = 0.0
+def _raven(files: Iterable[FileEvents], names: Sequence[str]) -> Iterator[str]:
+    yield "\t".join(_RAVEN) + "\n"
+    before, number = 0.0, 0
     for file in files:
         for event, confidence in file.rows():
-            lines.append(
-                "\t".join(
-                    (
-                        str(len(lines)),
-                        "Spectrogram 1",
-                        "1",
-                        f"{before + event.onset_seconds:.6f}",
-                        f"{before + event.offset_seconds:.6f}",
-                        _field(file.filename),
-                        f"{event.onset_seconds:.6f}",
-                        _field(names[event.label]),
-                        f"{confidence:.4f}",
-                    )
-                )
+            number += 1
+            fields = (
+                str(number),
+                "Spectrogram 1",
+                "1",
+                f"{before + event.onset_seconds:.6f}",
+                f"{before + event.offset_seconds:.6f}",
+                _field(file.filename),
+                f"{event.onset_seconds:.6f}",
+                _field(names[event.label]),
+                f"{confidence:.4f}",
             )
+            yield "\t".join(fields) + "\n"
         before += file.seconds
-    return "\n".join(lines) + "\n"
 
 
-def _jsonl(files: Sequence[FileEvents], names: Sequence[str]) -> str:
-    return "".join(f"{json.dumps(_document(file, names))}\n" for file in files)
+def _jsonl(files: Iterable[FileEvents], names: Sequence[str]) -> Iterator[str]:
+    for file in files:
+        yield f"{json.dumps(_document(file, names))}\n"
 
 
 def _document(file: FileEvents, names: Sequence[str]) -> dict[str, Any]:
@@ -181,9 +197,20 @@ FORMATS = {
 }
 
 
+def check_formats(formats: Sequence[str], per_file: bool, num_files: int) -> None:
+    """Refuses, before any work, several files in a format that holds one.
+
+    Raises:
+      InputError: saying what to do.
+    """
+    if num_files > 1 and not per_file:
+        if not all(FORMATS[name].holds_many for name in formats):
+            raise InputError(_ONE_FILE)
+
+
 def write_event_files(
     out: StrPath,
-    files: Sequence[FileEvents],
+    files: Iterable[FileEvents],
     class_names: Sequence[str],
     formats: Sequence[str] = ("desed",),
     per_file: bool = False,
@@ -194,7 +221,8 @@ def write_event_files(
       out: the table; with several formats each has its own suffix in place of the
         name's. With `per_file` a folder, in which each file's tables have its name and
         a suffix.
-      files: what was found, file by file.
+      files: what was found, file by file; gone through once for each format, one file
+        in memory at a time.
       class_names: (C,).
       formats: of `FORMATS`.
       per_file: a table for each file, not one for all.
@@ -213,20 +241,48 @@ def write_event_files(
             form = FORMATS[name]
             if per_file:
                 for file in files:
-                    path = out / f"{_inside(file.filename)}{form.suffix}"
-                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path = path_inside(out, file.filename, form.suffix)
                     atomic.write_text(path, form.text([file], class_names))
                     written.append(path)
             else:
                 path = out if len(formats) == 1 else out.with_suffix(form.suffix)
-                atomic.write_text(path, form.text(files, class_names))
+                atomic.write_parts(path, form.parts(files, class_names))
                 written.append(path)
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error})") from error
     return written
 
 
-def _inside(filename: str) -> str:
-    """A file name that stays in a folder."""
+def path_inside(folder: pathlib.Path, filename: str, suffix: str) -> pathlib.Path:
+    """Where something of a file is written, in the folder and nowhere else."""
     parts = pathlib.PurePosixPath(filename).parts
-    return "/".join(part for part in parts if part not in ("/", ".."))
+    inside = "/".join(part for part in parts if part not in ("/", ".."))
+    path = folder / f"{inside}{suffix}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def write_scores(
+    path: StrPath, scores: Array, grid: SegmentGrid, class_names: Sequence[str]
+) -> None:
+    """Writes segment scores as sed_scores_eval reads them (`io.read_sed_scores`).
+
+    A TSV with the columns onset, offset (seconds) and one for each class, and a row for
+    each segment; a row begins where the one before ends.
+
+    Args:
+      path: of the table.
+      scores: (T, C).
+      grid: where the segments lie in time.
+      class_names: (C,).
+    """
+    # a first segment that begins before the recording is cut to it
+    edges = [f"{edge:.6f}" for edge in np.maximum(grid.onsets(len(scores) + 1), 0)]
+    row = "\t".join(["%s", "%s", *["%.7g"] * len(class_names)]) + "\n"
+
+    def parts() -> Iterator[str]:
+        yield "\t".join(["onset", "offset", *map(_field, class_names)]) + "\n"
+        for onset, offset, values in zip(edges, edges[1:], scores.tolist()):
+            yield row % (onset, offset, *values)
+
+    atomic.write_parts(path, parts())

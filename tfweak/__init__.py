@@ -61,7 +61,7 @@ _PUBLIC = {
     "evaluate": "models.runs.run",
     "evaluation_batches": "data.pipelines",
     "load": "models.runs.run",
-    "load_model": "models.runs.saving",
+    "load_model": "models.networks.saving",
     "log_mel": "audio.mel_spectrum",
     "open_data": "data.sources",
     "plot_clip": "plots.clip",
@@ -88,7 +88,7 @@ def __dir__() -> list[str]:
 def _register_for_keras() -> None:
     """Lets `keras.saving.load_model` know the classes of ours, where Keras is used."""
     if "keras" in sys.modules:
-        importlib.import_module("tfweak.models.runs.saving").register()
+        importlib.import_module("tfweak.models.networks.saving").register()
 
 
 _register_for_keras()

@@ -158,7 +158,9 @@ class Run(run_folder.TrainedModel):
         Its decoder, and the source of its scores, stay.
         """
         own = self.decodings["segment"]
-        same = dataclasses.replace(own, thresholds=np.full(len(self.classes), threshold))
+        same = dataclasses.replace(
+            own, thresholds=np.full(len(self.classes), threshold)
+        )
         decodings = {**self.decodings, "segment": same}
         return dataclasses.replace(self, decodings=decodings)
 

@@ -181,9 +181,17 @@ class Rows:
         )
 
     def decode(self, decoder: Decoder, thresholds: float | Array) -> Runs:
-        """The runs at thresholds, one for all classes or (C,)."""
-        by_class = np.broadcast_to(np.asarray(thresholds, float), self.num_classes)
-        of_rows = np.tile(by_class, len(self.seconds))[np.newaxis]
+        """The runs at thresholds, one for all classes or (C,).
+
+        Raises:
+          InputError: thresholds of another number of classes.
+        """
+        if len(self.seconds) and np.shape(thresholds) not in ((), (self.num_classes,)):
+            raise InputError(
+                f"scores of {self.num_classes} classes, but thresholds of"
+                f" {np.size(thresholds)}"
+            )
+        of_rows = np.resize(thresholds, (1, len(self.scores)))
         _, rows, runs = self._decode(decoder, of_rows)
         return runs._replace(rows=rows[runs.rows])
 

@@ -36,7 +36,7 @@ from ..settings import check, from_text, option
 from ..typing import Array
 
 # What the score of a segment is that a clip does not have.
-PADDING = -1.0
+PADDING = -np.inf
 # Times that differ by less are the same: above the rounding of sums of hops, below the
 # length of a sample.
 _TOLERANCE_SECONDS = 1e-6

@@ -78,6 +78,8 @@ class _Options(RunOptions):
         given = self.decoders or self.scores or self.truth != "strong"
         if not self.tune and given:
             raise InputError("decoders, scores, truth: are of tune")
+        if self.tune and (self.out or self.every_decoder):
+            raise InputError("out, every_decoder: are of measuring, not of tune")
 
 
 flags.define(_FLAGS, _Options)

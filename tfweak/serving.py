@@ -215,17 +215,19 @@ def read_assets(folder: StrPath) -> tuple[ClassList, Decoding]:
     """Class names of an exported SavedModel, and how events are found.
 
     Raises:
-      InputError: when the folder holds no export of ours.
+      InputError: when the folder holds no export of ours, or a broken one.
     """
     assets = pathlib.Path(folder) / "assets"
     if not (assets / DECODING_NAME).exists():
         raise InputError(f"{folder}: no SavedModel that tfweak-export wrote")
-    return (
-        ClassList.read_csv(assets / CLASSES_NAME),
-        Decoding.from_dict(
-            json.loads((assets / DECODING_NAME).read_text(encoding="utf-8"))
-        ),
-    )
+    path = assets / DECODING_NAME
+    try:
+        decoding = Decoding.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (InputError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: broken ({type(error).__name__}: {error}); export the run again"
+        ) from error
+    return ClassList.read_csv(assets / CLASSES_NAME), decoding
 
 
 def find_events(

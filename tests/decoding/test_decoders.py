@@ -204,7 +204,16 @@ class TestChangePoints:
         # The order of the two does not matter.
         assert self.found(scores[::-1], relative=2.7, absolute=0.51) == together
 
-    def test_what_was_merged_may_merge_with_the_one_before(self):
+    def test_the_pause_reaches_from_the_last_segment_to_the_first(self):
+        # Eighths, three and three: delta is 14 6 6 -1 1 -2 -6 -14 (thirds of eighths),
+        # so that 0 to 3 and 4 to 7 are candidates. Between them is 6, but the second
+        # begins with 2: 7 is 5 / 8 above.
+        scores = np.array([7, 1, 6, 6, 2, 5, 7]) / 8
+        merging = {"step_seconds": 6.0, "relative": 4.0}
+        assert self.found(scores, absolute=0.62, **merging) == [[0, 3], [4, 7]]
+        assert self.found(scores, absolute=0.63, **merging) == [[0, 7]]
+
+    def test_what_was_merged_merges_with_the_next(self):
         # 0.5 | 0.4 | 0.5 | 0.45 | 0.9: of absolute 0.55 all are one, from left to
         # right: 0.5 - 0.4, then 0.9 - 0.45.
         scores = [0.5, 0.4, 0.5, 0.45, 0.9]
@@ -463,6 +472,19 @@ def test_pauses_and_lengths_of_just_the_bound(hop, count):
         shortest = {"min_seconds": count * hop}
         assert found("threshold", long, 0.5, hop, **shortest)
         assert not found("threshold", long[:-1], 0.5, hop, **shortest)
+
+
+@pytest.mark.parametrize("hop", [0.1, 0.16, 0.96])
+def test_bounds_are_decimals_that_sums_of_hops_miss(hop):
+    # 3 * 0.1 is 0.30000000000000004, 11 * 0.96 is 10.559999999999999
+    misses = set()
+    for count in range(1, 60):
+        bound = round(count * hop, 2)
+        misses.add(np.sign(count * hop - bound))
+        pause = [1.0] + [0.0] * count + [1.0]
+        assert len(found("threshold", pause, 0.5, hop, max_gap_seconds=bound)) == 1
+        assert found("threshold", [1.0] * count, 0.5, hop, min_seconds=bound)
+    assert misses == {0, -1 if hop == 0.96 else 1}
 
 
 @pytest.mark.parametrize("name", NAMES)

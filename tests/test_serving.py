@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,8 @@ import tensorflow as tf
 
 from tfweak import serving
 from tfweak.audio import mel_spectrum
+from tfweak.decoding.decoder import create_decoder
+from tfweak.decoding.decoding import Decoding
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.models.architecture import create
@@ -174,3 +177,83 @@ def test_only_exports_are_overwritten(audio_model, tmp_path):
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".export")]
     with pytest.raises(InputError, match="no SavedModel"):
         serving.read_assets(tmp_path)
+
+
+@pytest.fixture(scope="module", params=["median_filter", "double_threshold"])
+def tuned_model(request, tmp_path_factory):
+    """An export that finds events by a way with settings, source and power."""
+    architecture = create("embedding_attention", 3, hidden_units=8)
+    network = architecture.build("float32")
+    settings = {
+        "median_filter": {"filter_seconds": 3 * 0.96, "max_gap_seconds": 0.96},
+        "double_threshold": {"factor": 1.01, "max_gap_seconds": 0.96},
+    }[request.param]
+    # thresholds amid what the network, which has learnt nothing, says
+    rows = np.random.default_rng(4).integers(0, 256, (9, 30, 128)).astype(np.float32)
+    own = network({"features": rows, "num_frames": np.full(9, 30)})
+    logits, clips = own["attention_logits"].numpy(), own["clip_probs"].numpy()
+    scores = np.sqrt(own["segment_probs"] / (1 + np.exp(-logits)))
+    scores *= clips[:, None] ** 0.25
+    decoding = Decoding(
+        create_decoder(request.param, settings),
+        np.quantile(scores, 0.6, axis=(0, 1)),
+        np.quantile(clips, 0.2, axis=0),
+        "product",
+        0.25,
+    )
+    folder = tmp_path_factory.mktemp("tuned") / "model"
+    grid = architecture.grid
+    serving.export(network, architecture.input, grid, CLASSES, decoding, folder)
+    return folder, architecture, network, decoding
+
+
+def test_an_export_finds_what_the_run_would_find_in_each_clip_alone(tuned_model):
+    folder, architecture, network, decoding = tuned_model
+    rng = np.random.default_rng(4)
+    lengths = np.array([30, 21, 3, 30, 12, 1], np.int32)
+    x = rng.integers(0, 256, (6, 30, 128)).astype(np.float32)
+    seconds = [architecture.input.seconds(int(n)) - 0.1 for n in lengths]
+    answer = tf.saved_model.load(str(folder)).signatures["embeddings"](
+        features=tf.constant(x), num_frames=tf.constant(lengths)
+    )
+    _, stored = serving.read_assets(folder)
+    served = serving.find_events(stored, answer, seconds)
+    number = 0
+    for clip, pairs, end, count in zip(x, served, seconds, lengths):
+        own = network({"features": clip[None, :count], "num_frames": count[None]})
+        own = {name: value.numpy()[0] for name, value in own.items()}
+        own["clip_scores"] = own["clip_probs"][np.newaxis]
+        expected = decoding.decode(own, architecture.grid, end)
+        assert [e.label for e, _ in pairs] == [e.label for e, _ in expected]
+        for (event, confidence), (true, sure) in zip(pairs, expected):
+            assert event == pytest.approx(true, abs=1e-5)
+            assert confidence == pytest.approx(sure, abs=1e-5)
+        number += len(pairs)
+    assert number > 6
+    scores = answer["event_scores"].numpy()
+    for clip, count in zip(scores, lengths):
+        assert (clip[:count] >= 0).all() and (clip[count:] == -np.inf).all()
+
+
+def test_without_lengths_events_end_with_the_segments(tuned_model):
+    folder, architecture, _, decoding = tuned_model
+    hop = architecture.grid.hop_seconds
+    scores = np.array([[[0.9, 0, 0]] * 4, [[0, 0, 0.9]] * 4])
+    times = np.arange(4)[:, None] * hop + np.array([0, hop])
+    answer = {"event_scores": scores, "segment_times": times.astype(np.float32)}
+    one, two = serving.find_events(decoding, answer)
+    assert [(e.label, c) for e, c in one] == [(0, pytest.approx(0.9))]
+    assert one[0][0][1:] == pytest.approx((0.0, 4 * hop), abs=1e-5)
+    assert [e.label for e, _ in two] == [2]
+    # one length for all, and one for each
+    ((event, _),) = serving.find_events(decoding, answer, 2.0)[0]
+    assert event.offset_seconds == 2.0
+    found = serving.find_events(decoding, answer, [2.0, 3.0])
+    assert [pairs[0][0].offset_seconds for pairs in found] == [2.0, 3.0]
+
+
+def test_assets_that_are_broken_are_named(tuned_model, tmp_path):
+    folder = shutil.copytree(tuned_model[0], tmp_path / "model")
+    (folder / "assets" / "decoding.json").write_text("{")
+    with pytest.raises(InputError, match="decoding.json: broken"):
+        serving.read_assets(folder)

@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from .audio.front_end_layer import FrontEndLayer
 from .data.input_spec import InputSpec
+from .decoding.decoder import PADDING
 from .decoding.decoding import CLIP_SCORES, Decoding
 from .errors import InputError
 from .extractor import Extractor
@@ -72,9 +73,11 @@ class _Served(tf.Module):
         times = tf.stack([onsets, onsets + self._grid.hop_seconds], axis=1)
         outputs = {k: tf.cast(v, tf.float32) for k, v in outputs.items()}
         outputs[CLIP_SCORES] = outputs["clip_probs"][:, tf.newaxis]
+        scores = self._decoding.segment_scores(outputs, tf)
+        is_valid = outputs["mask"][:, :, tf.newaxis] > 0
         return {
             **{name: outputs[name] for name in OUTPUTS},
-            "event_scores": self._decoding.segment_scores(outputs, tf),
+            "event_scores": tf.where(is_valid, scores, np.float32(PADDING)),
             "segment_times": times,
         }
 
@@ -101,8 +104,9 @@ def export(
     `waveform_lengths` are there too. Without one `serving_default` is `embeddings`.
 
     All answer `clip_probs` (B, C), `segment_probs` (B, T, C), `attention` (B, T, C),
-    `event_scores` (B, T, C), of which `find_events` makes events, and `segment_times`
-    (T, 2), each segment's onset and offset in seconds. A clip shorter than one window
+    `event_scores` (B, T, C), of which `find_events` makes events, -inf after the end of
+    a shorter clip, and `segment_times` (T, 2), each segment's onset and offset in
+    seconds. A clip shorter than one window
     is padded to it; one of no samples is an error. The class names and how events are
     found travel as assets, classes.csv and decoding.json.
 
@@ -211,21 +215,25 @@ def read_assets(folder: StrPath) -> tuple[ClassList, Decoding]:
     """Class names of an exported SavedModel, and how events are found.
 
     Raises:
-      InputError: when the folder holds no export of ours.
+      InputError: when the folder holds no export of ours, or a broken one.
     """
     assets = pathlib.Path(folder) / "assets"
     if not (assets / DECODING_NAME).exists():
         raise InputError(f"{folder}: no SavedModel that tfweak-export wrote")
-    return (
-        ClassList.read_csv(assets / CLASSES_NAME),
-        Decoding.from_dict(
-            json.loads((assets / DECODING_NAME).read_text(encoding="utf-8"))
-        ),
-    )
+    path = assets / DECODING_NAME
+    try:
+        decoding = Decoding.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (InputError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: broken ({type(error).__name__}: {error}); export the run again"
+        ) from error
+    return ClassList.read_csv(assets / CLASSES_NAME), decoding
 
 
 def find_events(
-    decoding: Decoding, answer: Mapping[str, Any], seconds: float = math.inf
+    decoding: Decoding,
+    answer: Mapping[str, Any],
+    seconds: float | Sequence[float] = math.inf,
 ) -> list[list[tuple[Event, float]]]:
     """The events in what an exported model answers.
 
@@ -236,7 +244,7 @@ def find_events(
     Args:
       decoding: of `read_assets`.
       answer: `event_scores` (B, T, C) and `segment_times` (T, 2).
-      seconds: length of the clips, at which events end.
+      seconds: length of the clips, or of each, at which events end.
 
     Returns:
       For each clip its events with their confidences, by onset.
@@ -245,4 +253,5 @@ def find_events(
     hop = float(times[0, 1] - times[0, 0])
     grid = SegmentGrid(hop, hop, float(times[0, 0]))
     scores = np.asarray(answer["event_scores"])
-    return [decoding.decode_scores(one, grid, seconds) for one in scores]
+    ends = np.broadcast_to(np.asarray(seconds, np.float64), len(scores)).tolist()
+    return [decoding.decode_scores(one, grid, end) for one, end in zip(scores, ends)]

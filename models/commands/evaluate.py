@@ -72,6 +72,8 @@ def _main(_: list[str]) -> None:
     given = _Options(**flags.given(_FLAGS, _Options))
     tuning = TuneOptions(**flags.given(_FLAGS, TuneOptions))
     if tuning.tune:
+        if given.out or given.every_decoder:
+            raise InputError("out and every_decoder are of measuring, not of tune")
         tuning.apply(given.run, given.data, given.precision, given.allow_overlap)
         return
     if not given.data or not given.out:

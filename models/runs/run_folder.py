@@ -20,6 +20,7 @@ import pathlib
 import platform
 import shutil
 import zipfile
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -28,6 +29,7 @@ import numpy as np
 from tfweak import atomic
 from tfweak.decoding.decoder import create_decoder
 from tfweak.decoding.decoding import Decoding
+from tfweak.decoding.scores import available
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
 from tfweak.payload import Payload
@@ -102,7 +104,8 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         packaged.check(folder)
         network = architecture.build(precision)
         network.load_weights(folder / "model.keras")
-        decodings = _read_decodings(folder, model["config"]["num_classes"])
+        num_classes = model["config"]["num_classes"]
+        decodings = _read_decodings(folder, num_classes, network.output)
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{folder}: not a usable run ({type(error).__name__}: {error})"
@@ -118,7 +121,9 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
     )
 
 
-def _read_decodings(folder: pathlib.Path, num_classes: int) -> dict[str, Decoding]:
+def _read_decodings(
+    folder: pathlib.Path, num_classes: int, outputs: Collection[str]
+) -> dict[str, Decoding]:
     path = folder / DECODING_NAME
     if (folder / "thresholds.json").exists() and not path.exists():
         _log.info(
@@ -141,17 +146,31 @@ def _read_decodings(folder: pathlib.Path, num_classes: int) -> dict[str, Decodin
                     f"thresholds of {len(decoding.thresholds)} classes, the model has"
                     f" {num_classes}"
                 )
+            if decoding.scores not in available(outputs):
+                raise InputError(f"the model has no {decoding.scores} scores")
     except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"{path}: broken ({type(error).__name__}: {error}); measure the run with"
-            " tune to write it again"
+            f"{path}: broken ({type(error).__name__}: {error}); remove it and tune the"
+            " run to have it again"
         ) from error
     return found
 
 
 def read_decoding(folder: StrPath) -> dict[str, Any]:
-    """The whole of decoding.json, with what was tried."""
-    return json.loads((packaged.resolve(folder) / DECODING_NAME).read_text("utf-8"))
+    """The whole of decoding.json, with what was tried.
+
+    Raises:
+      InputError: there is none, or nothing was tried for it.
+    """
+    path = packaged.resolve(folder) / DECODING_NAME
+    if not path.exists():
+        raise InputError(
+            f"{path}: there is none; let the training end, or tune the run"
+        )
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if "tried" not in document:
+        raise InputError(f"{path}: does not say what was tried; tune the run")
+    return document
 
 
 def tried_decodings(folder: StrPath) -> dict[str, Decoding]:

@@ -316,14 +316,15 @@ def validation_data(run: run_folder.TrainedModel) -> sources.ClipData:
       InputError: they are not there any more, or were a fold of an experiment.
     """
     stored = run.config
-    settings = {
-        k: v for k, v in stored["model"]["config"].items() if k != "num_classes"
-    }
+    settings = dict(stored["model"]["config"])
+    del settings["num_classes"]  # that of the data
+    # what the weights started from may be gone
+    training = {**stored["training"], "init": "random"}
     config = TrainConfig(
         out=os.fspath(run.folder),
         model=run.architecture.name,
         model_settings=settings,
-        **stored["training"],
+        **training,
     )
     _, valid = Training(config).open_data()
     if valid.fingerprint() != stored["data"]["valid"]:

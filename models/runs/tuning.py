@@ -35,7 +35,7 @@ SOURCES = ("segment", "product", "localization")
 _PLAIN = {"max_gap_seconds": 0.25}
 _MOST_MIXTURES = 300
 _MOST_BYTES = 1 << 28
-# fewer tell nothing
+# fewer cuts tell nothing
 _FEWEST_CUTS = 5
 
 
@@ -199,12 +199,14 @@ def _mixtures(
             )
         )
     ]
+    if len(cuts) < _FEWEST_CUTS:
+        return None
     rng = np.random.default_rng(0)
     cuts = [cuts[i] for i in rng.permutation(len(cuts))]
     made = mixtures.make(
         rng, cuts, seen.rows, tags, spec.hop_seconds, has_energy, _MOST_MIXTURES
     )
-    if len(made) < _FEWEST_CUTS:
+    if not made:
         return None
     outputs = _predicted(run, [mixture.rows for mixture in made])
     judged = np.stack([mixture.absent for mixture in made])
@@ -299,10 +301,12 @@ def table(found: Mapping[str, Any]) -> str:
     for truth, tried in found["tried"].items():
         of = {"strong": "strong labels", "mixtures": "mixtures of known times"}[truth]
         quantiles = found["durations"][truth]
-        lines.append(
-            f"on {of} (events of {quantiles[1]:g} s; half of them"
-            f" {quantiles[0]:g} to {quantiles[2]:g} s)"
-        )
+        events = "without any event"
+        if quantiles:
+            events = "events of {1:g} s; half of them {0:g} to {2:g} s".format(
+                *quantiles
+            )
+        lines.append(f"on {of} ({events})")
         lines.append("  event F1  segment F1  decoder, scores, settings")
         for one in tried:
             settings = ", ".join(

@@ -4,13 +4,19 @@ A decoder turns the scores of segments into events. A new one is one file in
 `tfweak/decoding/decoders/`, whose name is the decoder's, or a class of your own with
 `@tfweak.register`:
 
+    import dataclasses
+
+    import tfweak
+
+    @tfweak.register
     @dataclasses.dataclass(frozen=True)
     class Loudest(tfweak.Decoder):
         name = "loudest"
 
         def runs(self, scores, thresholds, hop_seconds):
             best = scores.max(axis=1, keepdims=True)
-            return self.joined(scores, (scores == best) & (best >= thresholds), 1.0)
+            active = (scores == best) & (best >= thresholds)
+            return self.joined(scores, active, hop_seconds)
 
 An event is a run of segments; what counts as a pause between two events, and what is
 one event with a pause in it, is `max_gap_seconds`.
@@ -30,7 +36,7 @@ from ..settings import check, from_text, option
 from ..typing import Array
 
 # What the score of a segment is that a clip does not have.
-PADDING = -1.0
+PADDING = -np.inf
 # Times that differ by less are the same: above the rounding of sums of hops, below the
 # length of a sample.
 _TOLERANCE_SECONDS = 1e-6

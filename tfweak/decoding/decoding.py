@@ -29,15 +29,15 @@ class Decoding:
 
     Attributes:
       decoder: makes events of the scores.
-      thresholds: (C,) above 0.
-      clip_thresholds: (C,); a gated decoder has events only where the clip's score
-        reaches it.
+      thresholds: (C,) float32 above 0, as the scores that are compared with them.
+      clip_thresholds: (C,) float32; a gated decoder has events only where the clip's
+        score reaches it.
       scores: name of the source.
       clip_power: 0 or more.
 
     Raises:
-      InputError: thresholds that are not C numbers from 0 to 1, or a source that is not
-        known.
+      InputError: thresholds that are not C such numbers up to 1, a source that is not
+        known, or a power below 0.
     """
 
     decoder: Decoder
@@ -49,12 +49,18 @@ class Decoding:
     def __post_init__(self) -> None:
         SOURCES.get(self.scores)
         for name in ("thresholds", "clip_thresholds"):
-            values = np.asarray(getattr(self, name), np.float64)
+            values = np.asarray(getattr(self, name), np.float32)
             if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
                 raise InputError(
                     f"{name}: expected a number from 0 to 1 for each class"
                 )
             object.__setattr__(self, name, values)
+        if (
+            not self.thresholds.all()
+        ):  # what the clip's score rules out has a score of 0
+            raise InputError("thresholds: 0 is reached where a class is not heard")
+        if not 0 <= self.clip_power < np.inf:
+            raise InputError(f"clip_power is {self.clip_power}, expected 0 or more")
         if len(self.thresholds) != len(self.clip_thresholds):
             raise InputError(
                 f"{len(self.thresholds)} thresholds of segments, but"
@@ -68,13 +74,22 @@ class Decoding:
           outputs: of one clip: what the source needs, (T, C), and `clip_scores`,
             (T, C) or (1, C); the same of several clips, (B, ...), gives (B, T, C).
           xp: the module of the arrays, NumPy or TensorFlow.
+
+        Raises:
+          InputError: scores of another number of classes.
         """
         clip = outputs[CLIP_SCORES]
         found = SOURCES.get(self.scores).of(outputs, xp)
+        for one in (clip, found):
+            if one.shape[-1] != len(self.thresholds):
+                raise InputError(
+                    f"scores of {one.shape[-1]} classes, but thresholds of"
+                    f" {len(self.thresholds)}"
+                )
         if self.clip_power:
             found = found * clip**self.clip_power
         if self.decoder.is_gated:
-            heard = clip >= self.clip_thresholds.astype(np.float32)
+            heard = clip >= self.clip_thresholds
             found = xp.where(heard, found, xp.zeros_like(found))
         return found
 
@@ -110,7 +125,7 @@ class Decoding:
         )
 
     def operating_points(self, rows: Rows) -> Array:
-        """(K, C) thresholds from where nothing is found to where all is.
+        """(K, C) thresholds from where all is found to where next to nothing is.
 
         Quantiles of the highest scores of classes in clips, a class each, so that they
         do not depend on the scores' scale.
@@ -127,8 +142,8 @@ class Decoding:
             "scores": self.scores,
             "clip_power": self.clip_power,
             "decoder": self.decoder.to_dict(),
-            "thresholds": _rounded(self.thresholds),
-            "clip_thresholds": _rounded(self.clip_thresholds),
+            "thresholds": _listed(self.thresholds),
+            "clip_thresholds": _listed(self.clip_thresholds),
         }
 
     @classmethod
@@ -187,9 +202,17 @@ class Rows:
         )
 
     def decode(self, decoder: Decoder, thresholds: float | Array) -> Runs:
-        """The runs at thresholds, one for all classes or (C,)."""
-        by_class = np.broadcast_to(np.asarray(thresholds, float), self.num_classes)
-        of_rows = np.tile(by_class, len(self.seconds))[np.newaxis]
+        """The runs at thresholds, one for all classes or (C,).
+
+        Raises:
+          InputError: thresholds of another number of classes.
+        """
+        if len(self.seconds) and np.shape(thresholds) not in ((), (self.num_classes,)):
+            raise InputError(
+                f"scores of {self.num_classes} classes, but thresholds of"
+                f" {np.size(thresholds)}"
+            )
+        of_rows = np.resize(np.asarray(thresholds, np.float32), (1, len(self.scores)))
         _, rows, runs = self._decode(decoder, of_rows)
         return runs._replace(rows=rows[runs.rows])
 
@@ -255,8 +278,9 @@ class Rows:
         return found
 
 
-def _rounded(values: Array) -> list[float]:
-    return [round(float(value), 6) for value in values]
+def _listed(values: Array) -> list[float]:
+    """The shortest numbers that are these float32 again."""
+    return [float(str(value)) for value in values]
 
 
 def decode_events(

@@ -86,7 +86,8 @@ def find_cut(
     Returns:
       None where score and energy disagree, or the run fills the clip.
     """
-    pause = round(PAUSE_SECONDS / grid.hop_seconds)
+    # a pause of so many segments parts
+    pause = PAUSE_SECONDS / grid.hop_seconds
     peak = int(scores.argmax())
     first, end = _around(scores >= _SHARE * scores[peak], peak, pause)
     heard = (first * rows_per_segment, min(end * rows_per_segment, len(rows)))
@@ -192,9 +193,10 @@ def make(
     return out
 
 
-def _around(active: Array, place: int, pause: int) -> tuple[int, int]:
+def _around(active: Array, place: int, pause: float) -> tuple[int, int]:
     """The run of `active` that holds a place, over pauses shorter than `pause`."""
     places = np.flatnonzero(active)
-    parts = np.split(places, np.flatnonzero(np.diff(places) - 1 >= max(pause, 1)) + 1)
+    is_parted = np.diff(places) - 1 >= max(pause - 1e-6, 1)
+    parts = np.split(places, np.flatnonzero(is_parted) + 1)
     part = next(p for p in parts if p[0] <= place <= p[-1])
     return int(part[0]), int(part[-1]) + 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from ..evaluation.event_arrays import EventArrays, matched, near, ranges
 from ..labels import SegmentGrid
 from ..typing import Array
@@ -88,10 +89,16 @@ def tune(
 
     Args:
       clips: validation clips.
-      decoders, sources: names; all if not given.
+      decoders, sources: names; all if not given. A source that the network has no
+        outputs for is left out.
+
+    Raises:
+      InputError: that leaves none.
     """
     known = available(clips.outputs[0])
     chosen = known if sources is None else [s for s in sources if s in known]
+    if not chosen:
+        raise InputError(f"scores: the model has those of {', '.join(known)} alone")
     search = _Search(clips)
     found = [
         search.best(DECODERS.get(decoder), source)
@@ -111,7 +118,8 @@ class _Search:
         self._judged = np.ones(shape, bool) if judged is None else judged
         truth = clips.reference
         self._truth = truth[self._judged[truth.files, truth.labels]]
-        cells = _cells(self._truth)
+        self._num_cells = np.ceil(np.asarray(clips.seconds)).astype(np.int64)
+        cells = self._cells(self._truth)
         self._num_true = np.stack(
             [e.counts(clips.num_classes) for e in (self._truth, cells)]
         )
@@ -163,7 +171,7 @@ class _Search:
             source,
             point["clip_power"],
         )
-        counts = self._counts(cls, source, point, thresholds[np.newaxis])
+        counts = self._counts(cls, source, point, decoding.thresholds[np.newaxis])
         hits, found = counts[0].sum(axis=-1).T
         event_f1, segment_f1 = 2 * hits / np.maximum(found + self._total, 1)
         return Tuned(decoding, float(event_f1), float(segment_f1))
@@ -223,7 +231,7 @@ class _Search:
         fits &= np.abs(truth.offsets[i] - events.offsets[j]) <= collar
         order = np.lexsort((j[fits], i[fits]))
         hits, _ = matched(i[fits][order], j[fits][order])
-        cells, true_cells = _cells(events), _cells(truth)
+        cells, true_cells = self._cells(events), self._cells(truth)
         right = cells[np.isin(cells.onsets, true_cells.onsets, assume_unique=True)]
 
         def counted(some: EventArrays) -> Array:
@@ -237,6 +245,21 @@ class _Search:
             ],
             axis=1,
         )
+
+    def _cells(self, events: EventArrays) -> EventArrays:
+        """Seconds of clips that a class is active in, as `segment_f1` counts them.
+
+        Returns:
+          `onsets` are their unique numbers.
+        """
+        last = self._num_cells[events.files % len(self._num_cells)]
+        first = np.minimum(np.floor(events.onsets).astype(np.int64), last)
+        end = np.minimum(np.ceil(events.offsets).astype(np.int64), last)
+        of, seconds = ranges(first, np.maximum(end, first))
+        numbers = (events.files[of] << 40) + (events.labels[of] << 24) + seconds
+        numbers = np.unique(numbers)
+        labels = (numbers >> 24) & 0xFFFF
+        return EventArrays(numbers >> 40, labels, numbers, numbers)
 
     @staticmethod
     def _values(counts: Array, num_true: Array) -> Array:
@@ -254,14 +277,3 @@ def _repeated(events: EventArrays, times: int, num_files: int) -> EventArrays:
     columns = (events.files, events.labels, events.onsets, events.offsets)
     files, *others = (np.tile(column, times) for column in columns)
     return EventArrays(files + again, *others)
-
-
-def _cells(events: EventArrays) -> EventArrays:
-    """Seconds of files that a class is active in; `onsets` are their unique numbers."""
-    first = np.floor(events.onsets + 1e-6).astype(np.int64)
-    end = np.ceil(events.offsets - 1e-6).astype(np.int64)
-    of, seconds = ranges(first, np.maximum(end, first))
-    numbers = (events.files[of] << 40) + (events.labels[of] << 24) + seconds
-    numbers = np.unique(numbers)
-    labels = (numbers >> 24) & 0xFFFF
-    return EventArrays(numbers >> 40, labels, numbers, numbers)

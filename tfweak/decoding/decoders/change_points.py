@@ -27,8 +27,9 @@ class ChangePoints(Decoder):
     much before it, and no score is taken as 0 beyond the clip. Local maxima above 0 are
     onsets, minima below 0 offsets; of several onsets without an offset between them the
     greatest counts, and so of offsets. Two candidates are merged where the highest
-    score of each is less than `absolute` above the lowest score between them and less
-    than `relative` times that. The confidence is the mean score.
+    score of each is less than `absolute` above the lowest score from the last segment
+    of one to the first of the other and less than `relative` times that. The confidence
+    is the mean score.
     """
 
     name = "change_points"
@@ -63,8 +64,8 @@ class ChangePoints(Decoder):
             peak = max(max(scores[first:end]), max(scores[start:last]))
             alike = (peak + _SMALL) / (pause + _SMALL) < self.relative
             if alike and peak - pause < self.absolute:
+                # a higher peak is no more like the one before
                 runs[place : place + 2] = [[first, last]]
-                place = max(0, place - 1)  # the one before may fit now
             else:
                 place += 1
         return runs
@@ -94,8 +95,5 @@ def _between(scores: Array, size: int) -> list[list[int]]:
                 changes[-1] = place
         else:
             changes.append(place)
-    if changes and delta[changes[0]] < 0:
-        changes = [0, *changes]
-    if len(changes) % 2:
-        changes.append(len(scores))
+    # scores rise from 0 first and fall to 0 last
     return [list(pair) for pair in zip(changes[::2], changes[1::2])]

@@ -24,12 +24,13 @@ class MedianFilter(Decoder):
     is_gated = True
 
     filter_seconds: float = option(
-        0.5, "length of the filter, to the next odd number of segments", lower=0.0
+        0.5, "length of the filter, to the nearest odd number of segments", lower=0.0
     )
 
     def runs(self, scores: Array, thresholds: Array, hop_seconds: float) -> Runs:
         """See `Decoder.runs`."""
-        size = 2 * round(self.filter_seconds / hop_seconds / 2 - 0.5) + 1
+        # of two that are as near the longer, whatever the quotient rounds to
+        size = 2 * int(self.filter_seconds / hop_seconds / 2 + 1e-6) + 1
         if size > 1:
             scores = by_length(
                 scores, lambda part: median_filter(part, (1, size), mode="reflect")

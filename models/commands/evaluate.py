@@ -9,9 +9,8 @@ prints them as a table. Clips with strong labels add those of the localisation.
 
 Chooses anew how the run makes events of its answers (source of scores, decoder, its
 settings, thresholds), on clips that have chosen nothing else: the run's own validation
-clips or other data that it has not learnt from. That is stored in the run and used by
-all commands from then on. Without strong labels it is chosen on mixtures of the clips,
-whose times are known; with them, both are printed.
+clips or other data that it has not learnt from. That is stored in the run, for all
+commands. Without strong labels it is chosen on mixtures of known times.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def _main(_: list[str]) -> None:
     tuning = TuneOptions(**flags.given(_FLAGS, TuneOptions))
     if tuning.tune:
         if given.out or given.every_decoder:
-            raise InputError("out and every_decoder are of measuring, not of tune")
+            raise InputError("out, every_decoder: are of measuring, not of tune")
         tuning.apply(given.run, given.data, given.precision, given.allow_overlap)
         return
     if not given.data or not given.out:

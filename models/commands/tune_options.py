@@ -39,7 +39,7 @@ class TuneOptions:
         check(self)
         given = self.decoders or self.scores or self.truth != "strong"
         if given and not self.tune:
-            raise InputError("truth, decoders and scores are of tune")
+            raise InputError("truth, decoders, scores: are of tune")
 
     def apply(
         self, folder: str, data: Sequence[str], precision: str, allow_overlap: bool

@@ -331,8 +331,8 @@ def test_the_command_tunes_on_other_clips_but_on_none_that_were_learnt_from(
         (["--data=x", "--out=m.json", "--truth=tags"], "are of tune"),
         (["--data=x", "--out=m.json", "--decoders=threshold"], "are of tune"),
         (["--data=x", "--out=m.json", "--scores=segment"], "are of tune"),
-        (["--data=x"], "data, out: needed to measure"),
-        ([], "data, out: needed to measure"),
+        (["--data=x"], "data and out are needed to measure"),
+        ([], "data and out are needed to measure"),
         (["--tune", "--scores=localization"], "has those of segment, activation"),
     ],
 )

@@ -59,6 +59,8 @@ def test_raven_by_hand():
     assert [float(row["Begin Time (s)"]) for row in rows] == [0.0, 2.0, 14.5]
     assert [float(row["End Time (s)"]) for row in rows] == [1.23456, 10.0, 18.25]
     assert [float(row["File Offset (s)"]) for row in rows] == [0.0, 2.0, 0.5]
+    assert {row["Low Freq (Hz)"] for row in rows} == {"0.0"}
+    assert {row["High Freq (Hz)"] for row in rows} == {"8000.0"}
     assert [row["Begin File"] for row in rows] == ["a.wav", "a.wav", "deep/b.flac"]
     assert {row["View"] for row in rows} == {"Spectrogram 1"}
     assert [row["Annotation"] for row in rows] == [

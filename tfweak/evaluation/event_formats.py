@@ -132,11 +132,15 @@ _RAVEN = (
     "Channel",
     "Begin Time (s)",
     "End Time (s)",
+    "Low Freq (Hz)",
+    "High Freq (Hz)",
     "Begin File",
     "File Offset (s)",
     "Annotation",
     "Confidence",
 )
+# Events have no frequencies, but readers of such tables want some.
+_RAVEN_BAND_HZ = ("0.0", "8000.0")
 
 
 def _raven(files: Iterable[FileEvents], names: Sequence[str]) -> Iterator[str]:
@@ -151,6 +155,7 @@ def _raven(files: Iterable[FileEvents], names: Sequence[str]) -> Iterator[str]:
                 "1",
                 f"{before + event.onset_seconds:.6f}",
                 f"{before + event.offset_seconds:.6f}",
+                *_RAVEN_BAND_HZ,
                 _field(file.filename),
                 f"{event.onset_seconds:.6f}",
                 _field(names[event.label]),

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import itertools
 import json
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from tfweak.audio import reading
 from tfweak.extractor import Extractor
@@ -228,31 +225,10 @@ def _answered(
             whole.outputs[CLIP_PROBS] >= run.clip_thresholds,
         )
 
-    compute = functools.partial(_network_outputs, run, tracks)
+    def compute(windows: Sequence[Window]) -> list[dict[str, Array]]:
+        clips = [window.rows for window in windows]
+        return scoring.network_outputs(run, clips, tracks)
+
     batches = Batches(compute, tracks, plan, batch_size, note)
     for group in batches.results(items):
         yield [r if isinstance(r, Unusable) else answer(r) for r in group]
-
-
-def _network_outputs(
-    run: run_folder.TrainedModel, tracks: Collection[str], windows: Sequence[Window]
-) -> list[dict[str, Array]]:
-    """The outputs for each window, padded to one batch; without what was padded."""
-    lengths = np.array([len(window.rows) for window in windows], np.int32)
-    shape = (len(windows), lengths.max(), windows[0].rows.shape[1])
-    padded = np.zeros(shape, np.float32)
-    for i, window in enumerate(windows):
-        padded[i, : lengths[i]] = window.rows
-    outputs = run.network.predict_on_batch({"features": padded, "num_frames": lengths})
-    arrays = {name: np.asarray(value, np.float32) for name, value in outputs.items()}
-    mask = arrays.pop("mask")
-    found = []
-    for i in range(len(windows)):
-        count = int(mask[i].sum())
-        found.append(
-            {
-                name: values[i][:count] if name in tracks else values[i]
-                for name, values in arrays.items()
-            }
-        )
-    return found

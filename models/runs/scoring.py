@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -241,6 +241,32 @@ def decode(
       seconds: length of the recording.
     """
     return run.decodings["segment"].decode(outputs, run.architecture.grid, seconds)
+
+
+def network_outputs(
+    run: run_folder.TrainedModel, clips: Sequence[Array], tracks: Collection[str]
+) -> list[dict[str, Array]]:
+    """What the network answers to each of some clips, padded to one batch.
+
+    Args:
+      run: whose network it is.
+      clips: (rows, F) each.
+      tracks: outputs that have a value for each segment, of which padded ones go.
+    """
+    lengths = np.array([len(rows) for rows in clips], np.int32)
+    padded = np.zeros((len(clips), lengths.max(), clips[0].shape[1]), np.float32)
+    for i, rows in enumerate(clips):
+        padded[i, : len(rows)] = rows
+    outputs = run.network.predict_on_batch({"features": padded, "num_frames": lengths})
+    arrays = {name: np.asarray(value, np.float32) for name, value in outputs.items()}
+    counts = arrays.pop("mask").sum(axis=1).astype(int)
+    return [
+        {
+            name: values[i][:count] if name in tracks else values[i]
+            for name, values in arrays.items()
+        }
+        for i, count in enumerate(counts.tolist())
+    ]
 
 
 def open_for(

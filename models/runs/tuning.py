@@ -34,6 +34,7 @@ SOURCES = ("segment", "product", "localization")
 # The decoder before there was any choice, as a baseline.
 _PLAIN = {"max_gap_seconds": 0.25}
 _MOST_MIXTURES = 300
+_BATCH_SIZE = 64
 _MOST_BYTES = 1 << 28
 # fewer cuts tell nothing
 _FEWEST_CUTS = 5
@@ -208,7 +209,12 @@ def _mixtures(
     )
     if not made:
         return None
-    outputs = _predicted(run, [mixture.rows for mixture in made])
+    tracks, outputs = scoring.tracks(run), []
+    for first in range(0, len(made), _BATCH_SIZE):
+        rows = [mixture.rows for mixture in made[first : first + _BATCH_SIZE]]
+        for answer in scoring.network_outputs(run, rows, tracks):
+            answer[CLIP_SCORES] = answer["clip_probs"][np.newaxis]
+            outputs.append(answer)
     judged = np.stack([mixture.absent for mixture in made])
     labels = np.array([mixture.label for mixture in made])
     judged[np.arange(len(made)), labels] = True
@@ -220,29 +226,6 @@ def _mixtures(
     )
     seconds = [spec.seconds(len(mixture.rows)) for mixture in made]
     return TuningClips(outputs, seconds, reference, grid, clip, judged)
-
-
-def _predicted(
-    run: run_folder.TrainedModel, clips: Sequence[Array], batch_size: int = 64
-) -> list[dict[str, Array]]:
-    """The network's answers to rows of features."""
-    wanted = scoring.tracks(run)
-    found = []
-    for first in range(0, len(clips), batch_size):
-        batch = clips[first : first + batch_size]
-        lengths = np.array([len(rows) for rows in batch], np.int32)
-        padded = np.zeros((len(batch), lengths.max(), batch[0].shape[1]), np.float32)
-        for i, rows in enumerate(batch):
-            padded[i, : len(rows)] = rows
-        outputs = run.network.predict_on_batch(
-            {"features": padded, "num_frames": lengths}
-        )
-        outputs = {k: np.asarray(v, np.float32) for k, v in outputs.items()}
-        for i, probs in enumerate(outputs["clip_probs"]):
-            count = int(outputs["mask"][i].sum())
-            of_clip = {name: outputs[name][i][:count] for name in wanted}
-            found.append({**of_clip, CLIP_SCORES: probs[np.newaxis]})
-    return found
 
 
 def _plain(thresholds: Array, clip: Array, scores: str = "segment") -> Decoding:

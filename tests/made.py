@@ -72,11 +72,21 @@ def make_embeddings(
     return folder
 
 
+def plain_decoding(num_classes, segment=0.5, clip=0.5):
+    """Plain thresholds, one for all classes or one a class."""
+    return Decoding(
+        create_decoder("threshold", {"max_gap_seconds": 0.25}),
+        np.broadcast_to(np.asarray(segment, float), num_classes),
+        np.broadcast_to(np.asarray(clip, float), num_classes),
+    )
+
+
 def write_run(
     folder: pathlib.Path,
     architecture: Architecture,
     payload: Payload,
-    thresholds: dict[str, float],
+    segment: float = 0.5,
+    clip: float = 0.5,
 ) -> pathlib.Path:
     """A run folder whose network has learnt nothing: weights by seed 0."""
     count = architecture.num_classes
@@ -86,9 +96,9 @@ def write_run(
     ClassList(tuple(f"class{i}" for i in range(count))).write_csv(
         folder / "classes.csv"
     )
-    run_folder.write_thresholds(
-        folder, {name: [value] * count for name, value in thresholds.items()}
-    )
+    decoding = plain_decoding(count, segment, clip).to_dict()
+    document = {"decodings": {"segment": decoding}, "tried": {}, "durations": {}}
+    run_folder.write_decoding(folder, document)
     data = {"train": {"payload": dataclasses.asdict(payload)}}
     run_folder.write_config(folder, {"model": architecture.to_dict(), "data": data})
     return folder
@@ -195,12 +205,3 @@ def write_vggish_checkpoint(
             variable.load(value, session)
         saver = tf.compat.v1.train.Saver(made, write_version=version)
         saver.save(session, str(path), write_meta_graph=False, write_state=False)
-
-
-def plain_decoding(num_classes, segment=0.5, clip=0.5):
-    """Plain thresholds, one for all classes or one a class."""
-    return Decoding(
-        create_decoder("threshold"),
-        np.broadcast_to(np.asarray(segment, float), num_classes),
-        np.broadcast_to(np.asarray(clip, float), num_classes),
-    )

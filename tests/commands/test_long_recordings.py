@@ -32,9 +32,8 @@ LOG_MEL = Payload("log_mel", "float16", {})
 def run(tmp_path_factory):
     """An untrained network, which finds all classes now and then."""
     model = create("attention_fcn", 3, width=0.05)
-    thresholds = {"clip": 0.0, "segment": 0.76}
     folder = tmp_path_factory.mktemp("runs") / "run"
-    return write_run(folder, model, LOG_MEL, thresholds)
+    return write_run(folder, model, LOG_MEL, segment=0.76, clip=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import soundfile
+from made import plain_decoding
 
 from tfweak.data.input_spec import InputSpec
 from tfweak.errors import InputError
@@ -15,7 +16,7 @@ from tfweak.labels import ClassList, SegmentGrid
 from tfweak.models.architecture import Architecture, create
 from tfweak.models.networks.attention_head import segment_head
 from tfweak.models.networks.layers import SequenceMask, network_inputs
-from tfweak.models.runs import predictions
+from tfweak.models.runs import predictions, scoring
 from tfweak.models.runs.run import Run
 from tfweak.models.streaming.windows import WindowOptions, WindowPlan
 from tfweak.payload import Payload
@@ -37,7 +38,7 @@ def run_of(architecture, network, clip=0.0, segment=0.5):
         network=network,
         classes=ClassList(tuple(f"class{i}" for i in range(count))),
         payload=Payload("log_mel", "float16", {}),
-        thresholds={"clip": np.full(count, clip), "segment": np.full(count, segment)},
+        decodings={"segment": plain_decoding(count, segment, clip)},
         config={},
     )
 
@@ -218,7 +219,7 @@ def test_a_class_gives_events_only_where_its_windows_are_above_its_threshold():
         "clip_scores": np.repeat([0.04, 0.06], 200)[:, np.newaxis],
         "clip_probs": np.array([0.06]),
     }
-    ((event, confidence),) = predictions.decode(run, outputs, 3.9)
+    ((event, confidence),) = scoring.decode(run, outputs, 3.9)
     # from frame 200, which begins at 2 s + 7.5 ms, to the end
     assert event == pytest.approx((0, 2.0075, 3.9)) and confidence == pytest.approx(0.9)
 

@@ -133,3 +133,47 @@ def test_each_setting_is_noted_once():
         "Settings: epochs=5; learning_rate=0.0001; freeze=none; attention=1/0.5;"
         " init=hub (x), run (y); kind=none (a), self (b); alpha=0.1 (b/x), 0.2 (b/y)."
     )
+
+
+def test_every_decoder_has_a_row_compared_with_the_chosen(trials, tmp_path):
+    # event F1 of three ways in two trials of each system, in column x
+    found = {
+        "chosen": (0.5, 0.6),
+        "chosen, , mixtures": (0.4, 0.4),
+        "one_event, segment": (0.3, 0.2),
+    }
+    for row in "ab":
+        for number in range(2):
+            path = tmp_path / row / "x" / str(number) / "result.json"
+            document = json.loads(path.read_text())
+            document["metrics"]["localisation"] = {
+                "decodings": {
+                    name: {
+                        "event_based": {"micro_f1": values[number]},
+                        "psds": {"PSDS1": None},
+                    }
+                    for name, values in found.items()
+                }
+            }
+            path.write_text(json.dumps(document))
+    files = report.write(tmp_path, TABLE, TABLE.rows, trials, [])
+    table = json.loads(files["json by decoder"].read_text())
+    assert table["columns"] == ["a", "b"]
+    assert [row["description"] for row in table["rows"]] == [
+        {"decoder": "chosen", "scores": "", "tuned on": "strong labels"},
+        {"decoder": "chosen", "scores": "", "tuned on": "mixtures"},
+        {"decoder": "one_event", "scores": "segment", "tuned on": "strong labels"},
+    ]
+    events = table["metrics"][0]
+    assert events["name"] == "event F1, micro"
+    assert events["cells"]["one_event, segment"]["a"]["trials"] == [0.3, 0.2]
+    compared = [x for pairs in events["between_rows"].values() for x in pairs]
+    assert [(x["one"], x["other"]) for x in compared] == 2 * [
+        ("chosen", "chosen, , mixtures"),
+        ("chosen", "one_event, segment"),
+    ]
+    # two pairs of trials give p = 0.5 at least; Holm over two pairs and two systems
+    assert {x["p_holm"] for x in compared} == {1.0}
+    text = files["md by decoder"].read_text()
+    assert "chosen / one\\_event, segment" in text
+    assert "mixtures / one" not in text

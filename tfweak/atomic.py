@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 
 from .typing import StrPath
@@ -39,7 +40,19 @@ def remove_leftovers(folder: StrPath) -> None:
     """Removes what killed processes left half-written in a folder."""
     for path in pathlib.Path(folder).iterdir():
         if _LEFTOVER.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def remove_folder(folder: StrPath) -> None:
+    """Removes a folder, which a kill leaves there whole, or not under its name."""
+    folder = pathlib.Path(folder)
+    going = folder.with_name(f"{folder.name}.{os.getpid()}{SUFFIX}")
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(folder, going)
+        shutil.rmtree(going)
 
 
 def is_stream(path: StrPath) -> bool:

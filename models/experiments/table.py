@@ -98,6 +98,8 @@ class ResultTable:
         "event F1, micro",
         "segment F1, micro, thresholds from tags",
         "event F1, micro, thresholds from tags",
+        "PSDS1",
+        "frame mAP",
         "validation mAP",
     )
     by_class: str | None = None

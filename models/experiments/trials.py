@@ -15,7 +15,6 @@ import json
 import logging
 import math
 import pathlib
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -94,6 +93,7 @@ class Trial:
         """Trains and measures; goes on where a killed one was."""
         folder = pathlib.Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
+        atomic.remove_leftovers(folder)
         began = time.monotonic()
         console.show_log()
         with open(folder / "log.txt", "a", encoding="utf-8") as log:
@@ -137,9 +137,9 @@ class Trial:
                 )
                 answers.append(scoring.collect(run, test))
             if self.keep_model and number == 0:
-                shutil.rmtree(out / "last", ignore_errors=True)
+                atomic.remove_folder(out / "last")
             else:
-                shutil.rmtree(out)
+                atomic.remove_folder(out)
         result["valid_mAP"] = best
         result["mean_valid_mAP"] = sum(best) / len(best)
         result["history"] = histories

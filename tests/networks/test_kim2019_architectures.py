@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers as plain
+from made import plain_decoding
 
 from tfweak import serving
 from tfweak.audio import front_ends
@@ -504,11 +505,12 @@ def test_a_loaded_network_is_trained_by_its_micro_loss_too(tmp_path):
 def test_what_is_served_has_no_costs(tmp_path):
     # the traced function alone; writing the SavedModel takes a quarter of a minute
     architecture, network = unchanged("mmnet_ms")
-    served = serving._Served(network, architecture.grid, tmp_path)
+    decoding = plain_decoding(architecture.num_classes)
+    served = serving._Served(network, architecture.grid, decoding, tmp_path)
     x = inputs(features("mmnet_ms", 40), 40, 20)
     answer = tf.function(served.answer)(**{k: tf.constant(v) for k, v in x.items()})
     names = {"clip_probs", "segment_probs", "attention"}
-    assert set(answer) == names | {"segment_times"}
+    assert set(answer) == names | {"event_scores", "segment_times"}
     expected = network(x)
     for name in names:
         np.testing.assert_allclose(answer[name], expected[name], atol=1e-6)

@@ -1,8 +1,9 @@
-"""Locks on folders, from other processes too."""
+"""Folders: locks on them, from other processes too, and how they go."""
 
 from __future__ import annotations
 
 import errno
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import sys
 import pytest
 from made import make_embeddings
 
-from tfweak import processes
+from tfweak import atomic, processes
 from tfweak.data_prep.commands import prepare
 from tfweak.errors import InputError
 from tfweak.models.commands import experiment, train
@@ -76,3 +77,24 @@ def test_commands_refuse_a_folder_in_use(holder, tmp_path, capsys):
         assert command.main([*arguments, out]) == 1
         assert "taken: another process is writing there" in capsys.readouterr().err
         assert not list((tmp_path / "taken").iterdir())
+
+
+def test_a_folder_that_a_kill_leaves_has_not_its_name(tmp_path, monkeypatch):
+    folder = tmp_path / "last"
+    (folder / "epoch-1").mkdir(parents=True)
+    (folder / "current").write_text("epoch-1")
+
+    def stop(path):
+        shutil_rmtree(path / "epoch-1")
+        raise KeyboardInterrupt
+
+    shutil_rmtree = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", stop)
+    with pytest.raises(KeyboardInterrupt):
+        atomic.remove_folder(folder)
+    monkeypatch.undo()
+    assert not folder.exists()
+    (left,) = tmp_path.iterdir()
+    atomic.remove_leftovers(tmp_path)
+    assert not left.exists()
+    atomic.remove_folder(folder)  # not there: nothing to do

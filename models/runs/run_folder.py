@@ -178,14 +178,24 @@ def tried_decodings(folder: StrPath) -> dict[str, Decoding]:
 
     Returns:
       `DECODER, SOURCE`, for mixtures with `, mixtures` -> decoding.
+
+    Raises:
+      InputError: there is none, or it is broken.
     """
-    found = {}
-    for truth, tried in read_decoding(folder)["tried"].items():
-        for one in tried:
-            fields = {f.name for f in dataclasses.fields(Decoding)}
-            decoding = Decoding.from_dict({k: v for k, v in one.items() if k in fields})
-            name = f"{decoding.decoder.name}, {decoding.scores}"
-            found[f"{name}, mixtures" if truth == "mixtures" else name] = decoding
+    found, document = {}, read_decoding(folder)
+    fields = {f.name for f in dataclasses.fields(Decoding)}
+    try:
+        for truth, tried in document["tried"].items():
+            for one in tried:
+                given = {name: one[name] for name in fields}
+                decoding = Decoding.from_dict(given)
+                name = f"{decoding.decoder.name}, {decoding.scores}"
+                found[f"{name}, mixtures" if truth == "mixtures" else name] = decoding
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{packaged.resolve(folder) / DECODING_NAME}: broken"
+            f" ({type(error).__name__}: {error}); tune the run again"
+        ) from error
     return found
 
 

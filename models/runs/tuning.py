@@ -18,12 +18,13 @@ from tfweak.decoding import mixtures
 from tfweak.decoding.decoder import create_decoder
 from tfweak.decoding.decoding import CLIP_SCORES, Decoding
 from tfweak.decoding.tuning import Tuned, TuningClips, tune
+from tfweak.errors import InputError
 from tfweak.evaluation import detection
 from tfweak.evaluation.event_arrays import EventArrays
 from tfweak.labels import Event
 from tfweak.typing import Array
 
-from . import run_folder, scoring
+from . import packaged, run_folder, scoring
 
 _log = logging.getLogger(__name__)
 
@@ -268,7 +269,15 @@ def retune(
 
     Returns:
       What decoding.json holds now.
+
+    Raises:
+      InputError: a run that travels with the package.
     """
+    if packaged.FOLDER in run.folder.parents:
+        raise InputError(
+            f"{run.folder}: travels with the package and is left as it is; tune a copy"
+            f" (tfweak-export run={run.folder.name} form=run out=COPY)"
+        )
     document = tune_run(run, data, source, decoders, score_sources).document()
     run_folder.write_decoding(run.folder, document)
     return document

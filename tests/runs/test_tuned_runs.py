@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -17,7 +18,14 @@ from tfweak.decoding.decoding import Decoding
 from tfweak.decoding.tuning import Tuned
 from tfweak.errors import InputError
 from tfweak.models.commands import evaluate
-from tfweak.models.runs import run_folder, scoring, seen_clips, trainer, tuning
+from tfweak.models.runs import (
+    packaged,
+    run_folder,
+    scoring,
+    seen_clips,
+    trainer,
+    tuning,
+)
 
 QUICK = ("threshold", "double_threshold")
 
@@ -407,3 +415,18 @@ def test_strong_clips_without_an_event_can_be_tuned_on(copy, tmp_path):
     assert "without any event" in tuning.table(document)
     answers = scoring.collect(run_folder.load(copy), data)
     assert not any(map(len, answers.found["segment"].values()))
+
+
+def test_runs_of_the_package_are_left_as_they_are(copy, weak):
+    run = dataclasses.replace(tfweak.load(copy), folder=packaged.FOLDER / "audioset")
+    with pytest.raises(InputError, match="tune a copy .*run=audioset form=run"):
+        tuning.retune(run, scoring.open_for(run, [weak]))
+
+
+@pytest.mark.parametrize("change", ["thresholds", "decoder"])
+def test_broken_ways_that_were_tried_are_named(copy, change):
+    document = run_folder.read_decoding(copy)
+    del document["tried"]["mixtures"][0][change]
+    run_folder.write_decoding(copy, document)
+    with pytest.raises(InputError, match=f"decoding.json: broken .*{change}"):
+        run_folder.tried_decodings(copy)

@@ -16,10 +16,10 @@ class TuneOptions:
     """What is chosen among, and by what."""
 
     tune: bool = option(False, "choose how events are found, instead of measuring")
-    truth: str = option(
+    segment_thresholds: str = option(
         "strong",
-        "of tune: what events are chosen by, the strong labels where there are some, or"
-        " tags alone",
+        "of tune, as in training: what events are chosen by, the strong labels where"
+        " there are some, or tags alone",
         choices=("strong", "tags"),
     )
     decoders: tuple[str, ...] = option(
@@ -37,9 +37,9 @@ class TuneOptions:
 
     def __post_init__(self) -> None:
         check(self)
-        given = self.decoders or self.scores or self.truth != "strong"
+        given = self.decoders or self.scores or self.segment_thresholds != "strong"
         if given and not self.tune:
-            raise InputError("truth, decoders, scores: are of tune")
+            raise InputError("segment_thresholds, decoders, scores: are of tune")
 
     def apply(
         self, folder: str, data: Sequence[str], precision: str, allow_overlap: bool
@@ -66,7 +66,7 @@ class TuneOptions:
         found = tuning.retune(
             run,
             clips,
-            self.truth,
+            self.segment_thresholds,
             self.decoders or tuning.DECODERS,
             self.scores or tuning.SOURCES,
         )

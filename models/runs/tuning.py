@@ -7,7 +7,6 @@ are, whose times are known; see `tfweak.decoding.mixtures`.
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,8 +24,6 @@ from tfweak.labels import Event
 from tfweak.typing import Array
 
 from . import packaged, run_folder, scoring
-
-_log = logging.getLogger(__name__)
 
 # Of these the best is taken where nothing else is asked for; change points take much
 # longer, and one event a clip is none for long recordings.

@@ -307,7 +307,7 @@ def test_the_command_tunes_on_other_clips_but_on_none_that_were_learnt_from(
     copy, other, data, capsys
 ):
     tune = [f"--run={copy}", "--tune", "--decoders=threshold", "--scores=segment"]
-    assert evaluate.main([*tune, f"--data={other}", "--truth=tags"]) == 0
+    assert evaluate.main([*tune, f"--data={other}", "--segment_thresholds=tags"]) == 0
     text = capsys.readouterr().out
     assert "strong labels" not in text and "mixtures" in text
     document = document_of(copy)
@@ -336,7 +336,7 @@ def test_the_command_tunes_on_other_clips_but_on_none_that_were_learnt_from(
     [
         (["--tune", "--out=m.json"], "out, every_decoder: are of measuring"),
         (["--tune", "--every_decoder"], "out, every_decoder: are of measuring"),
-        (["--data=x", "--out=m.json", "--truth=tags"], "are of tune"),
+        (["--data=x", "--out=m.json", "--segment_thresholds=tags"], "are of tune"),
         (["--data=x", "--out=m.json", "--decoders=threshold"], "are of tune"),
         (["--data=x", "--out=m.json", "--scores=segment"], "are of tune"),
         (["--data=x"], "data and out are needed to measure"),
@@ -352,7 +352,9 @@ def test_flags_that_do_not_go_together(copy, capsys, arguments, message):
     assert document_of(copy) == before
 
 
-@pytest.mark.parametrize("flag", ["--decoders=treshold", "--scores=x", "--truth=weak"])
+@pytest.mark.parametrize(
+    "flag", ["--decoders=treshold", "--scores=x", "--segment_thresholds=weak"]
+)
 def test_names_that_there_are_not(copy, capsys, flag):
     assert evaluate.main([f"--run={copy}", "--tune", flag]) in (1, 2)
     error = capsys.readouterr().err

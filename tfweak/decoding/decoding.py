@@ -55,9 +55,8 @@ class Decoding:
                     f"{name}: expected a number from 0 to 1 for each class"
                 )
             object.__setattr__(self, name, values)
-        if (
-            not self.thresholds.all()
-        ):  # what the clip's score rules out has a score of 0
+        # what the clip's score rules out has a score of 0
+        if not self.thresholds.all():
             raise InputError("thresholds: 0 is reached where a class is not heard")
         if not 0 <= self.clip_power < np.inf:
             raise InputError(f"clip_power is {self.clip_power}, expected 0 or more")
@@ -86,12 +85,8 @@ class Decoding:
                     f"scores of {one.shape[-1]} classes, but thresholds of"
                     f" {len(self.thresholds)}"
                 )
-        if self.clip_power:
-            found = found * clip**self.clip_power
-        if self.decoder.is_gated:
-            heard = clip >= self.clip_thresholds
-            found = xp.where(heard, found, xp.zeros_like(found))
-        return found
+        gate = self.clip_thresholds if self.decoder.is_gated else None
+        return weighed(found, clip, self.clip_power, gate, xp)
 
     def decode(
         self, outputs: Mapping[str, Array], grid: SegmentGrid, seconds: float
@@ -276,6 +271,25 @@ class Rows:
         for events in found:
             events.sort(key=lambda pair: (*pair[0][1:], pair[0].label))
         return found
+
+
+def weighed(
+    scores: Any, clip: Any, clip_power: float, gate: Array | None, xp: Any = np
+) -> Any:
+    """Scores of segments by those of their clip, see `Decoding`.
+
+    Args:
+      scores: (T, C).
+      clip: (T, C) or (1, C).
+      clip_power: see `Decoding`.
+      gate: (C,) what the clip's score has to reach; None where it need not.
+      xp: the module of the arrays, NumPy or TensorFlow.
+    """
+    if clip_power:
+        scores = scores * clip**clip_power
+    if gate is not None:
+        scores = xp.where(clip >= gate, scores, xp.zeros_like(scores))
+    return scores
 
 
 def _listed(values: Array) -> list[float]:

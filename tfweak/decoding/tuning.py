@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..evaluation.event_arrays import EventArrays, matched, near, ranges
+from ..evaluation.detection import active_cells, fitting
+from ..evaluation.event_arrays import EventArrays, matched
 from ..labels import SegmentGrid
 from ..typing import Array
 from .decoder import DECODERS, Decoder
-from .decoding import Decoding, Rows
-from .scores import available
+from .decoding import CLIP_SCORES, Decoding, Rows, weighed
+from .scores import SOURCES, available
 
 # A class's own threshold counts in full from so many events on.
 _ENOUGH_EVENTS = 30
@@ -27,8 +28,6 @@ _SHARES = 1.1 * 0.75 ** np.arange(16)
 _PASSES = 2
 # that are decoded at once
 _MOST_SCORES = 1 << 23
-# As of the published scores: onsets, and segments of a second.
-_COLLAR_SECONDS = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,9 +118,13 @@ class _Search:
         truth = clips.reference
         self._truth = truth[self._judged[truth.files, truth.labels]]
         self._num_cells = np.ceil(np.asarray(clips.seconds)).astype(np.int64)
-        cells = self._cells(self._truth)
+        count = clips.num_classes
+        cells = active_cells(self._truth, self._num_cells, count, 1.0)
         self._num_true = np.stack(
-            [e.counts(clips.num_classes) for e in (self._truth, cells)]
+            [
+                self._truth.counts(count),
+                np.bincount(cells % count, minlength=count),
+            ]
         )
         self._rows = functools.cache(self._rows_of)
         self._high = functools.cache(self._high_of)
@@ -193,10 +196,12 @@ class _Search:
         return float(np.quantile(peaks, 0.9)) if len(peaks) else 1.0
 
     def _rows_of(self, source: str, power: float, is_gated: bool) -> Rows:
-        cls = DECODERS.get("threshold" if is_gated else "double_threshold")
-        ones = np.ones(self._clips.num_classes)
-        decoding = Decoding(cls(), ones, self._clips.clip_thresholds, source, power)
-        scores = [decoding.segment_scores(o) for o in self._clips.outputs]
+        made = SOURCES.get(source)
+        gate = self._clips.clip_thresholds if is_gated else None
+        scores = [
+            weighed(made.of(outputs), outputs[CLIP_SCORES], power, gate)
+            for outputs in self._clips.outputs
+        ]
         return Rows.of(scores, self._clips.seconds, self._clips.grid)
 
     def _counts(
@@ -223,43 +228,34 @@ class _Search:
         events = EventArrays(files, labels, onsets, offsets)
         events = events[self._judged[events.files % clips, events.labels]]
         truth = _repeated(self._truth, len(tried), clips)
-        i, j = near(truth, events, _COLLAR_SECONDS)
-        collar = np.maximum(_COLLAR_SECONDS, 0.2 * (truth.offsets - truth.onsets)[i])
-        fits = truth.files[i] == events.files[j]
-        fits &= truth.labels[i] == events.labels[j]
-        fits &= np.abs(truth.onsets[i] - events.onsets[j]) <= _COLLAR_SECONDS
-        fits &= np.abs(truth.offsets[i] - events.offsets[j]) <= collar
-        order = np.lexsort((j[fits], i[fits]))
-        hits, _ = matched(i[fits][order], j[fits][order])
-        cells, true_cells = self._cells(events), self._cells(truth)
-        right = cells[np.isin(cells.onsets, true_cells.onsets, assume_unique=True)]
+        i, j = fitting(truth, events)
+        same = truth.labels[i] == events.labels[j]
+        hits, _ = matched(i[same], j[same])
+        num_cells = np.tile(self._num_cells, len(tried))
+        cells, true_cells = (
+            active_cells(some, num_cells, count, 1.0) for some in (events, truth)
+        )
+        right = np.intersect1d(cells, true_cells, assume_unique=True)
+
+        def by_class(which: Array, labels: Array) -> Array:
+            """(K, C) how many."""
+            places = which * count + labels
+            return np.bincount(places, minlength=len(tried) * count).reshape(-1, count)
 
         def counted(some: EventArrays) -> Array:
-            places = some.files // clips * count + some.labels
-            return np.bincount(places, minlength=len(tried) * count).reshape(-1, count)
+            return by_class(some.files // clips, some.labels)
+
+        def counted_cells(some: Array) -> Array:
+            segments, labels = np.divmod(some, count)
+            return by_class(segments // self._num_cells.sum(), labels)
 
         return np.stack(
             [
                 np.stack([counted(truth[hits]), counted(events)], axis=1),
-                np.stack([counted(right), counted(cells)], axis=1),
+                np.stack([counted_cells(right), counted_cells(cells)], axis=1),
             ],
             axis=1,
         )
-
-    def _cells(self, events: EventArrays) -> EventArrays:
-        """Seconds of clips that a class is active in, as `segment_f1` counts them.
-
-        Returns:
-          `onsets` are their unique numbers.
-        """
-        last = self._num_cells[events.files % len(self._num_cells)]
-        first = np.minimum(np.floor(events.onsets).astype(np.int64), last)
-        end = np.minimum(np.ceil(events.offsets).astype(np.int64), last)
-        of, seconds = ranges(first, np.maximum(end, first))
-        numbers = (events.files[of] << 40) + (events.labels[of] << 24) + seconds
-        numbers = np.unique(numbers)
-        labels = (numbers >> 24) & 0xFFFF
-        return EventArrays(numbers >> 40, labels, numbers, numbers)
 
     @staticmethod
     def _values(counts: Array, num_true: Array) -> Array:

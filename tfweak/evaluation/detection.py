@@ -60,7 +60,7 @@ def segment_f1(
     seconds = file_seconds(reference, durations)
     num_segments = np.ceil(seconds / resolution_seconds).astype(np.int64)
     of_true, of_found = (
-        _active_cells(events, num_segments, num_classes, resolution_seconds)
+        active_cells(events, num_segments, num_classes, resolution_seconds)
         for events in (true, found)
     )
     of_hits = np.intersect1d(of_true, of_found, assume_unique=True)
@@ -105,6 +105,26 @@ def event_f1(
       InputError: as `segment_f1`.
     """
     true, found = EventArrays.of_tables(reference, estimated, num_classes)
+    i, j = fitting(true, found, collar_seconds, offset_collar_share)
+    same = true.labels[i] == found.labels[j]
+    of_true, of_found = matched(i[same], j[same])
+    left = ~np.isin(i, of_true) & ~np.isin(j, of_found)
+    counts = [e.counts(num_classes) for e in (true[of_true], true, found)]
+    return summarise(np.stack(counts), taken_in_order(i[left], j[left]))
+
+
+def fitting(
+    true: EventArrays,
+    found: EventArrays,
+    collar_seconds: float = 0.2,
+    offset_collar_share: float = 0.2,
+) -> tuple[Array, Array]:
+    """Pairs of events of a file, of any classes, whose times fit as in `event_f1`.
+
+    Returns:
+      Indices into `true` and into `found`, (P,) each, sorted by the first, then by the
+      second.
+    """
     i, j = near(true, found, collar_seconds)
     offset_collar = np.maximum(
         collar_seconds, offset_collar_share * (true.offsets - true.onsets)
@@ -114,12 +134,7 @@ def event_f1(
     fits &= true.files[i] == found.files[j]
     i, j = i[fits], j[fits]
     order = np.lexsort((j, i))
-    i, j = i[order], j[order]
-    same = true.labels[i] == found.labels[j]
-    of_true, of_found = matched(i[same], j[same])
-    left = ~np.isin(i, of_true) & ~np.isin(j, of_found)
-    counts = [e.counts(num_classes) for e in (true[of_true], true, found)]
-    return summarise(np.stack(counts), taken_in_order(i[left], j[left]))
+    return i[order], j[order]
 
 
 def best_thresholds(labels: Array, scores: Array, default: float = 0.5) -> Array:
@@ -227,7 +242,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _active_cells(
+def active_cells(
     events: EventArrays,
     num_segments: Array,
     num_classes: int,

@@ -118,7 +118,25 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         if not self.count:
             self.remove()
-        self._file.close()
+        # a full disk was told when the line was written
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+@contextlib.contextmanager
+def told_of(out: pathlib.Path) -> Iterator[None]:
+    """Names the table that cannot be written, such as on a full disk.
+
+    Raises:
+      InputError: for an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"out={out}: cannot be written ({error.strerror or error}); once that is"
+            " mended, the same command goes on from here"
+        ) from error
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from tfweak.settings import option
 
 from ..runs.config import RunOptions
 from ..streaming.windows import WindowOptions
-from .journal import Journal
+from .journal import Journal, told_of
 from .output import OutputOptions, Writer
 
 _FLAGS = absl_flags.FlagValues()
@@ -87,7 +87,10 @@ def _main(paths: list[str]) -> int:
             **output.as_call(),
             **predictions.fingerprint(run, files),
         }
-        with Journal(output.path, call, output.resume) as journal:
+        with (
+            told_of(output.path),
+            Journal(output.path, call, output.resume) as journal,
+        ):
             groups = predictions.answer_files(run, files, *settings, journal.count)
             return writer.write_tables(groups, journal)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -280,3 +281,19 @@ def test_ids_of_scores_stay_apart(run, tmp_path):
     assert predict.main(arguments(run, folder, tmp_path / "e.tsv", more)) == 0
     names = {path.name for path in pathlib.Path(tmp_path / "scores").iterdir()}
     assert names == {"a.wav.tsv", "a.flac.tsv", "b.c.tsv"}
+
+
+def test_a_full_disk_is_told_of_and_the_call_goes_on(
+    run, recordings, tmp_path, monkeypatch, capsys
+):
+    def full(self, entries):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    given = arguments(run, recordings, tmp_path / "e.tsv")
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", full)
+        assert predict.main(given) == 1
+    told = capsys.readouterr().err
+    assert f"--out={tmp_path / 'e.tsv'}: cannot be written (No space left" in told
+    assert "goes on from here" in told and "Traceback" not in told
+    assert predict.main(given) == 3  # two of the files are broken

@@ -182,6 +182,7 @@ def _mixtures(
     has_energy = not spec.are_embeddings
     tags = np.stack(seen.weak[: len(seen.rows)]) >= 0.5
     per_segment = max(1, round(grid.hop_seconds / spec.hop_seconds))
+    elsewhere = _elsewhere(seen, tags)
     cuts = [
         cut
         for i, label in np.argwhere(tags).tolist()
@@ -195,6 +196,7 @@ def _mixtures(
                 grid,
                 per_segment,
                 has_energy,
+                elsewhere[label],
             )
         )
     ]
@@ -224,6 +226,16 @@ def _mixtures(
     )
     seconds = [spec.seconds(len(mixture.rows)) for mixture in made]
     return TuningClips(outputs, seconds, reference, grid, clip, judged)
+
+
+def _elsewhere(seen: _Validation, tags: Array) -> list[float]:
+    """What each class usually scores in clips without its tag; 0 where all have it."""
+    usual = []
+    for label, has in enumerate(tags.T):
+        clips = [seen.outputs[i]["segment_probs"] for i in np.flatnonzero(~has)]
+        scores = np.concatenate([clip[:, label] for clip in clips] or [np.zeros(1)])
+        usual.append(float(np.median(scores)))
+    return usual
 
 
 def _plain(thresholds: Array, clip: Array, scores: str = "segment") -> Decoding:

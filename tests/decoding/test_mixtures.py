@@ -51,15 +51,36 @@ def test_borders_are_those_of_the_energy_to_a_row():
     assert cut(humming, score) == (167, 251)
 
 
+EMBEDDED = {"has_energy": False, "per_segment": 1, "grid": SegmentGrid(0.96, 1.0)}
+
+
+def cut_of_rows(*spans, low=0.1):
+    score = scores(*spans, length=12)
+    score[score == np.float32(0.1)] = low
+    return cut(np.zeros((12, 3), np.float32), score, **EMBEDDED)
+
+
 def test_embeddings_have_the_borders_of_the_score():
-    rows = np.zeros((10, 3), np.float32)
-    embedded = {"has_energy": False, "per_segment": 1, "grid": SegmentGrid(0.96, 1.0)}
-    assert cut(rows, scores((3, 5, 0.8), length=10), **embedded) == (3, 5)
-    # half of the peak, 0.4, belongs to it
-    score = scores((2, 3, 0.4), (3, 5, 0.8), (5, 6, 0.39), length=10)
-    assert cut(rows, score, **embedded) == (2, 5)
-    # a pause of a segment of 0.96 s is longer than half a second
-    assert cut(rows, scores((1, 2, 0.7), (3, 5, 0.8), length=10), **embedded) == (3, 5)
+    assert cut_of_rows((3, 7, 0.8)) == (3, 7)
+    # a fifth of the peak, 0.16, belongs to it
+    low = cut_of_rows((2, 3, 0.161), (3, 6, 0.8), (6, 7, 0.159))
+    assert low == (2, 6)
+    # up to three rows that are lower do not part an event, four do
+    assert cut_of_rows((1, 2, 0.7), (5, 8, 0.8)) == (1, 8)
+    assert cut_of_rows((1, 2, 0.7), (6, 9, 0.8)) == (6, 9)
+
+
+def test_embeddings_are_cut_where_the_class_scores_more_than_elsewhere():
+    # a fifth of the way from 0.4 to 0.8 is 0.48
+    rows, score = np.zeros((12, 3), np.float32), np.full(12, 0.41, np.float32)
+    score[3:8] = 0.479, 0.481, 0.8, 0.481, 0.479
+
+    def found(elsewhere):
+        return find_cut(0, rows, score, 0, EMBEDDED["grid"], 1, False, elsewhere)
+
+    assert found(0.4)[2:] == (4, 7)
+    assert found(0.0) is None  # fills the clip
+    assert found(0.81) is None
 
 
 def test_the_run_around_the_highest_score_counts():
@@ -68,13 +89,14 @@ def test_the_run_around_the_highest_score_counts():
     assert cut(rows, score) == (330, 410)
 
 
-@pytest.mark.parametrize("segments, joined", [(1, True), (3, True), (4, False)])
+@pytest.mark.parametrize("segments, joined", [(1, True), (4, True), (5, False)])
 def test_pauses_under_half_a_second_belong_to_the_event(segments, joined):
-    # Of the score: 1 and 3 segments are 0.16 s and 0.48 s, 4 are 0.64 s. The borders of
+    # Of the score: 1 and 4 segments are 0.1 s and 0.4 s, 5 are 0.5 s. The borders of
     # embeddings show it.
     score = scores((10, 14, 0.7), (14 + segments, 20, 0.8))
     rows = np.zeros((40, 3), np.float32)
-    found = cut(rows, score, has_energy=False, per_segment=1)
+    grid = SegmentGrid(0.1, 0.1)
+    found = cut(rows, score, has_energy=False, per_segment=1, grid=grid)
     assert found == (10 if joined else 14 + segments, 20)
 
 

@@ -18,6 +18,11 @@ from ..typing import Array
 
 # A run is where its class reaches this share of its highest score, or energy.
 _SHARE = 0.5
+# Without energy there is the score alone, and scores of rows of a second dip within an
+# event: less of the way from what the class has elsewhere to its highest score is
+# enough, and fewer than so many rows below it part nothing.
+_SHARE_OF_ROWS = 0.2
+_PARTING_ROWS = 4
 # Score and energy agree where they have so much of what either covers in common.
 _AGREEMENT = 0.5
 # Pauses that are shorter belong to the event, as in bursts of barks or ticks.
@@ -70,6 +75,7 @@ def find_cut(
     grid: SegmentGrid,
     rows_per_segment: int,
     has_energy: bool,
+    elsewhere: float = 0.0,
 ) -> Cut | None:
     """The run of a class around its highest score.
 
@@ -82,14 +88,22 @@ def find_cut(
       rows_per_segment: R is about so many times T.
       has_energy: whether rows are log energies: then borders are those of the energy,
         at the rows' resolution; embeddings leave those of the score.
+      elsewhere: what the class usually scores in clips without it; embeddings need it.
 
     Returns:
-      None where score and energy disagree, or the run fills the clip.
+      None where score and energy disagree, the run fills the clip, or the class scores
+      no higher than elsewhere.
     """
     # a pause of so many segments parts
     pause = PAUSE_SECONDS / grid.hop_seconds
     peak = int(scores.argmax())
-    first, end = _around(scores >= _SHARE * scores[peak], peak, pause)
+    least = _SHARE * scores[peak]
+    if not has_energy:
+        pause = max(pause, _PARTING_ROWS)
+        least = elsewhere + _SHARE_OF_ROWS * (scores[peak] - elsewhere)
+    if least > scores[peak]:
+        return None
+    first, end = _around(scores >= least, peak, pause)
     heard = (first * rows_per_segment, min(end * rows_per_segment, len(rows)))
     found = heard
     if has_energy:

@@ -26,9 +26,14 @@ ROUNDS = 7
 STEPS = 5
 SYSTEMS = {
     "unsupervised": Supervision(),
-    "self, as printed": Supervision("self"),
+    "self, pasting": Supervision("self"),
+    "self, as printed": Supervision("self", self_supervision="pseudo_labels"),
     "self, soft": Supervision(
-        "self", target="cross_entropy", pseudo_labels="soft", self_weight=0.1
+        "self",
+        self_supervision="pseudo_labels",
+        target="cross_entropy",
+        pseudo_labels="soft",
+        self_weight=0.1,
     ),
     "strong": Supervision("strong"),
     "strong and self": Supervision("strong+self"),

@@ -74,6 +74,7 @@ def test_a_rule_of_pseudo_labels_is_one_file_and_a_flag(
         f"--plugins={plugin}",
         f"--data={embeddings}",
         "--supervision=self",
+        "--self_supervision=pseudo_labels",
         "--pseudo_labels=never",
         "--set=hidden_units=8,hidden_layers=1",
         "--epochs=1",

@@ -3,7 +3,7 @@
   tfweak-quickstart --out=DIR
 
 Makes soundscapes with known times, trains a small model three times (no attention,
-unsupervised attention, self-supervised attention) from tags alone, compares *which*
+unsupervised attention, self-supervision) from tags alone, compares *which*
 (mAP) and *when* (segment F1), draws pictures, exports a SavedModel and asks it about
 one clip. Every step prints the command that does the same by hand.
 """

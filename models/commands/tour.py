@@ -15,17 +15,14 @@ from tfweak.typing import Tensors
 from . import evaluate, export, predict
 from . import train as train_command
 
-# chosen on validation clips; the paper's own form is the default of tfweak-train
-TARGET = "activation"
-WEIGHT = 0.01
 WIDTH = 0.125
 BATCH_SIZE = 16
 SYSTEMS = {
     "no attention": ("average", "none"),
     "unsupervised attention": ("attention", "none"),
-    "self-supervised attention": ("attention", "self"),
+    "self-supervision": ("attention", "self"),
 }
-SERVED = "self-supervised attention"
+SERVED = "self-supervision"
 PICTURES = 3
 
 
@@ -67,9 +64,6 @@ def train(out: pathlib.Path, name: str, epochs: int, seed: int) -> None:
     """Trains one of `SYSTEMS`."""
     print(f"-- {name}")
     pooling, supervision = SYSTEMS[name]
-    how = [f"--supervision={supervision}"]
-    if supervision != "none":
-        how += [f"--attention_target={TARGET}", f"--attention_weight={WEIGHT}"]
     _call(
         "tfweak-train",
         train_command,
@@ -78,7 +72,7 @@ def train(out: pathlib.Path, name: str, epochs: int, seed: int) -> None:
             f"--valid_data={out / 'valid'}",
             "--model=attention_fcn",
             f"--set=pooling={pooling},width={WIDTH},batch_norm=true",
-            *how,
+            f"--supervision={supervision}",
             f"--epochs={epochs}",
             f"--batch_size={BATCH_SIZE}",
             "--average_weights=0.98",

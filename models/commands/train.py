@@ -71,8 +71,21 @@ def _refuse_contradictions() -> None:
                     f"--{name} has no effect without supervision; add"
                     " --supervision=self or another"
                 )
-    if "self" not in str(supervision) and _FLAGS["pseudo_labels"].present:
-        raise InputError("--pseudo_labels has no effect without --supervision=self")
+    has_self = "self" in str(supervision)
+    if not has_self and _FLAGS["self_supervision"].present:
+        raise InputError("--self_supervision has no effect without --supervision=self")
+    labels_itself = _FLAGS["self_supervision"].value == "pseudo_labels"
+    if not (has_self and labels_itself):
+        if _FLAGS["pseudo_labels"].present:
+            raise InputError(
+                "--pseudo_labels has no effect without --supervision=self"
+                " --self_supervision=pseudo_labels"
+            )
+        if supervision == "self" and _FLAGS["attention_target"].present:
+            raise InputError(
+                "--attention_target has no effect where nothing is put on the"
+                " attention; add --self_supervision=pseudo_labels"
+            )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,11 @@ from typing import Any
 
 from tfweak.errors import InputError
 from tfweak.learning.precision import CHOICES
-from tfweak.learning.supervision import ATTENTION_TARGETS, SUPERVISIONS
+from tfweak.learning.supervision import (
+    ATTENTION_TARGETS,
+    SELF_SUPERVISIONS,
+    SUPERVISIONS,
+)
 from tfweak.settings import REQUIRED, check, from_text, option, text_of
 
 from ..architecture import ARCHITECTURES
@@ -69,10 +73,17 @@ class TrainConfig:
         " nothing",
         choices=SUPERVISIONS,
     )
+    self_supervision: str = option(
+        "pasting",
+        "how the model supervises itself: it cuts sounds out of its clips and pastes"
+        " them into others, where their times are known; or by pseudo labels on the"
+        " attention, as in the paper",
+        choices=SELF_SUPERVISIONS,
+    )
     attention_weights: tuple[float, ...] = option(
         (1.0,),
-        "alpha of the attention loss; two numbers give the strong and the self term"
-        " their own",
+        "alpha of the attention loss, or of what is pasted; two numbers give the strong"
+        " and the self term their own",
         lower=0.0,
         flag="attention_weight",
     )
@@ -86,8 +97,9 @@ class TrainConfig:
     )
     pseudo_labels: str = option(
         "printed",
-        "how the model labels its own segments: Eq. (1) as printed, a threshold"
-        " relative to the class's highest segment, or the square of that ratio",
+        "of self_supervision=pseudo_labels, how the model labels its own segments: Eq."
+        " (1) as printed, a threshold relative to the class's highest segment, or the"
+        " square of that ratio",
         choices=_pseudo_labels,
     )
     clip_weight: float = option(

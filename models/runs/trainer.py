@@ -107,16 +107,18 @@ class Training:
             config.supervision,
             strong_weight=config.attention_weights[0],
             self_weight=config.attention_weights[1],
+            self_supervision=config.self_supervision,
             target=config.attention_target,
             pseudo_labels=config.pseudo_labels,
             clip_weight=config.clip_weight,
             segment_weight=config.segment_weight,
+            seed=config.seed % (1 << 31),
         )
         cls = ARCHITECTURES.get(self._chosen.model)
         self._settings = {**cls.settings_for(payload), **config.model_settings}
         self.architecture = create(self._chosen.model, 1, **self._settings)
         trainable = self.architecture.attention_is_trainable
-        if self.supervision.kind != "none" and not trainable:
+        if self.supervision.needs_attention and not trainable:
             raise InputError(
                 f"supervision={self.supervision.kind} supervises attention, but"
                 f" {self._chosen.model} with these settings has none to train, such as"

@@ -409,6 +409,29 @@ def test_wrong_flags_are_refused_before_any_work(name, wrong, capsys):
             "--attention_weight has no effect",
         ),
         (
+            "tfweak-train",
+            ["--data={data}", "--out={}", "--self_supervision=pasting"],
+            1,
+            "--self_supervision has no effect",
+        ),
+        (
+            "tfweak-train",
+            ["--data={data}", "--out={}", "--supervision=self", "--pseudo_labels=soft"],
+            1,
+            "--pseudo_labels has no effect",
+        ),
+        (
+            "tfweak-train",
+            [
+                "--data={data}",
+                "--out={}",
+                "--supervision=self",
+                "--attention_target=activation",
+            ],
+            1,
+            "--attention_target has no effect",
+        ),
+        (
             "tfweak-evaluate",
             ["--run=/nowhere", "--data=x", "--out={}/m"],
             1,

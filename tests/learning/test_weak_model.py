@@ -18,6 +18,7 @@ from tfweak.errors import InputError
 from tfweak.learning import (
     callbacks,
     losses,
+    pasting,
     pooling,
     precision,
     pseudo_labels,
@@ -66,7 +67,9 @@ def model_of(kind, **settings):
 
 @pytest.mark.parametrize("kind", SUPERVISIONS)
 def test_total_is_the_papers_sum(kind):
-    model = model_of(kind, strong_weight=0.7, self_weight=0.3)
+    model = model_of(
+        kind, strong_weight=0.7, self_weight=0.3, self_supervision="pseudo_labels"
+    )
     x, y = batch()
     outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
     args = outputs["attention"], outputs["attention_logits"], outputs["mask"]
@@ -85,6 +88,49 @@ def test_total_is_the_papers_sum(kind):
     names |= {"loss_strong"} if "strong" in kind else set()
     names |= {"loss_self", "pseudo_positive"} if "self" in kind else set()
     assert set(logs) == names
+
+
+@pytest.mark.parametrize("kind", ["self", "strong+self"])
+@pytest.mark.parametrize("pooling", ["attention", "average"])
+def test_pasted_clips_add_what_is_known_of_them(kind, pooling):
+    supervision = Supervision(kind, self_weight=0.3, clip_weight=0.5, seed=4)
+    if pooling == "average" and kind == "strong+self":
+        with pytest.raises(InputError, match="attention"):
+            weak_model.WeakModel(network(pooling), supervision)
+        return
+    model = weak_model.WeakModel(network(pooling), supervision)
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    x, y = batch_of_ten()
+    y["weak"] = np.eye(C, dtype=np.float32)[np.arange(10) % C]
+    for step in range(2):
+        outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
+        made = pasting.paste(x["features"], y["weak"], outputs, [4, step])
+        rows = x["num_frames"][np.array(made.into)]
+        answers = model({"features": made.features, "num_frames": rows}, training=True)
+        found = np.array(made.found)
+        assert 0 < found.sum() < 10
+        tags = losses.binary_cross_entropy(made.weak, answers["clip_probs"])
+        tags = found * (np.array(made.judged) * np.array(tags)).sum(1)
+        cells = losses.binary_cross_entropy(made.strong, answers["segment_probs"])
+        cells = np.array(cells) * np.array(made.known)[:, None]
+        mask = np.array(answers["mask"])
+        segments = found * (cells.sum(2) * mask).sum(1) / mask.sum(1)
+        own = np.array(losses.prediction_loss(y["weak"], outputs["clip_probs"]))
+        expected = 0.5 * (own + tags) + 0.3 * segments
+        names = {"loss", "loss_pred", "loss_pasted", "loss_self", "pasted"}
+        if kind == "strong+self":
+            names |= {"loss_strong"}
+            args = outputs["attention"], outputs["attention_logits"], outputs["mask"]
+            strong = np.array(losses.attention_loss(y["strong"], *args))
+            expected = expected + strong * y["has_strong"]
+        logs = model.train_on_batch(x, y, return_dict=True)
+        assert set(logs) == names
+        assert logs["loss_self"] > 0 and logs["loss_pasted"] > 0
+        assert logs["loss"] == pytest.approx(expected.mean(), rel=1e-4)
+        assert logs["loss_self"] == pytest.approx(segments.mean(), rel=1e-4)
+        assert logs["loss_pasted"] == pytest.approx(tags.mean(), rel=1e-4)
+        assert logs["pasted"] == pytest.approx(found.mean())
+        model.reset_metrics()
 
 
 @pytest.mark.parametrize("clip_weight", [0.0, 1.0])
@@ -144,6 +190,7 @@ def test_costs_of_segments_have_the_weight_of_the_clips_loss():
         ({"clip_weight": 0.0}, "leaves no loss"),
         ({"segment_weight": -1.0}, "negative"),
         ({"kind": "self", "pseudo_labels": "nonsense"}, "no pseudo_labels 'nonsense'"),
+        ({"kind": "self", "self_supervision": "no"}, "'no': one of pasting, pseudo_l"),
     ],
 )
 def test_supervision_that_cannot_be(settings, message):
@@ -179,7 +226,9 @@ def test_pseudo_positive_is_the_share_of_what_could_be():
         "mask": np.array([[True, True, False]] * 3),
     }
     weak = np.array([[0.5, 0.3, 0.0], [1.0, 0.7, 0.0], [0.0, 0.0, 0.0]])
-    terms = model_of("self").compute_terms(None, weak, outputs)
+    terms = model_of("self", self_supervision="pseudo_labels").compute_terms(
+        None, weak, outputs
+    )
     np.testing.assert_allclose(terms["pseudo_positive"], [0.5, 0.75, 0.0])
     # A = 1/2 at all of the two valid segments of three classes: 6 log 2
     np.testing.assert_allclose(terms["loss_self"], 6 * np.log(2), rtol=1e-6)
@@ -265,7 +314,10 @@ def test_on_a_cpu_nothing_is_compiled_by_xla():
 
 def test_supervision_needs_what_it_supervises():
     with pytest.raises(InputError, match="attention"):
-        weak_model.WeakModel(network("average"), Supervision("self"))
+        weak_model.WeakModel(
+            network("average"),
+            Supervision("self", self_supervision="pseudo_labels"),
+        )
     x, y = batch()
     model = model_of("strong")
     with pytest.raises(InputError, match="strong"):
@@ -488,7 +540,8 @@ def test_two_replicas_train_as_one():
             keras.utils.set_random_seed(1)
             network = create("embedding_attention", 3, hidden_units=8,
                                       hidden_layers=0).build()
-            model = WeakModel(network, Supervision("self"))
+            supervision = Supervision("self", self_supervision="pseudo_labels")
+            model = WeakModel(network, supervision)
             model.compile(optimizer=keras.optimizers.SGD(0.1))
             data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
             loss = model.fit(data, verbose=0).history["loss"][0]

@@ -187,7 +187,13 @@ def test_a_run_of_other_settings_is_refused(finished, embeddings, change, messag
         ({"data": ("/nowhere",)}, "/nowhere"),
         ({"model": "resnet"}, "model=resnet: expected one of att_loc"),
         ({"model": "attention_fcn", "model_settings": {}}, "audio_embedding.*log_mel"),
-        ({"model_settings": {"pooling": "average"}}, "pooling=average"),
+        (
+            {
+                "model_settings": {"pooling": "average"},
+                "self_supervision": "pseudo_labels",
+            },
+            "pooling=average",
+        ),
         ({"supervision": "most"}, "supervision=most"),
         ({"valid_fraction": 0.0}, "valid_fraction"),
         ({"init": "magic"}, "init=magic"),

@@ -26,20 +26,21 @@ def binary_cross_entropy(labels: Any, probs: Any) -> Any:
     return -(labels * ops.log(probs) + (1.0 - labels) * ops.log(1.0 - probs))
 
 
-def prediction_loss(weak: Any, clip_probs: Any) -> Any:
+def prediction_loss(weak: Any, clip_probs: Any, judged: Any = 1.0) -> Any:
     """L_pred = sum_c BCE(y_c, y_hat_c), Section II of Kim & Ghaffarzadegan 2019.
 
     Args:
       weak: (B, C) labels in [0, 1].
       clip_probs: (B, C) y_hat.
+      judged: (B, C), 0 for labels that do not count.
 
     Returns:
       (B,) float32.
     """
-    return ops.sum(binary_cross_entropy(weak, clip_probs), axis=-1)
+    return ops.sum(judged * binary_cross_entropy(weak, clip_probs), axis=-1)
 
 
-def segment_loss(strong: Any, segment_probs: Any, mask: Any) -> Any:
+def segment_loss(strong: Any, segment_probs: Any, mask: Any, judged: Any = 1.0) -> Any:
     """The mean over valid segments of sum_c BCE(Y_{c,t}, X^a_{c,t}).
 
     The supervision of Kim & Ghaffarzadegan's models without attention that strong
@@ -51,13 +52,17 @@ def segment_loss(strong: Any, segment_probs: Any, mask: Any) -> Any:
       strong: (B, T, C) segment labels Y.
       segment_probs: (B, T, C), X^a.
       mask: (B, T) bool, True where valid.
+      judged: (B, C), 0 for classes that do not count.
 
     Returns:
       (B,) float32.
     """
     valid = ops.cast(mask, "float32")
-    loss = ops.sum(binary_cross_entropy(strong, segment_probs), axis=-1) * valid
-    return ops.sum(loss, axis=1) / ops.maximum(ops.sum(valid, axis=1), 1.0)
+    by_class = ops.sum(
+        binary_cross_entropy(strong, segment_probs) * ops.expand_dims(valid, -1), axis=1
+    )
+    loss = ops.sum(judged * by_class, axis=-1)
+    return loss / ops.maximum(ops.sum(valid, axis=1), 1.0)
 
 
 def micro_loss(weak: Any, present_cost: Any, absent_cost: Any) -> Any:

@@ -15,6 +15,7 @@ ATTENTION_TARGETS = (
     "cross_entropy",
 )
 SUPERVISIONS = ("none", "strong", "self", "strong+self")
+SELF_SUPERVISIONS = ("pasting", "pseudo_labels")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,33 +24,48 @@ class Supervision:
 
         L = clip_weight * (L_pred + L_micro, where the network answers its costs)
             + strong_weight * L_att(Y, where a clip has strong labels)
-            + self_weight * L_att(P)
+            + L_self
             + segment_weight * L_seg(Y, where a clip has strong labels)
 
-    (Sections II to IV of Kim & Ghaffarzadegan 2019.) L_seg, `losses.segment_loss`, is
-    no supervision of the attention: it trains the segment predictions themselves, as
-    in the models without attention of rows 2 (clip_weight=0) and 3 of Table I.
+    (Sections II to IV of Kim & Ghaffarzadegan 2019.) With `pseudo_labels` L_self is
+    self_weight * L_att(P), as they print it. With `pasting` it is
+
+        clip_weight * L_pred(pasted) + self_weight * L_seg(pasted)
+
+    on clips that the model pastes its own cuts into, see `pasting`, by the tags and the
+    segments that are known there. L_seg, `losses.segment_loss`, of strong labels is no
+    supervision of the attention: it trains the segment predictions themselves, as in
+    the models without attention of rows 2 (clip_weight=0) and 3 of Table I.
 
     Attributes:
       kind: `none`, `strong`, `self` or `strong+self`.
       strong_weight, self_weight: alpha of each term; the paper found 1 best.
+      self_supervision: `pasting` or `pseudo_labels`.
       target: what the attention loss is put on, see `losses.attention_loss`.
       pseudo_labels: the rule that makes P, see `pseudo_labels.PSEUDO_LABELS`.
       clip_weight, segment_weight: of L_pred and L_seg.
+      seed: of what is cut and where it is pasted.
     """
 
     kind: str = "none"
     strong_weight: float = 1.0
     self_weight: float = 1.0
+    self_supervision: str = "pasting"
     target: str = "attention"
     pseudo_labels: str = "printed"
     clip_weight: float = 1.0
     segment_weight: float = 0.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in SUPERVISIONS:
             raise InputError(
                 f"supervision {self.kind!r}: one of {', '.join(SUPERVISIONS)}"
+            )
+        if self.self_supervision not in SELF_SUPERVISIONS:
+            raise InputError(
+                f"self supervision {self.self_supervision!r}: one of"
+                f" {', '.join(SELF_SUPERVISIONS)}"
             )
         if self.target not in ATTENTION_TARGETS:
             raise InputError(
@@ -76,5 +92,16 @@ class Supervision:
         return self.uses_strong or self.segment_weight > 0
 
     @property
-    def uses_self(self) -> bool:
-        return "self" in self.kind
+    def uses_pasting(self) -> bool:
+        """Whether the model pastes."""
+        return "self" in self.kind and self.self_supervision == "pasting"
+
+    @property
+    def uses_pseudo_labels(self) -> bool:
+        """Whether L_att(P) is part of the loss."""
+        return "self" in self.kind and self.self_supervision == "pseudo_labels"
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether attention is what is supervised."""
+        return self.uses_strong or self.uses_pseudo_labels

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from ..errors import InputError
-from . import losses
+from . import losses, pasting
 from .pseudo_labels import PSEUDO_LABELS
 from .supervision import Supervision
 
@@ -41,8 +41,10 @@ class WeakModel(keras.Model):
     `losses.micro_loss` too, with the weight of L_pred.
 
     Logged by name: `loss` (the total), `loss_pred`, and where they apply `loss_micro`,
-    `loss_segments`, `loss_strong`, `loss_self` (all before their weight) and
-    `pseudo_positive`, the mean P over the valid segments of present classes.
+    `loss_segments`, `loss_strong`, `loss_self` (all before their weight), with pseudo
+    labels `pseudo_positive`, the mean P over the valid segments of present classes, and
+    with pasting `loss_pasted`, L_pred of the clips that something was pasted into, and
+    `pasted`, their share.
 
     Args:
       network: of an architecture; `models.architecture` describes the dict it answers.
@@ -61,7 +63,10 @@ class WeakModel(keras.Model):
         self.network = network
         self.supervision = supervision or Supervision()
         self._has_micro_loss = "present_cost" in network.output
-        if self.supervision.kind != "none" and "attention_logits" not in network.output:
+        if (
+            self.supervision.needs_attention
+            and "attention_logits" not in network.output
+        ):
             raise InputError(
                 f"supervision {self.supervision.kind!r} needs a model with"
                 " attention that can be supervised; this one has none"
@@ -70,7 +75,10 @@ class WeakModel(keras.Model):
         names += ["loss_micro"] if self._has_micro_loss else []
         names += ["loss_segments"] if self.supervision.segment_weight else []
         names += ["loss_strong"] if self.supervision.uses_strong else []
-        names += ["loss_self", "pseudo_positive"] if self.supervision.uses_self else []
+        if self.supervision.uses_pseudo_labels:
+            names += ["loss_self", "pseudo_positive"]
+        if self.supervision.uses_pasting:
+            names += ["loss_self", "loss_pasted", "pasted"]
         self._terms = {name: keras.metrics.Mean(name=name) for name in names}
         if type(self) is WeakModel:  # a subclass may still add something
             self.build({name: given.shape for name, given in network.input.items()})
@@ -86,7 +94,9 @@ class WeakModel(keras.Model):
     def from_config(cls, config: Mapping[str, Any]) -> WeakModel:
         parts = dict(config)
         network = keras.saving.deserialize_keras_object(parts.pop("network"))
-        return cls(network, Supervision(**parts.pop("supervision")), **parts)
+        # saved before there was a choice
+        supervision = {"self_supervision": "pseudo_labels", **parts.pop("supervision")}
+        return cls(network, Supervision(**supervision), **parts)
 
     def save_own_variables(self, store: Any) -> None:
         """Adds what Keras leaves out: where the random numbers of dropout are."""
@@ -113,9 +123,18 @@ class WeakModel(keras.Model):
         return self.network(as_inputs(inputs), training=training)
 
     def compute_terms(
-        self, inputs: Any, labels: Any, outputs: Mapping[str, Any]
+        self,
+        inputs: Any,
+        labels: Any,
+        outputs: Mapping[str, Any],
+        training: bool = False,
     ) -> dict[str, Any]:
         """The loss terms of each clip, unweighted: what `train_step` adds up.
+
+        Args:
+          inputs, labels: a batch.
+          outputs: of the network.
+          training: how the network answers to clips that were pasted into.
 
         Returns:
           name -> (B,) float32, for the names that this model logs.
@@ -151,7 +170,9 @@ class WeakModel(keras.Model):
 
         if self.supervision.uses_strong:
             terms["loss_strong"] = attention_loss(labels["strong"]) * has_strong
-        if self.supervision.uses_self:
+        if self.supervision.uses_pasting:
+            terms |= self._pasted_terms(inputs, weak, outputs, training)
+        if self.supervision.uses_pseudo_labels:
             rule = PSEUDO_LABELS.get(self.supervision.pseudo_labels)
             pseudo = rule.labels(outputs["segment_probs"], weak, mask)
             terms["loss_self"] = attention_loss(pseudo)
@@ -163,6 +184,26 @@ class WeakModel(keras.Model):
             )
         return terms
 
+    def _pasted_terms(
+        self, inputs: Any, weak: Any, outputs: Mapping[str, Any], training: bool
+    ) -> dict[str, Any]:
+        x = as_inputs(inputs)
+        step = self.optimizer.iterations if self.optimizer else 0
+        seed = tf.stack([self.supervision.seed, tf.cast(step, tf.int32)])
+        made = pasting.paste(x["features"], weak, outputs, seed)
+        rows = ops.take(x["num_frames"], made.into, axis=0)
+        pasted = {"features": made.features, "num_frames": rows}
+        answers = self(pasted, training=training)
+        tags = losses.prediction_loss(made.weak, answers["clip_probs"], made.judged)
+        segments = losses.segment_loss(
+            made.strong, answers["segment_probs"], answers["mask"], made.known
+        )
+        return {
+            "loss_self": segments * made.found,
+            "loss_pasted": tags * made.found,
+            "pasted": made.found,
+        }
+
     def compute_loss(
         self,
         x: Any = None,
@@ -172,8 +213,10 @@ class WeakModel(keras.Model):
         training: bool = True,
     ) -> Any:
         """The scalar total: mean over clips of the terms, plus regularisers."""
-        terms = self.compute_terms(x, y, y_pred)
+        terms = self.compute_terms(x, y, y_pred, training)
         total = terms["loss_pred"]
+        if self.supervision.uses_pasting:
+            total += terms["loss_pasted"]
         if self._has_micro_loss:
             total += terms["loss_micro"]
         total *= self.supervision.clip_weight
@@ -181,7 +224,7 @@ class WeakModel(keras.Model):
             total += self.supervision.segment_weight * terms["loss_segments"]
         if self.supervision.uses_strong:
             total += self.supervision.strong_weight * terms["loss_strong"]
-        if self.supervision.uses_self:
+        if "loss_self" in terms:
             total += self.supervision.self_weight * terms["loss_self"]
         if sample_weight is not None:
             total *= ops.cast(sample_weight, "float32")

@@ -64,12 +64,22 @@ TABLE = ResultTable(
             {"supervision": "strong"},
         ),
         "self": _row(
-            "self-supervised", "weak", "54.4±0.12", "55.9±0.30", {"supervision": "self"}
+            "self-supervised", "weak", "54.4±0.12", "55.9±0.30", _kim2019.PRINTED
         ),
     },
     more_rows={
         "strong_self": _row(
             "strongly and self-supervised",
+            "strong and weak",
+            "",
+            "",
+            {**_kim2019.PRINTED, "supervision": "strong+self"},
+        ),
+        "self_pasting": _row(
+            "self-supervised, pasting", "weak", "", "", {"supervision": "self"}
+        ),
+        "strong_self_pasting": _row(
+            "strongly and self-supervised, pasting",
             "strong and weak",
             "",
             "",

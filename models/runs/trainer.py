@@ -31,6 +31,9 @@ from .run import Run, load
 
 _log = logging.getLogger(__name__)
 
+# share of the epochs after which a model knows enough to cut sounds out
+_PASTES_AFTER = 0.25
+
 
 @dataclasses.dataclass(frozen=True)
 class Defaults:
@@ -103,6 +106,10 @@ class Training:
         }
         self.config = dataclasses.replace(config, **chosen)
         self._chosen = Defaults(**chosen)
+        cls = ARCHITECTURES.get(self._chosen.model)
+        self._settings = {**cls.settings_for(payload), **config.model_settings}
+        self.architecture = create(self._chosen.model, 1, **self._settings)
+        embeddings = self.architecture.input.are_embeddings
         self.supervision = Supervision(
             config.supervision,
             strong_weight=config.attention_weights[0],
@@ -112,11 +119,9 @@ class Training:
             pseudo_labels=config.pseudo_labels,
             clip_weight=config.clip_weight,
             segment_weight=config.segment_weight,
+            overlay="replace" if embeddings else "maximum",
             seed=config.seed % (1 << 31),
         )
-        cls = ARCHITECTURES.get(self._chosen.model)
-        self._settings = {**cls.settings_for(payload), **config.model_settings}
-        self.architecture = create(self._chosen.model, 1, **self._settings)
         trainable = self.architecture.attention_is_trainable
         if self.supervision.needs_attention and not trainable:
             raise InputError(
@@ -270,6 +275,7 @@ class Training:
         callbacks += [] if average is None else [average]
         callbacks += [ClipScores(valid_batches, average), keeper]
         for epoch in range(start, epochs):
+            model.pastes = epoch >= int(_PASTES_AFTER * epochs)
             model.fit(
                 batches.epoch(epoch),
                 initial_epoch=epoch,

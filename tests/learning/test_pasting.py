@@ -98,12 +98,33 @@ def test_what_is_pasted_is_a_high_run_of_a_class_that_the_clip_had_not(seed):
         expected = weak[into].copy()
         expected[label] = 1
         np.testing.assert_array_equal(made.weak[i], expected)
-        unsure = (weak[i] == 1) & (weak[into] == 0)
-        unsure[label] = False
-        np.testing.assert_array_equal(made.judged[i], ~unsure)
         neither = (weak[i] == 0) & (weak[into] == 0)
         neither[label] = True
         np.testing.assert_array_equal(made.known[i], neither)
+        # what was replaced may have been all of another class
+        np.testing.assert_array_equal(made.judged[i], neither)
+
+
+def test_the_maximum_of_both_keeps_what_was_there():
+    features, weak, outputs, _, per = batch()
+    features = np.random.default_rng(1).normal(size=features.shape).astype(np.float32)
+    seed = tf.constant([0, 3])
+    cut = paste(features, weak, outputs, seed)
+    both = paste(features, weak, outputs, seed, "maximum")
+    into = np.asarray(both.into)
+    own, inside = features[into], np.repeat(np.asarray(both.strong).max(2) > 0, per, 1)
+    highest = np.maximum(own, cut.features)
+    expected = np.where(inside[..., None], highest, own)
+    np.testing.assert_array_equal(both.features, expected)
+    assert (np.asarray(both.features) != np.asarray(cut.features)).any()
+    for name in ("into", "weak", "strong", "known", "found"):
+        np.testing.assert_array_equal(getattr(both, name), getattr(cut, name))
+    # the clip's own tags are still true; those that the cut may bring are not known
+    found = np.asarray(both.found) > 0
+    judged = np.asarray(both.judged)
+    expected = np.maximum(np.asarray(both.known), weak[into])
+    np.testing.assert_array_equal(judged[found], expected[found])
+    assert (judged[found] > np.asarray(cut.judged)[found]).any()
 
 
 def test_a_seed_pastes_alike_and_another_one_does_not():

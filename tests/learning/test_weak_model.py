@@ -93,7 +93,9 @@ def test_total_is_the_papers_sum(kind):
 @pytest.mark.parametrize("kind", ["self", "strong+self"])
 @pytest.mark.parametrize("pooling", ["attention", "average"])
 def test_pasted_clips_add_what_is_known_of_them(kind, pooling):
-    supervision = Supervision(kind, self_weight=0.3, clip_weight=0.5, seed=4)
+    supervision = Supervision(
+        kind, self_weight=0.3, clip_weight=0.5, overlay="maximum", seed=4
+    )
     if pooling == "average" and kind == "strong+self":
         with pytest.raises(InputError, match="attention"):
             weak_model.WeakModel(network(pooling), supervision)
@@ -104,7 +106,7 @@ def test_pasted_clips_add_what_is_known_of_them(kind, pooling):
     y["weak"] = np.eye(C, dtype=np.float32)[np.arange(10) % C]
     for step in range(2):
         outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
-        made = pasting.paste(x["features"], y["weak"], outputs, [4, step])
+        made = pasting.paste(x["features"], y["weak"], outputs, [4, step], "maximum")
         rows = x["num_frames"][np.array(made.into)]
         answers = model({"features": made.features, "num_frames": rows}, training=True)
         found = np.array(made.found)
@@ -131,6 +133,23 @@ def test_pasted_clips_add_what_is_known_of_them(kind, pooling):
         assert logs["loss_pasted"] == pytest.approx(tags.mean(), rel=1e-4)
         assert logs["pasted"] == pytest.approx(found.mean())
         model.reset_metrics()
+
+
+def test_a_model_may_learn_before_it_pastes():
+    model = model_of("self")
+    x, y = batch_of_ten()
+    assert model.pastes
+    model.pastes = False
+    outputs = {k: np.array(v) for k, v in model(x, training=True).items()}
+    expected = np.array(losses.prediction_loss(y["weak"], outputs["clip_probs"])).mean()
+    logs = model.train_on_batch(x, y, return_dict=True)
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+    assert logs["loss_self"] == logs["loss_pasted"] == logs["pasted"] == 0
+    model.pastes = True
+    assert model.train_on_batch(x, y, return_dict=True)["pasted"] > 0
+    printed = model_of("self", self_supervision="pseudo_labels")
+    printed.pastes = True
+    assert not printed.pastes
 
 
 @pytest.mark.parametrize("clip_weight", [0.0, 1.0])
@@ -191,6 +210,7 @@ def test_costs_of_segments_have_the_weight_of_the_clips_loss():
         ({"segment_weight": -1.0}, "negative"),
         ({"kind": "self", "pseudo_labels": "nonsense"}, "no pseudo_labels 'nonsense'"),
         ({"kind": "self", "self_supervision": "no"}, "'no': one of pasting, pseudo_l"),
+        ({"kind": "self", "overlay": "sum"}, "overlay 'sum': one of replace, maximum"),
     ],
 )
 def test_supervision_that_cannot_be(settings, message):

@@ -329,3 +329,11 @@ def test_no_run_there(tmp_path):
 
 def test_global_dtype_policy_is_left_alone(finished):
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_pasting_begins_after_a_quarter_of_the_epochs(embeddings, tmp_path):
+    out = tmp_path / "run"
+    trainer.train(config(embeddings, out, epochs=4))
+    history = run_folder.read_history(out / "history.csv")
+    assert [row["pasted"] > 0 for row in history] == [False, True, True, True]
+    assert [row["loss_self"] > 0 for row in history] == [False, True, True, True]

@@ -49,10 +49,16 @@ class Pasted(NamedTuple):
     found: Any
 
 
-def paste(features: Any, weak: Any, outputs: Mapping[str, Any], seed: Any) -> Pasted:
+def paste(
+    features: Any,
+    weak: Any,
+    outputs: Mapping[str, Any],
+    seed: Any,
+    overlay: str = "replace",
+) -> Pasted:
     """Cuts out of each clip and pastes into another one of the batch.
 
-    Rows are replaced, whole segments of them.
+    Where rows are replaced, nobody knows whether what the clip had is still there.
 
     Args:
       features: (B, T, F).
@@ -61,6 +67,8 @@ def paste(features: Any, weak: Any, outputs: Mapping[str, Any], seed: Any) -> Pa
       outputs: the network's to these clips, of which `segment_probs` (B, S, C) and
         `mask` (B, S) count, without gradient; a segment stands for T / S rows.
       seed: (2,) int; the same one pastes alike.
+      overlay: `maximum`, bin by bin, which log energies of two sounds together are
+        about, or `replace`, for any rows.
 
     Returns:
       The same number of clips, as long as they were, in another order (`into`).
@@ -100,19 +108,20 @@ def paste(features: Any, weak: Any, outputs: Mapping[str, Any], seed: Any) -> Pa
     row_inside = tf.repeat(inside, per_segment, axis=1)[:, :num_rows]
     source = tf.range(num_rows) + (first - place)[:, tf.newaxis] * per_segment
     source = tf.clip_by_value(source, 0, num_rows - 1)
-    cut = tf.gather(features, source, batch_dims=1)
-    rows = tf.where(row_inside[..., tf.newaxis], cut, tf.gather(features, into))
+    cut, own = tf.gather(features, source, batch_dims=1), tf.gather(features, into)
+    both = tf.maximum(cut, own) if overlay == "maximum" else cut
+    rows = tf.where(row_inside[..., tf.newaxis], both, own)
 
     found = tf.cast(found, tf.float32)
     is_label = tf.one_hot(label, num_classes) * found[:, tf.newaxis]
     absent = tf.cast((weak <= 0.0) & (target <= 0.0), tf.float32)
-    is_heard = tf.cast((weak <= 0.0) | (target > 0.0), tf.float32)
+    is_kept = tf.cast(target > 0.0, tf.float32) * float(overlay == "maximum")
     inside = tf.cast(inside, tf.float32)[..., tf.newaxis]
     return Pasted(
         into,
         rows,
         tf.maximum(target, is_label),
-        tf.maximum(is_heard, is_label),
+        tf.maximum(tf.maximum(absent, is_kept), is_label),
         inside * is_label[:, tf.newaxis],
         tf.maximum(absent, is_label),
         found,

@@ -15,6 +15,7 @@ ATTENTION_TARGETS = (
     "cross_entropy",
 )
 SUPERVISIONS = ("none", "strong", "self", "strong+self")
+OVERLAYS = ("replace", "maximum")
 SELF_SUPERVISIONS = ("pasting", "pseudo_labels")
 
 
@@ -44,6 +45,7 @@ class Supervision:
       target: what the attention loss is put on, see `losses.attention_loss`.
       pseudo_labels: the rule that makes P, see `pseudo_labels.PSEUDO_LABELS`.
       clip_weight, segment_weight: of L_pred and L_seg.
+      overlay: what rows become that something is pasted on, see `pasting.paste`.
       seed: of what is cut and where it is pasted.
     """
 
@@ -55,23 +57,18 @@ class Supervision:
     pseudo_labels: str = "printed"
     clip_weight: float = 1.0
     segment_weight: float = 0.0
+    overlay: str = "replace"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in SUPERVISIONS:
-            raise InputError(
-                f"supervision {self.kind!r}: one of {', '.join(SUPERVISIONS)}"
-            )
-        if self.self_supervision not in SELF_SUPERVISIONS:
-            raise InputError(
-                f"self supervision {self.self_supervision!r}: one of"
-                f" {', '.join(SELF_SUPERVISIONS)}"
-            )
-        if self.target not in ATTENTION_TARGETS:
-            raise InputError(
-                f"attention target {self.target!r}: one of"
-                f" {', '.join(ATTENTION_TARGETS)}"
-            )
+        for what, value, choices in (
+            ("supervision", self.kind, SUPERVISIONS),
+            ("self supervision", self.self_supervision, SELF_SUPERVISIONS),
+            ("attention target", self.target, ATTENTION_TARGETS),
+            ("overlay", self.overlay, OVERLAYS),
+        ):
+            if value not in choices:
+                raise InputError(f"{what} {value!r}: one of {', '.join(choices)}")
         from .pseudo_labels import PSEUDO_LABELS  # loads TensorFlow
 
         PSEUDO_LABELS.get(self.pseudo_labels)

@@ -62,6 +62,7 @@ class WeakModel(keras.Model):
         super().__init__(**kwargs)
         self.network = network
         self.supervision = supervision or Supervision()
+        self._pastes = self.supervision.uses_pasting
         self._has_micro_loss = "present_cost" in network.output
         if (
             self.supervision.needs_attention
@@ -115,6 +116,22 @@ class WeakModel(keras.Model):
     def _random_states(self) -> list[Any]:
         weights = {id(weight) for weight in self.network.weights}
         return [v for v in self.network.variables if id(v) not in weights]
+
+    @property
+    def pastes(self) -> bool:
+        """Whether it pastes by now.
+
+        A model that has learnt nothing yet cuts anything; `False` before the first
+        epochs spares it that, and the time. Of no effect without pasting.
+        """
+        return self._pastes
+
+    @pastes.setter
+    def pastes(self, wanted: bool) -> None:
+        wanted = wanted and self.supervision.uses_pasting
+        if wanted != self._pastes:
+            self._pastes = wanted
+            self.train_function = self.test_function = None  # traced anew
 
     def build(self, input_shape: Any) -> None:
         """Nothing is left to make: all variables are the network's."""
@@ -170,7 +187,7 @@ class WeakModel(keras.Model):
 
         if self.supervision.uses_strong:
             terms["loss_strong"] = attention_loss(labels["strong"]) * has_strong
-        if self.supervision.uses_pasting:
+        if self._pastes:
             terms |= self._pasted_terms(inputs, weak, outputs, training)
         if self.supervision.uses_pseudo_labels:
             rule = PSEUDO_LABELS.get(self.supervision.pseudo_labels)
@@ -190,7 +207,8 @@ class WeakModel(keras.Model):
         x = as_inputs(inputs)
         step = self.optimizer.iterations if self.optimizer else 0
         seed = tf.stack([self.supervision.seed, tf.cast(step, tf.int32)])
-        made = pasting.paste(x["features"], weak, outputs, seed)
+        overlay = self.supervision.overlay
+        made = pasting.paste(x["features"], weak, outputs, seed, overlay)
         rows = ops.take(x["num_frames"], made.into, axis=0)
         pasted = {"features": made.features, "num_frames": rows}
         answers = self(pasted, training=training)
@@ -215,7 +233,7 @@ class WeakModel(keras.Model):
         """The scalar total: mean over clips of the terms, plus regularisers."""
         terms = self.compute_terms(x, y, y_pred, training)
         total = terms["loss_pred"]
-        if self.supervision.uses_pasting:
+        if self._pastes:
             total += terms["loss_pasted"]
         if self._has_micro_loss:
             total += terms["loss_micro"]
@@ -228,8 +246,8 @@ class WeakModel(keras.Model):
             total += self.supervision.self_weight * terms["loss_self"]
         if sample_weight is not None:
             total *= ops.cast(sample_weight, "float32")
-        for name, metric in self._terms.items():
-            metric.update_state(terms[name], sample_weight)
+        for name, term in terms.items():
+            self._terms[name].update_state(term, sample_weight)
         loss = ops.mean(total)
         for regulariser in self.losses:
             loss += ops.cast(regulariser, "float32")

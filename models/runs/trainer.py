@@ -31,8 +31,9 @@ from .run import Run, load
 
 _log = logging.getLogger(__name__)
 
-# share of the epochs after which a model knows enough to cut sounds out
-_PASTES_AFTER = 0.25
+# epochs after which a model knows enough to cut sounds out; not a share of all, so that
+# a training goes on as if more of them had been asked for at once
+_EPOCHS_BEFORE_PASTING = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,11 +272,18 @@ class Training:
             start + 1,
             epochs,
         )
+        if self.supervision.uses_pasting and epochs <= _EPOCHS_BEFORE_PASTING:
+            _log.warning(
+                "self-supervision by pasting begins in epoch %d; with %d epochs there"
+                " is none, give more",
+                _EPOCHS_BEFORE_PASTING + 1,
+                epochs,
+            )
         callbacks: list[Any] = [checkpoints.Divergence()]
         callbacks += [] if average is None else [average]
         callbacks += [ClipScores(valid_batches, average), keeper]
         for epoch in range(start, epochs):
-            model.pastes = epoch >= int(_PASTES_AFTER * epochs)
+            model.pastes = epoch >= _EPOCHS_BEFORE_PASTING
             model.fit(
                 batches.epoch(epoch),
                 initial_epoch=epoch,

@@ -331,9 +331,13 @@ def test_global_dtype_policy_is_left_alone(finished):
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_pasting_begins_after_a_quarter_of_the_epochs(embeddings, tmp_path):
-    out = tmp_path / "run"
-    trainer.train(config(embeddings, out, epochs=4))
-    history = run_folder.read_history(out / "history.csv")
-    assert [row["pasted"] > 0 for row in history] == [False, True, True, True]
-    assert [row["loss_self"] > 0 for row in history] == [False, True, True, True]
+def test_pasting_begins_in_the_fourth_epoch(embeddings, tmp_path, caplog):
+    caplog.set_level("WARNING", "tfweak")
+    trainer.train(config(embeddings, tmp_path / "long", epochs=5))
+    history = run_folder.read_history(tmp_path / "long" / "history.csv")
+    assert [row["pasted"] > 0 for row in history] == [False] * 3 + [True] * 2
+    assert [row["loss_self"] > 0 for row in history] == [False] * 3 + [True] * 2
+    told = "self-supervision by pasting begins in epoch 4; with 3 epochs there is none"
+    assert told not in caplog.text
+    trainer.train(config(embeddings, tmp_path / "short", epochs=3))
+    assert f"{told}, give more" in caplog.text

@@ -180,7 +180,9 @@ class Writer:
         kept = [
             (event.label, event.onset_seconds, event.offset_seconds, confidence)
             for event, confidence in zip(result.events, result.confidences)
-            if confidence >= self._options.min_confidence
+            # as it is written: what a table says is enough to get the same again
+            if round(float(confidence), event_formats.CONFIDENCE_DIGITS)
+            >= self._options.min_confidence
             and (not self._only or event.label in self._only)
         ]
         best = sorted(range(len(kept)), key=lambda i: -kept[i][3])[: self._options.top]

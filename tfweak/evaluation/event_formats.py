@@ -30,6 +30,8 @@ from ..errors import InputError
 from ..labels import Event, SegmentGrid
 from ..typing import Array, StrPath
 
+# of a confidence that are written
+CONFIDENCE_DIGITS = 4
 COLUMNS = ("filename", "onset", "offset", "event_label", "confidence")
 
 
@@ -96,7 +98,7 @@ def _table(separator: str) -> Parts:
                     f"{event.onset_seconds:.3f}",
                     f"{event.offset_seconds:.3f}",
                     _field(names[event.label]),
-                    f"{confidence:.4f}",
+                    f"{confidence:.{CONFIDENCE_DIGITS}f}",
                 )
                 for event, confidence in file.rows()
             ]
@@ -159,7 +161,7 @@ def _raven(files: Iterable[FileEvents], names: Sequence[str]) -> Iterator[str]:
                 _field(file.filename),
                 f"{event.onset_seconds:.6f}",
                 _field(names[event.label]),
-                f"{confidence:.4f}",
+                f"{confidence:.{CONFIDENCE_DIGITS}f}",
             )
             yield "\t".join(fields) + "\n"
         before += file.seconds
@@ -179,7 +181,7 @@ def _document(file: FileEvents, names: Sequence[str]) -> dict[str, Any]:
                 "onset": round(event.onset_seconds, 3),
                 "offset": round(event.offset_seconds, 3),
                 "event_label": names[event.label],
-                "confidence": round(float(confidence), 4),
+                "confidence": round(float(confidence), CONFIDENCE_DIGITS),
             }
             for event, confidence in file.rows()
         ],

@@ -1,26 +1,23 @@
-"""The training step: its terms, its promises to Keras, its callbacks."""
+"""The training step: its terms, its promises to Keras."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import textwrap
-import zipfile
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from weak_models import C, batch, batch_of_ten, model_of, network
 
 from tfweak.data import pipelines, sources
 from tfweak.errors import InputError
 from tfweak.learning import (
-    callbacks,
     losses,
     pasting,
     pooling,
-    precision,
     pseudo_labels,
     weak_model,
 )
@@ -28,41 +25,6 @@ from tfweak.learning.supervision import SUPERVISIONS, Supervision
 from tfweak.models.architecture import create
 from tfweak.models.networks import layers
 from tfweak.models.networks.attention_head import segment_head
-
-RNG = np.random.default_rng(0)
-T, C = 6, 3
-
-
-def network(pooling="attention", precision="float32", dropout=0.0):
-    keras.utils.set_random_seed(1)
-    architecture = create(
-        "embedding_attention",
-        C,
-        pooling=pooling,
-        hidden_units=8,
-        hidden_layers=1,
-        dropout=dropout,
-    )
-    return architecture.build(precision)
-
-
-def batch(clips=5):
-    x = {
-        "features": RNG.integers(0, 255, (clips, T, 128)).astype(np.float32),
-        "num_frames": np.array([T, 3, 1, T, 2][:clips], np.int32),
-    }
-    y = {
-        "weak": (RNG.random((clips, C)) < 0.5).astype(np.float32),
-        "strong": (RNG.random((clips, T, C)) < 0.5).astype(np.float32),
-        "has_strong": np.array([True, False, True, False, False][:clips]),
-    }
-    return x, y
-
-
-def model_of(kind, **settings):
-    model = weak_model.WeakModel(network(), Supervision(kind, **settings))
-    model.compile(optimizer=keras.optimizers.SGD(0.1))
-    return model
 
 
 @pytest.mark.parametrize("kind", SUPERVISIONS)
@@ -345,202 +307,6 @@ def test_supervision_needs_what_it_supervises():
     for wrong in ({"kind": "both"}, {"target": "x"}, {"self_weight": -1.0}):
         with pytest.raises(InputError):
             Supervision(**wrong)
-
-
-def trained_from(precision, epochs, model=None, begin=0, callbacks=()):
-    """A model with dropout and a metric, trained on the same two batches."""
-    x, y = batch_of_ten()
-    if model is None:
-        model = weak_model.WeakModel(
-            network(precision=precision, dropout=0.3),
-            Supervision("strong+self", strong_weight=0.5, target="activation"),
-        )
-        auc = keras.metrics.AUC(multi_label=True, num_labels=C, name="auc")
-        model.compile(optimizer=keras.optimizers.Adam(1e-2), metrics=[auc])
-    found = model.fit(
-        x,
-        y,
-        batch_size=5,
-        shuffle=False,
-        initial_epoch=begin,
-        epochs=epochs,
-        validation_data=(x, y),
-        callbacks=list(callbacks),
-        verbose=0,
-    )
-    return model, found.history
-
-
-def batch_of_ten():
-    rng = np.random.default_rng(3)
-    x = {
-        "features": rng.integers(0, 255, (10, T, 128)).astype(np.float32),
-        "num_frames": rng.integers(1, T + 1, 10).astype(np.int32),
-    }
-    y = {
-        "weak": (rng.random((10, C)) < 0.5).astype(np.float32),
-        "strong": (rng.random((10, T, C)) < 0.5).astype(np.float32),
-        "has_strong": rng.random(10) < 0.5,
-    }
-    return x, y
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_saved_by_a_callback_it_trains_on_as_if_undisturbed(precision, tmp_path):
-    path = tmp_path / "{epoch}.keras"
-    keep = keras.callbacks.ModelCheckpoint(path, monitor="val_loss")
-    whole, history = trained_from(precision, 4, callbacks=[keep])
-    half, _ = trained_from(precision, 2)
-    again = keras.saving.load_model(tmp_path / "2.keras")
-    assert again.supervision == half.supervision and again.name == whole.name
-    assert again.dtype_policy == half.dtype_policy
-    x, _ = batch_of_ten()
-    one, two = (model.predict(x, verbose=0) for model in (half, again))
-    assert set(one) == set(two)
-    for name, values in one.items():
-        np.testing.assert_array_equal(values, two[name])
-    # optimizer, dropout and metrics go on: the second half is that of the whole
-    again, later = trained_from(precision, 4, again, begin=2)
-    assert later == {name: values[2:] for name, values in history.items()}
-    for one, two in zip(whole.variables, again.variables, strict=True):
-        np.testing.assert_array_equal(one.numpy(), two.numpy())
-    assert len(later["auc"]) == 2 and int(again.optimizer.iterations.numpy()) == 8
-
-
-def test_weights_alone_are_saved_by_a_callback_too(tmp_path):
-    path = tmp_path / "best.weights.h5"
-    keep = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
-    model, _ = trained_from("float32", 1, callbacks=[keep])
-    x, _ = batch_of_ten()
-    # dropout of another rate or none has no say in the weights
-    other = weak_model.WeakModel(network())
-    before = other.predict(x, verbose=0)["clip_probs"]
-    other.load_weights(path)
-    after = other.predict(x, verbose=0)["clip_probs"]
-    np.testing.assert_array_equal(after, model.predict(x, verbose=0)["clip_probs"])
-    assert np.abs(after - before).max() > 0
-    other.save_weights(path)
-    model.load_weights(path)
-
-
-def test_a_clone_is_the_same_model_untrained():
-    model, _ = trained_from("bfloat16", 1)
-    clone = keras.models.clone_model(model)
-    assert isinstance(clone, weak_model.WeakModel)
-    assert clone.get_config() == model.get_config()
-    assert clone.network is not model.network
-    kernel = [m.network.get_layer("L8-a").kernel.numpy() for m in (model, clone)]
-    assert kernel[0].shape == kernel[1].shape and (kernel[0] != kernel[1]).any()
-    trained_from("bfloat16", 2, clone)
-
-
-def test_a_saved_model_is_plain_data(tmp_path):
-    model, _ = trained_from("float32", 1)
-    model.save(tmp_path / "model.keras")
-    with zipfile.ZipFile(tmp_path / "model.keras") as file:
-        names = {"metadata.json", "config.json", "model.weights.h5"}
-        assert set(file.namelist()) == names
-        text = file.read("config.json").decode()
-    assert "__lambda__" not in text and "pickle" not in text
-    found = json.loads(text)
-    assert found["registered_name"] == "tfweak>WeakModel"
-    assert found["config"]["supervision"]["target"] == "activation"
-    assert found["config"]["network"]["class_name"] == "Functional"
-
-
-def test_a_killed_fit_goes_on_from_its_backup_and_is_exported(tmp_path):
-    class Stop(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                raise KeyboardInterrupt
-
-    x, y = batch()
-    for callbacks_, done in (([Stop()], None), ([], [1])):
-        model = model_of("self")
-        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-        try:
-            found = model.fit(
-                x, y, epochs=2, verbose=0, callbacks=[backup, *callbacks_]
-            )
-        except KeyboardInterrupt:
-            assert done is None
-        else:
-            assert found.epoch == done
-    model.export(tmp_path / "saved", verbose=False)
-    layer = keras.layers.TFSMLayer(str(tmp_path / "saved"), call_endpoint="serve")
-    served = layer({**x, "num_frames": x["num_frames"].astype(np.float32)})
-    np.testing.assert_allclose(
-        served["clip_probs"], model.predict(x, verbose=0)["clip_probs"], atol=1e-6
-    )
-
-
-def test_a_subclass_may_have_state_of_its_own():
-    class Mine(weak_model.WeakModel):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            self.seen = keras.metrics.Sum(name="seen")
-
-    model = Mine(network())
-    model.compile(optimizer="adam")
-    assert "seen" in model.train_on_batch(*batch(), return_dict=True)
-
-
-def test_weight_average_is_the_recurrence_and_swaps_back():
-    x, y = batch()
-    model = model_of("none")
-    average = callbacks.WeightAverage(0.5)
-    average.set_model(model)
-    layer = model.network.get_layer("L8-a").bias
-    expected = layer.numpy()
-    average.on_train_begin()
-    for step in range(4):
-        model.train_on_batch(x, y)
-        average.on_train_batch_end(step)
-        decay = min(0.5, (1 + step) / (10 + step))
-        expected = decay * expected + (1 - decay) * layer.numpy()
-    own = layer.numpy()
-    average.swap()
-    np.testing.assert_allclose(layer.numpy(), expected, atol=1e-6)
-    average.swap()
-    np.testing.assert_array_equal(layer.numpy(), own)
-
-
-def test_clip_scores_adds_the_exact_mean_average_precision(embeddings):
-    data = sources.open_data([embeddings])
-    batches = pipelines.evaluation_batches(data, pipelines.InputConfig(16))
-    model = model_of("none")
-    logs = {}
-    callback = callbacks.ClipScores(batches)
-    callback.set_model(model)
-    callback.on_epoch_end(0, logs)
-    from sklearn.metrics import average_precision_score
-
-    weak, scores = callbacks.clip_scores(model, batches)
-    assert logs["val_mAP"] == pytest.approx(
-        average_precision_score(weak, scores, average="macro"), abs=1e-9
-    )
-    assert len(weak) == len(data)
-
-
-def test_precision_names():
-    assert precision.resolve_precision("float16") == "float16"
-    with pytest.raises(InputError, match="float8"):
-        precision.resolve_precision("float8")
-
-
-@pytest.mark.parametrize(
-    "gpus, has_bfloat16, expected",
-    [
-        ([], True, "bfloat16"),
-        ([], False, "float32"),
-        (["a GPU"], True, "float16"),
-    ],
-)
-def test_precision_by_the_machine(monkeypatch, gpus, has_bfloat16, expected):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
-    monkeypatch.setattr(precision, "_cpu_computes_bfloat16", lambda: has_bfloat16)
-    assert precision.resolve_precision("auto") == expected
 
 
 def test_two_replicas_train_as_one():

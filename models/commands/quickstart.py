@@ -3,9 +3,9 @@
   tfweak-quickstart --out=DIR
 
 Makes soundscapes with known times, trains a small model three times (no attention,
-unsupervised attention, self-supervision) from tags alone, compares *which*
-(mAP) and *when* (segment F1), draws pictures, exports a SavedModel and asks it about
-one clip. Every step prints the command that does the same by hand.
+unsupervised attention, self-supervision) from tags alone, compares *which* (mAP) and
+*when* (segment F1), draws pictures, exports a SavedModel and asks it about one clip.
+Every step prints the command that does the same by hand.
 """
 
 from __future__ import annotations

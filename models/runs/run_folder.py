@@ -257,6 +257,9 @@ def start_or_resume(
     if not resume:
         raise InputError(f"out={folder}: holds a run already, and resume is off")
     before = read_config(folder)
+    if "self" in before["training"].get("supervision", ""):
+        # begun when there was no other
+        before["training"].setdefault("self_supervision", "pseudo_labels")
     for part in ("model", "training", "data"):
         known, now = _flat(before[part]), _flat(document[part])
         for key in sorted(set(known) | set(now)):

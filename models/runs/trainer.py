@@ -130,7 +130,19 @@ class Training:
                 f" {self._chosen.model} with these settings has none to train, such as"
                 " with pooling=average"
             )
+        if self.supervision.uses_pasting and not self._has_rows_of_its_own():
+            raise InputError(
+                f"supervision={self.supervision.kind} pastes whole segments, and those"
+                f" of {self._chosen.model} are not so many rows of input each; use"
+                " another model"
+            )
         weights.check(config.init, self.architecture)
+
+    def _has_rows_of_its_own(self) -> bool:
+        """Whether each segment stands for rows that no other one stands for."""
+        architecture = self.architecture
+        hop = round(architecture.grid.hop_seconds / architecture.input.hop_seconds)
+        return bool(architecture.num_segments(100 * hop) == 100)
 
     def check_data(self, data: sources.ClipData) -> None:
         """Refuses data that this cannot be trained on.
@@ -282,15 +294,24 @@ class Training:
         callbacks: list[Any] = [checkpoints.Divergence()]
         callbacks += [] if average is None else [average]
         callbacks += [ClipScores(valid_batches, average), keeper]
+        pasted = 1.0
         for epoch in range(start, epochs):
             model.pastes = epoch >= _EPOCHS_BEFORE_PASTING
-            model.fit(
+            found = model.fit(
                 batches.epoch(epoch),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 verbose=1 if sys.stdout.isatty() else 0,
                 shuffle=False,
                 callbacks=callbacks,
+            )
+            if model.pastes:
+                pasted = found.history["pasted"][-1]
+        if not pasted:
+            _log.warning(
+                "self-supervision by pasting found nothing to paste in the last epoch:"
+                " each batch needs clips of different classes, and scores that differ"
+                " within a clip"
             )
         if not (out / run_folder.DECODING_NAME).exists() or start < epochs:
             best = run_folder.load(out, precision)
@@ -314,6 +335,8 @@ class Training:
         settings = dataclasses.asdict(self.config)
         for name in ("out", "resume", "model_settings", "model"):
             del settings[name]
+        if "self" not in self.supervision.kind:
+            del settings["self_supervision"]
         return {
             "model": architecture.to_dict(),
             "training": settings,

@@ -22,7 +22,7 @@ from tfweak.data import records
 from tfweak.errors import InputError
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList
-from tfweak.models.architecture import create
+from tfweak.models.architecture import ARCHITECTURES, create
 from tfweak.models.runs import run_folder, scoring, trainer, weights
 from tfweak.payload import Payload
 
@@ -341,3 +341,44 @@ def test_pasting_begins_in_the_fourth_epoch(embeddings, tmp_path, caplog):
     assert told not in caplog.text
     trainer.train(config(embeddings, tmp_path / "short", epochs=3))
     assert f"{told}, give more" in caplog.text
+
+
+def test_a_training_that_pasted_nothing_says_so(embeddings, tmp_path, caplog):
+    caplog.set_level("WARNING", "tfweak")
+    # a clip alone in its batch has none to be pasted into
+    trainer.train(config(embeddings, tmp_path / "run", batch_size=1))
+    assert "found nothing to paste in the last epoch" in caplog.text
+
+
+def test_segments_that_overlap_cannot_be_pasted(embeddings, tmp_path):
+    def training(**more):
+        return trainer.Training(
+            config(embeddings, tmp_path / "run", model_settings={}, **more)
+        )
+
+    with pytest.raises(InputError, match="pastes whole segments, and those of tlweak"):
+        training(model="tlweak")
+    training(model="tlweak", supervision="none")
+    for name in sorted(set(ARCHITECTURES.names()) - {"tlweak"}):
+        training(model=name)
+
+
+def test_a_run_from_before_there_was_a_choice_goes_on(finished, embeddings, tmp_path):
+    def without_it(name, **more):
+        out = tmp_path / name
+        trainer.train(config(embeddings, out, epochs=1, **more))
+        path = out / "config.json"
+        document = json.loads(path.read_text())
+        document["training"].pop("self_supervision", None)
+        path.write_text(json.dumps(document))
+        return config(embeddings, out, epochs=2, **more)
+
+    trainer.train(without_it("none", supervision="none"))
+    labels = {"self_supervision": "pseudo_labels", "attention_weights": (0.1,)}
+    trainer.train(without_it("self", **labels))
+    history = run_folder.read_history(tmp_path / "self" / "history.csv")
+    assert "pseudo_positive" in history[1]
+    told = "self_supervision='pseudo_labels', now it is 'pasting'"
+    wanted = without_it("other", **labels)
+    with pytest.raises(InputError, match=told):
+        trainer.train(dataclasses.replace(wanted, self_supervision="pasting"))

@@ -65,7 +65,8 @@ def paste(
       weak: (B, C) tags in [0, 1]: a clip has what is 0.5 or more, and certainly has not
         what is 0.
       outputs: the network's to these clips, of which `segment_probs` (B, S, C) and
-        `mask` (B, S) count, without gradient; a segment stands for T / S rows.
+        `mask` (B, S) count, without gradient. Each segment has to stand for rows of its
+        own, T / S of them.
       seed: (2,) int; the same one pastes alike.
       overlay: `maximum`, bin by bin, which log energies of two sounds together are
         about, or `replace`, for any rows.

@@ -216,16 +216,23 @@ def test_pseudo_positive_is_the_share_of_what_could_be():
     np.testing.assert_allclose(terms["loss_self"], 6 * np.log(2), rtol=1e-6)
 
 
-def test_sample_weight_weights_clips():
-    x, y = batch()
-    model = model_of("self")
-    weight = np.array([1.0, 2.0, 0.0, 0.5, 0.0])
-    terms = model.compute_terms(x, y, model(x, training=True))
+@pytest.mark.parametrize("self_supervision", ["pasting", "pseudo_labels"])
+def test_sample_weight_weights_clips(self_supervision):
+    x, y = batch_of_ten()
+    y["weak"] = np.eye(C, dtype=np.float32)[np.arange(10) % C]
+    model = model_of("self", self_supervision=self_supervision)
+    weight = np.array([1.0, 2.0, 0.0, 0.5, 0.0, 1.0, 3.0, 0.1, 1.0, 1.0])
+    terms = model.compute_terms(x, y, model(x, training=True), training=True)
     total = np.array(terms["loss_pred"] + terms["loss_self"])
-    history = model.fit(x, y, sample_weight=weight, batch_size=5, verbose=0).history
-    assert history["loss"][0] == pytest.approx((weight * total).sum() / 5, rel=1e-5)
+    if self_supervision == "pasting":
+        # at the place of the clip that it was cut from
+        assert (np.array(terms["loss_pasted"]) > 0).sum() > 2
+        total = total + np.array(terms["loss_pasted"])
+    # in their order, for others are pasted together in another one
+    logs = model.train_on_batch(x, y, sample_weight=weight, return_dict=True)
+    assert logs["loss"] == pytest.approx((weight * total).sum() / 10, rel=1e-5)
     mean = (weight * np.array(terms["loss_pred"])).sum() / weight.sum()
-    assert history["loss_pred"][0] == pytest.approx(mean, rel=1e-5)
+    assert logs["loss_pred"] == pytest.approx(mean, rel=1e-5)
 
 
 def test_plain_fit_on_features_and_tags_alone():

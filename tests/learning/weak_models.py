@@ -11,7 +11,6 @@ from tfweak.learning import (
 from tfweak.learning.supervision import Supervision
 from tfweak.models.architecture import create
 
-RNG = np.random.default_rng(0)
 T, C = 6, 3
 
 
@@ -29,13 +28,14 @@ def network(pooling="attention", precision="float32", dropout=0.0):
 
 
 def batch(clips=5):
+    rng = np.random.default_rng(0)
     x = {
-        "features": RNG.integers(0, 255, (clips, T, 128)).astype(np.float32),
+        "features": rng.integers(0, 255, (clips, T, 128)).astype(np.float32),
         "num_frames": np.array([T, 3, 1, T, 2][:clips], np.int32),
     }
     y = {
-        "weak": (RNG.random((clips, C)) < 0.5).astype(np.float32),
-        "strong": (RNG.random((clips, T, C)) < 0.5).astype(np.float32),
+        "weak": (rng.random((clips, C)) < 0.5).astype(np.float32),
+        "strong": (rng.random((clips, T, C)) < 0.5).astype(np.float32),
         "has_strong": np.array([True, False, True, False, False][:clips]),
     }
     return x, y

@@ -34,8 +34,9 @@ class WeakModel(keras.Model):
     Inputs are a dict of `features` (B, T_in, F) and `num_frames` (B,) valid rows, or
     the features alone where every row is valid. Labels are a dict of `weak` (B, C)
     and, for strong supervision, `strong` (B, T, C) on the network's own segments and
-    `has_strong` (B,); or the weak labels alone. `sample_weight` (B,) weights clips.
-    Metrics given to `compile` compare the weak labels with `clip_probs`.
+    `has_strong` (B,); or the weak labels alone. `sample_weight` (B,) weights clips, and
+    what is pasted by the clip that it was cut from. Metrics given to
+    `compile` compare the weak labels with `clip_probs`.
 
     A network that answers `present_cost` and `absent_cost` (B, C) is trained by
     `losses.micro_loss` too, with the weight of L_pred.

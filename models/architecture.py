@@ -47,18 +47,23 @@ class Architecture(abc.ABC):
 
     Attributes:
       name: what `create` and `--model` take.
-      class_layers: the layers whose sigmoids are class probabilities; they start at the
-        classes' frequencies.
     """
 
     kind: ClassVar[str] = "model"
     name: ClassVar[str]
-    class_layers: ClassVar[tuple[str, ...]]
 
     num_classes: int = option(REQUIRED, "C", lower=1)
 
     def __post_init__(self) -> None:
         check(self)
+
+    @property
+    @abc.abstractmethod
+    def class_layers(self) -> tuple[str, ...]:
+        """The layers whose sigmoids are class probabilities, of segments or clips.
+
+        They start at the classes' frequencies. The first one's are X^a.
+        """
 
     @property
     @abc.abstractmethod

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from tfweak.learning.pooling import POOLINGS, pool
+from tfweak.learning.pooling import POOLINGS, pool, reads_second_layer
 from tfweak.settings import option
 from tfweak.typing import Tensors
 
@@ -19,9 +19,13 @@ from .layers import masked_dense
 class AttentionHead(Architecture):
     """An architecture that ends in `segment_head`."""
 
-    class_layers = ("L8-a",)
+    pooling: str = option("attention", "of the segments", choices=POOLINGS)
 
-    pooling: str = option("attention", "of the segments", choices=tuple(POOLINGS))
+    @property
+    def class_layers(self) -> tuple[str, ...]:
+        """L8-a; where L8-b judges the clip, that too."""
+        judges = self.pooling == "decision_surface"
+        return ("L8-a", "L8-b") if judges else ("L8-a",)
 
     @property
     def attention_is_trainable(self) -> bool:
@@ -30,7 +34,7 @@ class AttentionHead(Architecture):
 
     @property
     def per_class_layers(self) -> tuple[str, ...]:
-        """L8-b, where there is attention."""
+        """L8-b, where it is attention."""
         return ("L8-b",) if self.pooling == "attention" else ()
 
 
@@ -41,16 +45,17 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> Tens
       hidden: (B, T, D), what L7 gives.
       mask: (B, T) bool.
       num_classes: C.
-      pooling: `average` (no L8-b) or `attention`.
+      pooling: one of `POOLINGS`; without L8-b where it does not read it.
 
     Returns:
       The output dict of every architecture, see `models.architecture`.
     """
     probs = masked_dense(hidden, mask, num_classes, "sigmoid", "L8-a", "segment_probs")
-    attention_logits = None
-    if pooling == "attention":
-        attention_logits = keras.layers.Dense(num_classes, name="L8-b")(hidden)
-        attention_logits = keras.layers.Activation(
+    second = None
+    if reads_second_layer(pooling):
+        second = keras.layers.Dense(num_classes, name="L8-b")(hidden)
+        second = keras.layers.Activation(
             "linear", dtype="float32", name="attention_logits"
-        )(attention_logits)
-    return {**pool(pooling, probs, attention_logits, mask), "mask": mask}
+        )(second)
+    pooled = pool(pooling, probs, second, mask, hidden.shape[-1])
+    return {**pooled, "mask": mask}

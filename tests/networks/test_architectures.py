@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfweak.errors import InputError
 from tfweak.labels import SegmentGrid
+from tfweak.learning.pooling import POOLINGS
+from tfweak.learning.weak_model import WeakModel
 from tfweak.models import architectures
 from tfweak.models.architecture import ARCHITECTURES, create
 from tfweak.models.networks import layers
@@ -56,7 +60,7 @@ def test_every_file_is_a_name():
 
 
 @pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize("pooling", ["average", "attention"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("rows", [1, 2, 37, 100])
 def test_output_contract_at_any_length(name, pooling, rows):
     architecture, network = make(name, pooling)
@@ -74,10 +78,46 @@ def test_output_contract_at_any_length(name, pooling, rows):
     np.testing.assert_allclose(np.sum(outputs["attention"], 1), 1, atol=1e-5)
     probs = np.array(outputs["segment_probs"])
     assert (probs >= 0).all() and (probs <= 1).all() and not probs[~mask].any()
+    if pooling != "decision_surface":
+        np.testing.assert_allclose(
+            outputs["clip_probs"],
+            np.sum(np.array(outputs["attention"]) * probs, 1),
+            atol=1e-5,
+        )
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_every_pooling_learns_from_tags(pooling):
+    _, network = make("embedding_attention", pooling)
+    inputs = {"features": features(network, 6, 8), "num_frames": np.full(8, 6)}
+    tags = (RNG.random((8, 5)) < 0.4).astype(np.float32)
+    model = WeakModel(network)
+    model.compile(optimizer=keras.optimizers.Adam(0.01))
+    step = functools.partial(model.train_on_batch, inputs, tags, return_dict=True)
+    losses = [float(step()["loss_pred"]) for _ in range(20)]
+    # a mean of all steps so far
+    assert losses[-1] < 0.9 * losses[0]
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(inputs, tags, model(inputs, training=False))
+    weights = network.trainable_weights
+    gradients = tape.gradient(loss, [weight.value for weight in weights])
+    for weight, gradient in zip(weights, gradients):
+        assert gradient is not None and np.any(gradient), weight.path
+
+
+@pytest.mark.parametrize("halvings, frames", [(4, 16), (3, 8), (2, 4), (0, 1)])
+def test_segments_as_fine_as_time_is_halved(halvings, frames):
+    architecture, network = make("attention_fcn", time_halvings=halvings)
+    assert architecture.grid.hop_seconds == pytest.approx(0.01 * frames)
+    assert architecture.grid.offset_seconds == pytest.approx(0.0075)
+    rows = features(network, 101, 2)
+    out = network({"features": rows, "num_frames": np.array([101, 60])})
+    segments = [-(-101 // frames), -(-60 // frames)]
+    assert np.array(out["mask"]).sum(1).tolist() == segments
+    assert [architecture.num_segments(n) for n in (101, 60)] == segments
+    alone = network({"features": rows[1:, :60], "num_frames": np.array([60])})
     np.testing.assert_allclose(
-        outputs["clip_probs"],
-        np.sum(np.array(outputs["attention"]) * probs, 1),
-        atol=1e-5,
+        out["segment_probs"][1, : segments[1]], alone["segment_probs"][0], atol=1e-6
     )
 
 

@@ -41,6 +41,16 @@ TABLE = ResultTable(
             {"pseudo labels": "", "target": "segments of pasted clips", "alpha": "1"},
             {"supervision": "self"},
         ),
+        # six trainings a trial
+        "teacher": System(
+            {"pseudo labels": "", "target": "teachers of five folds", "alpha": ""},
+            teaching={"folds": 5},
+        ),
+        "teacher_pasting": System(
+            {"pseudo labels": "", "target": "the same, and pasting", "alpha": "1"},
+            {"supervision": "self"},
+            teaching={"folds": 5},
+        ),
         "average": System(
             {"pseudo labels": "", "target": "", "alpha": ""}, {}, {"pooling": "average"}
         ),

@@ -44,6 +44,9 @@ tfweak.models.networks
 tfweak.models.architectures
 tfweak.models.streaming
 tfweak.models.runs
+tfweak.models.teaching
+tfweak.models.runs.trainer
+tfweak.models.teaching.folds
 tfweak.models.experiments.table
 tfweak.models.experiments.tables
 tfweak.models.experiments
@@ -208,7 +211,7 @@ def test_every_public_name_is_there():
 def test_commands_are_short():
     entries = importlib.metadata.entry_points(group="console_scripts")
     ours = [entry for entry in entries if entry.name.startswith("tfweak-")]
-    assert len(ours) == 7
+    assert len(ours) == 8
     for entry in ours:
         path = modules()[entry.value.partition(":")[0]]
         assert path.parent.name == "commands"

@@ -50,6 +50,7 @@ _PUBLIC = {
     "ScoreSource": "decoding.scores",
     "SegmentGrid": "labels",
     "Supervision": "learning.supervision",
+    "TeachingOptions": "models.teaching.options",
     "TrainConfig": "models.runs.config",
     "TrainingInput": "data.pipelines",
     "WeakModel": "learning.weak_model",
@@ -67,6 +68,7 @@ _PUBLIC = {
     "plot_clip": "plots.clip",
     "read_audio": "audio.reading",
     "register": "registry",
+    "teach": "models.teaching.folds",
     "train": "models.runs.trainer",
     "training_batches": "data.pipelines",
 }

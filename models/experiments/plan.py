@@ -15,7 +15,8 @@ from tfweak.learning.precision import resolve_precision
 from ..architecture import ARCHITECTURES, Architecture, create
 from ..networks.layers import Standardise
 from ..runs import trainer
-from ..runs.config import NOT_OF_TRIALS, TrainConfig, training_settings
+from ..runs.config import NOT_OF_TRIALS, OF_TEACHERS, TrainConfig, training_settings
+from ..teaching.options import TeachingOptions
 from . import tables
 from .report import settings_note
 from .spec import Experiment
@@ -112,13 +113,21 @@ class Plan:
         config = self.config(row, column, self.experiment.seed, alpha)
         model = self.model(row)
         source = "the run" if config.init.startswith("run:") else "training clips"
+        teaching = self._teaching(row)
+        left_out = NOT_OF_TRIALS if teaching else {*NOT_OF_TRIALS, *OF_TEACHERS}
         return {
             "model": model.name,
             **{name: getattr(model, name) for name in sorted(self._fields(row))},
             **{
                 name: getattr(self.defaults, name) if value is None else value
                 for name, value in dataclasses.asdict(config).items()
-                if name not in NOT_OF_TRIALS
+                if name not in left_out
+            },
+            **{
+                f"teaching {name}": value
+                for name, value in (
+                    dataclasses.asdict(teaching).items() if teaching else ()
+                )
             },
             "precision": resolve_precision(config.precision),
             "bias initialisation": "class frequencies",
@@ -173,7 +182,12 @@ class Plan:
             given.fold_data,
             keep_model=number == 0,
             every_decoder=given.every_decoder,
+            teaching=self._teaching(row),
         )
+
+    def _teaching(self, row: str) -> TeachingOptions | None:
+        settings = self.rows[row].teaching
+        return TeachingOptions(**settings) if settings else None
 
     def alpha_trials(self) -> dict[tuple[str, str], dict[float, list[Trial]]]:
         """(row, column) -> alpha -> trials that only validate."""
@@ -194,6 +208,7 @@ class Plan:
         return Trial(
             self._folder("alpha", row, column, f"{alpha:g}", f"trial-{number:02d}"),
             self.config(row, column, seed, alpha),
+            teaching=self._teaching(row),
         )
 
     def _folder(self, *parts: str) -> str:

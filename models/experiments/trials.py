@@ -32,6 +32,8 @@ from tfweak.errors import InputError
 
 from ..runs import run_folder, scoring, seen_clips, trainer, tuning
 from ..runs.config import TrainConfig
+from ..teaching.folds import Teaching
+from ..teaching.options import TeachingOptions
 
 RESULT_NAME = "result.json"
 _TRIALS_PER_PROCESS = 20
@@ -53,6 +55,7 @@ class Trial:
       fold_data: measure by cross-validation, each of these folders being a fold.
       keep_model: keep the run folder (of the first fold), for figures.
       every_decoder: measure the events of every decoder on every source of scores.
+      teaching: train teachers of folds first, from which the training learns.
     """
 
     folder: str
@@ -62,6 +65,7 @@ class Trial:
     fold_data: tuple[str, ...] = ()
     keep_model: bool = False
     every_decoder: bool = False
+    teaching: TeachingOptions | None = None
 
     @property
     def name(self) -> str:
@@ -113,7 +117,11 @@ class Trial:
             keras.utils.clear_session()
             out = pathlib.Path(self.folder, f"run-{number}")
             config = dataclasses.replace(self.config, data=folders, out=str(out))
-            trainer.Training(config).run((train, valid))
+            teachers = pathlib.Path(self.folder, f"teachers-{number}")
+            if self.teaching:
+                Teaching(config, self.teaching, teachers).run((train, valid))
+            else:
+                trainer.Training(config).run((train, valid))
             run = run_folder.load(out)
             if self.every_decoder:
                 tuning.retune(
@@ -138,8 +146,10 @@ class Trial:
                 answers.append(scoring.collect(run, test))
             if self.keep_model and number == 0:
                 atomic.remove_folder(out / "last")
+                atomic.remove_folder(out / "teacher")
             else:
                 atomic.remove_folder(out)
+            atomic.remove_folder(teachers)
         result["valid_mAP"] = best
         result["mean_valid_mAP"] = sum(best) / len(best)
         result["history"] = histories

@@ -1,0 +1,1 @@
+"""Runs that teach others: out of fold, so that their answers are not the labels."""

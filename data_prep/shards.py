@@ -126,6 +126,9 @@ class Shard:
                 for example in load(item, self.context):
                     if isinstance(example, records.Clip):
                         report["has_strong"] |= example.events is not None
+                        if example.note:
+                            bad = Bad(item.name, "damaged", example.note)
+                            report["bad"].append(dataclasses.astuple(bad))
                         example = records.encode(example, self.payload)
                     report["clips"] += 1
                     yield example

@@ -76,6 +76,8 @@ def prepare(
     """
     out = pathlib.Path(out)
     plan = DATASETS.get(name)().plan(options)
+    settings = {**plan.settings, **options.limits}
+    plan = dataclasses.replace(plan, settings=settings)
     per_shard = clips_per_shard or _CLIPS_PER_SHARD.get(
         plan.payload.kind, _AUDIO_CLIPS_PER_SHARD
     )

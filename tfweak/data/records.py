@@ -45,6 +45,7 @@ class Clip:
       events: strong labels in seconds from the clip's start; None where the clip has
         none, an empty sequence where it is known that nothing happens.
       start_seconds, end_seconds: the clip's place in its source.
+      note: what a manifest is to say of it; not stored.
     """
 
     clip_id: str
@@ -53,6 +54,7 @@ class Clip:
     events: Sequence[Event] | None = None
     start_seconds: float = 0.0
     end_seconds: float = 0.0
+    note: str = ""
 
 
 def encode(clip: Clip, payload: Payload) -> bytes:

@@ -24,6 +24,19 @@ class Event(NamedTuple):
     offset_seconds: float
 
 
+def are_times(onsets: Any, offsets: Any) -> Any:
+    """Whether events may have these times: finite, from 0, none before its onset.
+
+    Args:
+      onsets, offsets: seconds, floats or arrays, which broadcast.
+
+    Returns:
+      bool, of their shape.
+    """
+    onsets, offsets = np.asarray(onsets), np.asarray(offsets)
+    return (onsets >= 0) & (offsets >= onsets) & (offsets < np.inf)
+
+
 @dataclasses.dataclass(frozen=True)
 class ClassList:
     """The classes of a dataset, in the order of the model's outputs.

@@ -24,6 +24,7 @@ from absl import flags
 
 from .. import __version__, registry
 from ..errors import InputError
+from ..extractors import _graphs
 from .flags import as_flags
 
 SOME_FILES_UNUSABLE = 3
@@ -135,6 +136,7 @@ def _run(
     try:
         registry.use_plugins(_plugins_of(arguments))
         rest = list(flag_values([program, *arguments]))[1:]
+        _graphs.trust(flag_values[_graphs.TRUSTED_FLAG].value or [])
     except (flags.Error, InputError) as error:
         print(f"{program}: {error}\nSee '{program} --help'.", file=sys.stderr)
         return 2
@@ -182,6 +184,14 @@ def _define_plugins(flag_values: flags.FlagValues) -> None:
         [],
         "Python files or modules to import first: models, datasets, metrics and so on"
         " of your own, see tfweak.register",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_list(
+        _graphs.TRUSTED_FLAG,
+        [],
+        "hub handles or folders of SavedModels that may reach files, the network and"
+        " Python, as all else that you run: TensorFlow graphs are programs. Others that"
+        " hold such operations are refused",
         flag_values=flag_values,
     )
 

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import io
 import pathlib
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -14,6 +15,9 @@ import numpy as np
 
 from .errors import InputError
 from .typing import Array
+
+# What would make two lines or columns of one in a table.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 class Event(NamedTuple):
@@ -63,6 +67,12 @@ class ClassList:
             if len(set(values)) != len(values):
                 twice = sorted({v for v in values if values.count(v) > 1})
                 raise InputError(f"class listed twice: {', '.join(twice[:5])}")
+            for value in values:
+                if not value or _CONTROL.search(value):
+                    raise InputError(
+                        f"class {value!r} is empty, or holds a tab, a line end or"
+                        " another control character"
+                    )
         lookup = {name: i for i, name in enumerate(self.names)}
         lookup.update({mid: i for i, mid in enumerate(self.mids)})
         self._lookup.update(lookup)

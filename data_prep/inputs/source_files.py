@@ -69,9 +69,20 @@ def audio_files(source: pathlib.Path) -> tuple[dict[str, int], list[Bad]]:
 
 
 def walk(source: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The files below a folder, at any depth and through links; hidden ones are not."""
+    """The files below a folder, at any depth and through links; hidden ones are not.
+
+    Raises:
+      InputError: a folder cannot be read, whose files would be missing unsaid.
+    """
+
+    def unreadable(error: OSError) -> None:
+        raise InputError(
+            f"{error.filename}: this folder cannot be read ({error.strerror}); allow"
+            " that, or move it away"
+        ) from error
+
     seen: set[str] = set()  # a link may lead to a folder above
-    for folder, folders, files in os.walk(source, followlinks=True):
+    for folder, folders, files in os.walk(source, onerror=unreadable, followlinks=True):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         if os.path.realpath(folder) in seen:
             folders.clear()

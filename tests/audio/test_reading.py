@@ -284,6 +284,26 @@ def test_find_audio(tmp_path):
         reading.find_audio(tmp_path / "nowhere")
 
 
+def test_what_cannot_be_found_is_not_overlooked(tmp_path, monkeypatch):
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    os.mkfifo(tmp_path / "pipe.wav")  # which nobody writes to
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def scan(path):
+        if os.fspath(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(closed))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert reading.find_audio(tmp_path) == [closed, tmp_path / "gone.wav"]
+    with pytest.raises(InputError, match="gone.wav: .*the link leads nowhere"):
+        reading.read_audio(tmp_path / "gone.wav")
+    with pytest.raises(InputError, match="closed: no such audio file that can be read"):
+        reading.read_audio(closed)
+
+
 def test_int16_round_trip_and_clipping():
     every = np.arange(-32768, 32768).astype(np.int16)
     np.testing.assert_array_equal(reading.to_int16(every / np.float32(32768)), every)

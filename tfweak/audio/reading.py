@@ -72,7 +72,8 @@ def find_audio(folder: StrPath) -> list[pathlib.Path]:
     """The audio files under `folder`, at any depth, sorted by path.
 
     A file counts by its suffix (`AUDIO_SUFFIXES`, in any case); hidden files and what
-    lies in hidden folders do not count.
+    lies in hidden folders do not count. So that nothing is overlooked, links that lead
+    nowhere and folders that cannot be read are among them; reading these says so.
 
     Raises:
       InputError: when `folder` is not a folder.
@@ -80,13 +81,18 @@ def find_audio(folder: StrPath) -> list[pathlib.Path]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of audio files")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    found: list[pathlib.Path] = []
+
+    def unreadable(error: OSError) -> None:
+        found.append(pathlib.Path(os.fsdecode(error.filename)))
+
+    for inside, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (pathlib.Path(inside, name) for name in names):
+            if path.suffix.lower() in AUDIO_SUFFIXES and path.name[0] != ".":
+                if path.is_file() or not path.exists():
+                    found.append(path)
+    return sorted(found)
 
 
 def read_audio(
@@ -200,7 +206,9 @@ def _blocks(
     """`audio_blocks` of a path, or of the bytes that came from it."""
     where = path if spool is None else spool.name
     if not os.path.isfile(where):
-        raise InputError(f"{path}: no such audio file")
+        dangling = os.path.islink(where)
+        why = ", for the link leads nowhere" if dangling else " that can be read"
+        raise InputError(f"{path}: no such audio file{why}")
     if spool is not None and not os.path.getsize(where):
         raise InputError(f"{path}: nothing came from it; audio is needed")
     holds_some = False

@@ -9,8 +9,10 @@ two binaries into one process never clashes, and ends with
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib.metadata
+import io
 import logging
 import os
 import pathlib
@@ -37,7 +39,7 @@ PLUGINS = "plugins"
 
 def run(
     flag_values: flags.FlagValues,
-    doc: str,
+    doc: str | None,
     body: Callable[[list[str]], int | None],
     argv: Sequence[str] | None = None,
     *,
@@ -49,7 +51,7 @@ def run(
 
     Args:
       flag_values: the command's own flags; left parsed, reset at each call.
-      doc: shown by `--help`.
+      doc: shown by `--help`; None where Python left docstrings out.
       body: gets the positional arguments; returns the exit status (None is 0).
       argv: the arguments without the program's name; None takes `sys.argv[1:]`.
       program: the command's name.
@@ -66,6 +68,7 @@ def run(
       SystemExit: with `NOBODY_READS`, see `while_read`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _print_anything()
     if PLUGINS not in flag_values:
         _define_plugins(flag_values)
 
@@ -227,13 +230,38 @@ def output_file(flag: str, value: str) -> pathlib.Path:
     return path
 
 
+def _print_anything() -> None:
+    """Has names printed that are not text, or not in the terminal's encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_KEPT)
+
+
+def _kept(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Bytes of file names as they are, other characters as Python writes them."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    rest = error.object[error.start : error.end]
+    out = bytearray()
+    for character in rest:
+        try:
+            out += character.encode("ascii", "surrogateescape")
+        except UnicodeEncodeError:
+            out += character.encode("ascii", "backslashreplace")
+    return bytes(out), error.end
+
+
+_KEPT = "tfweak.kept"
+codecs.register_error(_KEPT, _kept)
+
+
 def _help(
-    flag_values: flags.FlagValues, doc: str, program: str, positional: str
+    flag_values: flags.FlagValues, doc: str | None, program: str, positional: str
 ) -> str:
     lines = [
         f"usage: {program} [flags] {positional}".rstrip(),
         "",
-        doc.strip(),
+        (doc or "").strip(),  # python -OO leaves it out
         "",
         "flags:",
     ]

@@ -21,7 +21,7 @@ import tensorflow as tf
 import tensorflow_io as tfio
 from absl import flags
 
-from tfweak.audio import reading
+from tfweak.audio import in_graph, reading
 from tfweak.cli import console
 from tfweak.errors import InputError
 
@@ -45,10 +45,10 @@ _RATE_HZ = 44100
 
 def decode_speeds(paths: list[str], rounds: int) -> tuple[float, float]:
     """Clips a second of soundfile + soxr and of TensorFlow I/O, in turns."""
-    in_graph = tf.function(
-        reading.read_audio_in_graph, input_signature=[tf.TensorSpec([], tf.string)]
+    compiled = tf.function(
+        in_graph.read_audio_in_graph, input_signature=[tf.TensorSpec([], tf.string)]
     )
-    ways = (reading.read_audio, in_graph)
+    ways = (reading.read_audio, compiled)
     best = [float("inf")] * len(ways)
     for way in ways:  # loads libraries, traces the graph
         way(paths[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from typing import Any
 
 from tfweak.audio import front_ends
 from tfweak.errors import InputError
@@ -70,6 +71,18 @@ class Options(ExtractorOptions):
         "soundscapes from built-in sounds: street (10 s; 15 classes of horns, sirens,"
         " engines and the like) or chime_like (4 s; the seven classes of CHiME-Home in"
         " a quiet home); street if not given.",
+    )
+    max_clip_seconds: float = option(
+        900.0,
+        "The longest audio file that is taken, for a clip is held in memory as a whole:"
+        " 1.5 GB for 15 minutes in each worker.",
+        lower=1,
+    )
+    keep_damaged: bool = option(
+        False,
+        "Audio that is cut short or damaged is taken as far as it can be read, and"
+        " noted; otherwise it is left out. After a damaged place the audio may come"
+        " too early for its event times.",
     )
     num_clips: int = option(1000, "soundscapes: how many scenes.", lower=1)
     clip_seconds: float | None = option(
@@ -146,6 +159,16 @@ class Options(ExtractorOptions):
         if not self.source.is_dir():
             raise InputError(f"source={self.source}: no such folder; expected {what}")
         return self.source
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What decides which audio is taken, where it is not the default."""
+        default = Options()
+        return {
+            name: getattr(self, name)
+            for name in ("max_clip_seconds", "keep_damaged")
+            if getattr(self, name) != getattr(default, name)
+        }
 
     def class_list(self) -> ClassList | None:
         """The classes that were asked for.

@@ -8,10 +8,11 @@ import pathlib
 MANIFEST_NAME = "manifest.csv"
 
 # Kinds of manifest entries that leave out no clip.
-_NOTES = {"unused label", "kept other segment", "several rows"}
+_NOTES = {"unused label", "kept other segment", "several rows", "damaged"}
 # Kinds that are no failure: files that nobody listed, what the class list that was
-# chosen has no class for, and files that all their rows go to.
-_NO_FAILURE = {"not listed", "unused label", "no label", "several rows"}
+# chosen has no class for, files that all their rows go to, and damaged ones that were
+# asked for.
+_NO_FAILURE = {"not listed", "unused label", "no label", "several rows", "damaged"}
 
 
 @dataclasses.dataclass(frozen=True)

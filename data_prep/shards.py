@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfweak import atomic
-from tfweak.data import records
+from tfweak.data import records, shard_files
 from tfweak.errors import InputError
 from tfweak.payload import Payload
 
@@ -61,13 +61,24 @@ class Shard:
         """What the finished shard holds, or None while it is not finished.
 
         A report has `clips` (how many), `has_strong` and `bad` (manifest rows). A
-        shard in which nothing was usable has a report and no file.
+        shard in which nothing was usable has a report and no file. One that does not
+        hold what its report says is made again.
         """
         try:
             report = json.loads(self._report_path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            clips = int(report["clips"])
+            bad = [Bad(*row) for row in report["bad"]]
+            found = {**report, "bad": [dataclasses.astuple(row) for row in bad]}
+            found["has_strong"] = bool(report["has_strong"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
-        return report if not report["clips"] or self.path.exists() else None
+        if clips:
+            if not self.path.is_file():
+                return None
+            shard = shard_files.summary(self.path)
+            if shard.problem or shard.num_records != clips:
+                return None
+        return found
 
     def run(self, done: Callable[[int], None], stopped: Callable[[], bool]) -> None:
         """Writes the shard and its report.
@@ -126,6 +137,9 @@ class Shard:
                 for example in load(item, self.context):
                     if isinstance(example, records.Clip):
                         report["has_strong"] |= example.events is not None
+                        if example.note:
+                            bad = Bad(item.name, "damaged", example.note)
+                            report["bad"].append(dataclasses.astuple(bad))
                         example = records.encode(example, self.payload)
                     report["clips"] += 1
                     yield example

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from tfweak import atomic, pool, processes
-from tfweak.data import records
+from tfweak.data import records, shard_files
 from tfweak.errors import InputError
 from tfweak.progress import Progress
 from tfweak.typing import StrPath
@@ -76,6 +76,8 @@ def prepare(
     """
     out = pathlib.Path(out)
     plan = DATASETS.get(name)().plan(options)
+    settings = {**plan.settings, **options.limits}
+    plan = dataclasses.replace(plan, settings=settings)
     per_shard = clips_per_shard or _CLIPS_PER_SHARD.get(
         plan.payload.kind, _AUDIO_CLIPS_PER_SHARD
     )
@@ -163,8 +165,9 @@ class _Part:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if (self.folder / records.INFO_NAME).exists():
-                before = records.DatasetInfo.read(self.folder).source
-                self._require_same(dict(before))
+                before = records.DatasetInfo.read(self.folder)
+                self._require_same(dict(before.source))
+                before.require_shards(self.folder, self._summaries())
                 shutil.rmtree(self._progress, ignore_errors=True)
                 self.complete = True
             elif self.shards:
@@ -175,7 +178,7 @@ class _Part:
     def _start_or_resume(self) -> None:
         plan_path = self._progress / _PLAN_NAME
         if plan_path.exists():
-            self._require_same(json.loads(plan_path.read_text(encoding="utf-8")))
+            self._require_same(_read_plan(plan_path))
         elif any(p.name.endswith(records.SHARD_SUFFIX) for p in self.folder.iterdir()):
             raise InputError(
                 f"{self.folder}: holds *{records.SHARD_SUFFIX} files that"
@@ -227,7 +230,13 @@ class _Part:
             sum(r["clips"] for r in reports),
             any(r["has_strong"] for r in reports),
             self._fingerprint,
+            self._summaries(),
         )
+
+    def _summaries(self) -> dict[str, shard_files.ShardSummary]:
+        """What the folder's shards hold, by name."""
+        paths = sorted(self.folder.glob(f"*{records.SHARD_SUFFIX}"))
+        return {path.name: shard_files.summary(path) for path in paths}
 
     def _result(self) -> Prepared:
         kinds: collections.Counter[str] = collections.Counter()
@@ -247,6 +256,22 @@ class _Part:
             self.complete,
             self._split.is_test,
         )
+
+
+def _read_plan(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _broken_plan(path, str(error)) from error
+    if not isinstance(plan, dict):
+        raise _broken_plan(path, "no settings")
+    return plan
+
+
+def _broken_plan(path: pathlib.Path, why: str) -> InputError:
+    return InputError(
+        f"{path}: broken ({why}); remove {path.parent.parent} and prepare again"
+    )
 
 
 def _deal(

@@ -165,3 +165,10 @@ def test_worked_example_of_the_docs(onset, offset, positive):
     assert np.flatnonzero(labels).tolist() == positive
     fcn = create("attention_fcn", num_classes=1).grid
     assert fcn.receptive_field_seconds == pytest.approx(0.715)  # docs/labels.md
+
+
+@pytest.mark.parametrize("name", ["", "a\tb", "a\nb", "a\rb", "a\0", "a\u2028b"])
+def test_class_names_that_would_forge_rows_are_refused(name):
+    for names, mids in (((name, "x"), ("m", "n")), (("m", "n"), (name, "x"))):
+        with pytest.raises(InputError, match="is empty, or holds a tab"):
+            ClassList(names, mids)

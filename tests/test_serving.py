@@ -175,6 +175,14 @@ def test_only_exports_are_overwritten(audio_model, tmp_path):
     export("embedding_attention", tmp_path / "x", hidden_units=8)
     export("embedding_attention", tmp_path / "x", hidden_units=4)
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".export")]
+    # somebody's own SavedModel, and an export that somebody put something into
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "x" / "notes.txt").write_text("keep")
+    for name in ("other", "x"):
+        with pytest.raises(InputError, match=f"{name}: is not empty and no SavedModel"):
+            export("embedding_attention", tmp_path / name, hidden_units=8)
+    assert (tmp_path / "x" / "notes.txt").read_text() == "keep"
     with pytest.raises(InputError, match="no SavedModel"):
         serving.read_assets(tmp_path)
 

@@ -228,8 +228,8 @@ class ExtractorOptions:
         None,
         "NAME or NAME:SOURCE of what makes embeddings of audio: vggish, yamnet, perch,"
         " savedmodel:FOLDER, or one of your own. A source is a hub's handle or the"
-        " folder of a SavedModel. If not given, that of the training data, or vggish"
-        " where data is prepared.",
+        " folder of a SavedModel, which is a program: see --trusted_graphs. If not"
+        " given, that of the training data, or vggish where data is prepared.",
     )
     extractor_settings: tuple[str, ...] = option(
         (), "settings of --extractor as name=value, such as hop_seconds=1"

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import io
 import pathlib
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -15,6 +16,9 @@ import numpy as np
 from .errors import InputError
 from .typing import Array
 
+# What would make two lines or columns of one in a table.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+
 
 class Event(NamedTuple):
     """One sound event: class index, onset and offset in seconds in the clip."""
@@ -22,6 +26,19 @@ class Event(NamedTuple):
     label: int
     onset_seconds: float
     offset_seconds: float
+
+
+def are_times(onsets: Any, offsets: Any) -> Any:
+    """Whether events may have these times: finite, from 0, none before its onset.
+
+    Args:
+      onsets, offsets: seconds, floats or arrays, which broadcast.
+
+    Returns:
+      bool, of their shape.
+    """
+    onsets, offsets = np.asarray(onsets), np.asarray(offsets)
+    return (onsets >= 0) & (offsets >= onsets) & (offsets < np.inf)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +67,12 @@ class ClassList:
             if len(set(values)) != len(values):
                 twice = sorted({v for v in values if values.count(v) > 1})
                 raise InputError(f"class listed twice: {', '.join(twice[:5])}")
+            for value in values:
+                if not value or _CONTROL.search(value):
+                    raise InputError(
+                        f"class {value!r} is empty, or holds a tab, a line end or"
+                        " another control character"
+                    )
         lookup = {name: i for i, name in enumerate(self.names)}
         lookup.update({mid: i for i, mid in enumerate(self.mids)})
         self._lookup.update(lookup)

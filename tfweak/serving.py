@@ -128,9 +128,12 @@ def export(
         raise InputError(f"the network reads {size} values a row, not {rows.size}")
     folder = pathlib.Path(folder)
     if folder.exists() and any(folder.iterdir()):
-        if not (folder / "saved_model.pb").exists():
+        ours = {"saved_model.pb", "assets", "variables", "fingerprint.pb"}
+        marked = (folder / "assets" / DECODING_NAME).is_file()
+        if not marked or {path.name for path in folder.iterdir()} - ours:
             raise InputError(
-                f"{folder}: is not empty and holds no SavedModel; choose another folder"
+                f"{folder}: is not empty and no SavedModel that tfweak-export wrote, or"
+                " holds more than that; choose another folder"
             )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export", dir=folder.parent) as name:

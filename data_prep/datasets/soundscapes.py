@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,7 +72,7 @@ class Soundscapes(Dataset):
         "scenes mixed from single sounds, with exact times: from a folder of clips by"
         " class, or, without --source, from built-in sounds (--profile)"
     )
-    options = audio_clips.OPTIONS | {
+    options = audio_clips.OPTIONS - {"keep_damaged"} | {
         "folds",
         "profile",
         "num_clips",
@@ -114,11 +114,14 @@ class Soundscapes(Dataset):
             if profile_name != profiles.DEFAULT:
                 origin = f"built-in, {profile_name}"
         else:
-            classes, groups, bad = _usable_clips(options, rate)
-            sources = ClipSources(
-                dict(zip(classes.names, map(tuple, groups))),
-                functools.partial(_events, str(options.source), sample_rate_hz=rate),
+            events = functools.partial(
+                _events,
+                str(options.source),
+                sample_rate_hz=rate,
+                max_seconds=options.max_clip_seconds,
             )
+            classes, groups, bad = _usable_clips(options, events)
+            sources = ClipSources(dict(zip(classes.names, map(tuple, groups))), events)
             listed = json.dumps([sorted(group.items()) for group in groups])
             origin = {
                 "num_clips": sum(map(len, groups)),
@@ -155,9 +158,14 @@ class Soundscapes(Dataset):
 
 
 @functools.lru_cache(maxsize=_CACHED_CLIPS)
-def _events(source: str, name: str, sample_rate_hz: int) -> list[Array]:
+def _events(
+    source: str,
+    name: str,
+    sample_rate_hz: int,
+    max_seconds: float,
+) -> list[Array]:
     """The events of one file, (N,) float32 each."""
-    waveform = source_files.read_clip(source, name, sample_rate_hz)
+    waveform = source_files.read_clip(source, name, sample_rate_hz, max_seconds)
     events = event_parts(waveform, sample_rate_hz)
     if not events:
         raise BadFile("audio", "the clip is silent")
@@ -165,11 +173,11 @@ def _events(source: str, name: str, sample_rate_hz: int) -> list[Array]:
 
 
 def _usable_clips(
-    options: Options, rate: int
+    options: Options, events: Callable[[str], list[Array]]
 ) -> tuple[ClassList, list[dict[str, int]], list[Bad]]:
     """The classes, each one's files with their sizes, and the files that have none."""
     classes, groups, bad = _clips_by_class(options)
-    bad += _drop_unusable(str(options.source), groups, rate)
+    bad += _drop_unusable(groups, events)
     for name, group in zip(classes.names, groups):
         if not group:
             why = f"; {bad[0].file}: {bad[0].reason}" if bad else ""
@@ -204,12 +212,14 @@ def _clips_by_class(
     return ClassList(tuple(by_class)), list(by_class.values()), bad
 
 
-def _drop_unusable(source: str, groups: list[dict[str, int]], rate: int) -> list[Bad]:
+def _drop_unusable(
+    groups: list[dict[str, int]], events: Callable[[str], list[Array]]
+) -> list[Bad]:
     bad = []
     names = [(group, name) for group in groups for name in group]
     for group, name in progress.bar(names, len(names), "file", "checking"):
         try:
-            _events(source, name, sample_rate_hz=rate)
+            events(name)
         except BadFile as error:
             bad.append(Bad(name, error.kind, error.reason))
             del group[name]

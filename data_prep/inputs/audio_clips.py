@@ -38,6 +38,8 @@ OPTIONS = frozenset(
         "extractor_settings",
         "vggish",
         "pca",
+        "max_clip_seconds",
+        "keep_damaged",
     }
 )
 
@@ -50,11 +52,15 @@ class Encoder:
       payload: kind, dtype and parameters.
       extractor: what makes embeddings; None for other payloads.
       front_end: what makes features; VGGish's for waveforms, whose rate they have.
+      max_seconds: the longest file that is taken.
+      keep_damaged: whether audio is taken that is cut short or damaged.
     """
 
     payload: Payload
     extractor: Extractor | None = None
     front_end: front_ends.FrontEnd = _FRONT_END
+    max_seconds: float = Options.max_clip_seconds
+    keep_damaged: bool = False
 
     @property
     def sample_rate_hz(self) -> int:
@@ -92,6 +98,7 @@ class Encoder:
         sample_rate_hz: int,
         events: Sequence[Event] | None = None,
         start_seconds: float = 0.0,
+        note: str = "",
     ) -> records.Clip:
         """The record of a waveform, see `__call__` and `records.Clip`."""
         from tfweak.data import records  # loads TensorFlow, which --help does not need
@@ -103,6 +110,7 @@ class Encoder:
             events,
             start_seconds,
             start_seconds + len(waveform) / sample_rate_hz,
+            note,
         )
 
     def _loaded(self, extractor: Extractor) -> Extractor:
@@ -125,6 +133,14 @@ def encoder(options: Options) -> Encoder:
       InputError: options that contradict each other, or an extractor that cannot be
         used.
     """
+    return dataclasses.replace(
+        _encoder(options),
+        max_seconds=options.max_clip_seconds,
+        keep_damaged=options.keep_damaged,
+    )
+
+
+def _encoder(options: Options) -> Encoder:
     if options.features == "embeddings":
         try:
             extractor = loaded_once(
@@ -174,7 +190,14 @@ class AudioFolder:
           BadFile: the file cannot be used, or an event begins after its end.
         """
         rate = self.encoder.sample_rate_hz
-        waveform = read_clip(self.source, name, rate)
+        notes: list[str] = []
+        waveform = read_clip(
+            self.source,
+            name,
+            rate,
+            self.encoder.max_seconds,
+            notes.append if self.encoder.keep_damaged else None,
+        )
         seconds = len(waveform) / rate
         for event in events or ():
             if event.onset_seconds >= seconds:
@@ -186,7 +209,9 @@ class AudioFolder:
         if events is not None:
             events = events_before(events, seconds)
         clip_id = name if clip_id is None else clip_id
-        return self.encoder.clip(clip_id, labels, waveform, rate, events, start_seconds)
+        return self.encoder.clip(
+            clip_id, labels, waveform, rate, events, start_seconds, "; ".join(notes)
+        )
 
 
 def events_before(events: Sequence[Event], seconds: float) -> list[Event]:

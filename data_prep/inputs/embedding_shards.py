@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import logging
 import pathlib
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Generic, TypeVar
 import tensorflow as tf
 
 from tfweak import progress
-from tfweak.data import records
+from tfweak.data import records, shard_files
 from tfweak.errors import InputError
 
 from ..dataset import Bad
@@ -97,6 +98,7 @@ def read_records(path: pathlib.Path) -> Iterator[bytes]:
     Raises:
       InputError: at the first record that is not whole, or a file that cannot be read.
     """
+    shard = shard_files.summary(path)
     # a TFRecordDataset costs 20 ms a file, this reader 0.1 ms
     logger = tf.get_logger()
     level = logger.level
@@ -105,7 +107,9 @@ def read_records(path: pathlib.Path) -> Iterator[bytes]:
             stack.callback(logger.setLevel, level)
             logger.setLevel(logging.ERROR)
             reader = tf.compat.v1.io.tf_record_iterator(str(path))
-        yield from reader
+        yield from itertools.islice(reader, shard.num_records)
     except (tf.errors.OpError, OSError) as error:
         reason = getattr(error, "message", None) or str(error)
         raise InputError(f"not a whole TFRecord file ({reason})") from error
+    if shard.problem:
+        raise InputError(f"not a whole TFRecord file ({shard.problem})")

@@ -80,13 +80,22 @@ def read_table(path: pathlib.Path) -> list[TableRow]:
         reader = csv.reader(
             io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True
         )
-        lines = [(reader.line_num, [field.strip() for field in row]) for row in reader]
+        raw = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"label table {path}: cannot be read ({error})") from error
+    begin = 1
+    for end, row in raw:
+        if any("\n" in field or "\r" in field for field in row):
+            raise InputError(
+                f"label table {path}, line {begin}: a quote that is not closed makes"
+                f" one row of the lines {begin} to {end}; close it, or write it twice"
+            )
+        begin = end + 1
+    lines = [(number, [field.strip() for field in row]) for number, row in raw]
     header = [name.lower() for name in lines[0][1]] if lines else []
-    label = next((name for name in _LABEL_COLUMNS if name in header), "")
+    label = _label_column(header)
     strong = {"onset", "offset"} <= set(header)
-    if "filename" not in header or not label or len(set(header)) != len(header):
+    if not label:
         raise InputError(
             f"label table {path}: expected a header with filename and"
             " labels (or filename, onset, offset and event_label), found"
@@ -101,11 +110,23 @@ def read_table(path: pathlib.Path) -> list[TableRow]:
 
 def is_label_table(path: pathlib.Path) -> bool:
     """Whether a file has a header that `read_table` takes."""
-    try:
-        read_table(path)
-    except InputError:
+    if not path.is_file():  # a pipe would wait for somebody who writes
         return False
-    return True
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as handle:
+            line = handle.readline()
+        rows = csv.reader([line], delimiter=delimiter_of(line), skipinitialspace=True)
+        header = [field.strip().lower() for field in next(rows, [])]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+    return bool(_label_column(header))
+
+
+def _label_column(header: list[str]) -> str:
+    """The column of the labels; "" under a header of another kind of table."""
+    if "filename" not in header or len(set(header)) != len(header):
+        return ""
+    return next((name for name in _LABEL_COLUMNS if name in header), "")
 
 
 def split_labels(field: str, known: Container[str]) -> list[str]:

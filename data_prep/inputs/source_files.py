@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tfweak.audio import reading
 from tfweak.errors import InputError
 from tfweak.typing import Array, StrPath
 
 from ..dataset import Bad, BadFile
+from ..options import Options
 
 
 def read_clip(
-    source: StrPath, name: str, sample_rate_hz: int = reading.SAMPLE_RATE_HZ
+    source: StrPath,
+    name: str,
+    sample_rate_hz: int = reading.SAMPLE_RATE_HZ,
+    max_seconds: float = Options.max_clip_seconds,
+    note: Callable[[str], None] | None = None,
 ) -> Array:
     """The waveform of the file `name` below `source`, (N,) float32.
 
@@ -23,6 +28,8 @@ def read_clip(
       source: a folder.
       name: path below it.
       sample_rate_hz: of the result; an `Encoder` says which it wants.
+      max_seconds: the longest that is taken.
+      note: see `read_audio`.
 
     Raises:
       BadFile: the file is missing, empty, or not usable as audio.
@@ -33,7 +40,7 @@ def read_clip(
     if path.stat().st_size == 0:
         raise BadFile("empty", "the file has no bytes")
     try:
-        return reading.read_audio(path, sample_rate_hz)
+        return reading.read_audio(path, sample_rate_hz, max_seconds, note)
     except InputError as error:
         reason = str(error).replace(f"{path}: ", "", 1).replace(str(path), name)
         raise BadFile("audio", reason) from error
@@ -62,9 +69,20 @@ def audio_files(source: pathlib.Path) -> tuple[dict[str, int], list[Bad]]:
 
 
 def walk(source: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The files below a folder, at any depth and through links; hidden ones are not."""
+    """The files below a folder, at any depth and through links; hidden ones are not.
+
+    Raises:
+      InputError: a folder cannot be read, whose files would be missing unsaid.
+    """
+
+    def unreadable(error: OSError) -> None:
+        raise InputError(
+            f"{error.filename}: this folder cannot be read ({error.strerror}); allow"
+            " that, or move it away"
+        ) from error
+
     seen: set[str] = set()  # a link may lead to a folder above
-    for folder, folders, files in os.walk(source, followlinks=True):
+    for folder, folders, files in os.walk(source, onerror=unreadable, followlinks=True):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         if os.path.realpath(folder) in seen:
             folders.clear()

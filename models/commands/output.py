@@ -158,7 +158,8 @@ class Writer:
         bad_path = beside.with_suffix(".bad.tsv")
         bad_path.unlink(missing_ok=True)  # of an earlier call
         if self._bad:
-            rows = [f"{entry.filename}\t{entry.reason}" for entry in self._bad]
+            field = event_formats.field
+            rows = [f"{field(e.filename)}\t{field(e.reason)}" for e in self._bad]
             atomic.write_text(bad_path, "\n".join(["filename\treason", *rows]) + "\n")
             written.append(bad_path)
         journal.remove()
@@ -240,7 +241,8 @@ def _tag_lines(entries: Iterable[Entry], names: Sequence[str]) -> Iterator[str]:
     yield "filename\tevent_label\tprobability\tdetected\n"
     for entry in entries:
         for label, prob, sure in entry.tags:
-            yield f"{entry.filename}\t{names[label]}\t{prob:.6f}\t{int(sure)}\n"
+            name = event_formats.field(entry.filename)
+            yield f"{name}\t{names[label]}\t{prob:.6f}\t{int(sure)}\n"
 
 
 def _ids(names: Sequence[str]) -> dict[str, str]:

@@ -69,7 +69,8 @@ class Keeper(keras.callbacks.Callback):
         arrays, document = state
         groups = self._groups()
         for name, variables in groups.items():
-            if len(arrays.get(name, ())) != len(variables):
+            stored = [value.shape for value in arrays.get(name, ())]
+            if stored != [tuple(variable.shape) for variable in variables]:
                 raise InputError(
                     f"{self._out}/last: does not fit this model; remove the"
                     " folder to start the training over"

@@ -170,7 +170,8 @@ class TrainConfig:
     init: str = option(
         "random",
         "where L1-L6 (and L7, from a run) come from: random, run:PATH, hub,"
-        " hub:HANDLE_OR_PATH, checkpoint:PATH",
+        " hub:HANDLE_OR_PATH (a SavedModel is a program: see --trusted_graphs),"
+        " checkpoint:PATH",
     )
     init_classes: bool = option(
         True,

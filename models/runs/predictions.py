@@ -124,6 +124,8 @@ def fingerprint(
     for name, path in files:
         if reading.is_stream(path):
             state = [time.time_ns()]
+        elif not os.path.exists(path):  # a link that leads nowhere
+            state = []
         else:
             state = [os.path.getsize(path), os.stat(path).st_mtime_ns]
         text = json.dumps([name, path, *state])  # ASCII, whatever the name is

@@ -18,8 +18,10 @@ import json
 import logging
 import pathlib
 import platform
+import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Collection
 from typing import Any
 
@@ -105,8 +107,23 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         network = architecture.build(precision)
         network.load_weights(folder / "model.keras")
         num_classes = model["config"]["num_classes"]
+        classes = ClassList.read_csv(folder / "classes.csv")
+        if len(classes) != num_classes:
+            raise InputError(
+                f"{folder / 'classes.csv'}: {len(classes)} classes, the model has"
+                f" {num_classes}"
+            )
         decodings = _read_decodings(folder, num_classes, network.output)
-    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+    except InputError as error:
+        raise InputError(f"{folder}: not a usable run ({error})") from error
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OSError,
+        zipfile.BadZipFile,
+    ) as error:
         raise InputError(
             f"{folder}: not a usable run ({type(error).__name__}: {error})"
         ) from error
@@ -114,7 +131,7 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         folder,
         architecture,
         network,
-        ClassList.read_csv(folder / "classes.csv"),
+        classes,
         payload,
         decodings,
         config,
@@ -208,18 +225,25 @@ def read_config(folder: StrPath) -> dict[str, Any]:
     """config.json of a run folder.
 
     Raises:
-      InputError: when there is none.
+      InputError: when there is none, or it is broken.
     """
     path = packaged.resolve(folder) / "config.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
+        for part in ("model", "training", "data"):
+            if not isinstance(config[part], dict):
+                raise ValueError(f"{part} is {type(config[part]).__name__}")
+        return config
     except OSError as error:
         raise InputError(
             f"{folder}: not a run folder (no config.json); the folder that a training"
             " wrote is needed"
         ) from error
-    except ValueError as error:
-        raise InputError(f"{path}: broken ({error})") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path}: broken ({type(error).__name__}: {error}); fetch the run again, or"
+            " train it again in another folder"
+        ) from error
 
 
 def write_config(folder: pathlib.Path, config: dict[str, Any]) -> None:
@@ -301,6 +325,9 @@ def save_model(network: keras.Model, path: pathlib.Path) -> None:
         network.save(temporary)
 
 
+_EPOCH = re.compile(r"epoch-\d+")
+
+
 class ResumePoint:
     """The state after the last whole epoch: weights, optimizer, bests, history.
 
@@ -326,18 +353,49 @@ class ResumePoint:
                 shutil.rmtree(other, ignore_errors=True)
 
     def load(self) -> tuple[dict[str, list[Array]], dict[str, Any]] | None:
-        """What `save` stored last; None where there is nothing yet."""
+        """What `save` stored last; None where there is nothing yet.
+
+        Raises:
+          InputError: it is broken.
+        """
         pointer = self._folder / "current"
         if not pointer.exists():
             return None
-        target = self._folder / pointer.read_text()
-        arrays = {}
-        for path in target.glob("*.npz"):
-            with np.load(path) as stored:
-                arrays[path.stem] = [
-                    stored[f"arr_{i}"] for i in range(len(stored.files))
-                ]
-        return arrays, json.loads((target / "state.json").read_text())
+        try:
+            name = pointer.read_text(encoding="utf-8")
+            if not _EPOCH.fullmatch(name):
+                raise ValueError(f"current is {name!r}")
+            target = self._folder / name
+            arrays = {}
+            for path in target.glob("*.npz"):
+                with np.load(path) as stored:
+                    arrays[path.stem] = [
+                        stored[f"arr_{i}"] for i in range(len(stored.files))
+                    ]
+            state = json.loads((target / "state.json").read_text(encoding="utf-8"))
+            if not isinstance(state["epoch"], int) or state["epoch"] < 0:
+                raise ValueError(f"epoch is {state['epoch']!r}")
+            if not isinstance(state["best"], dict):
+                raise TypeError("best is no document")
+            for row in state["history"]:
+                if not all(isinstance(value, (int, float)) for value in row.values()):
+                    raise TypeError("history holds other things than numbers")
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            NotImplementedError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise InputError(
+                f"{self._folder}: the resume point is broken ({type(error).__name__}:"
+                f" {error}); train in another folder, or remove this one to begin anew"
+            ) from error
+        return arrays, state
 
 
 def write_history(path: pathlib.Path, rows: list[dict[str, float]]) -> None:

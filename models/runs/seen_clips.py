@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import pathlib
+import zlib
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -82,7 +83,7 @@ def read(folder: StrPath) -> dict[str, set[bytes]]:
             clips[role.decode()].add(clip_id)
         if not clips["train"]:
             raise ValueError("no clips in it")
-    except (OSError, EOFError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, zlib.error) as error:
         raise InputError(
             f"{path}: cannot be read ({type(error).__name__}: {error}), so nobody knows"
             " which clips this run has seen; train it again"

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfweak.audio import reading
-from tfweak.data import records
+from tfweak.data import records, shard_files
 from tfweak.data.input_spec import InputSpec
 from tfweak.errors import InputError
 from tfweak.extractor import Extractor
@@ -170,11 +170,19 @@ def _clips_of_shards(
         payload = records.DatasetInfo.read(pathlib.Path(path).parent).payload
         spec.check_same(trained_on, payload, path)
         try:
-            for item in tf.data.TFRecordDataset(path):
-                clip = records.parse_clip(item.numpy(), payload)
+            shard = shard_files.summary(path)
+            whole = tf.data.TFRecordDataset(path).take(shard.num_records)
+            for number, item in enumerate(whole):
+                try:
+                    clip = records.parse_clip(item.numpy(), payload)
+                except InputError as error:
+                    yield Unusable(f"{path}, record {number}", str(error))
+                    continue
                 if len(clip.payload):
                     yield clip.clip_id, clip.payload.astype(np.float32)
                 else:
                     yield Unusable(f"{path}: {clip.clip_id}", "no embedding rows")
-        except (InputError, tf.errors.DataLossError) as error:
-            yield Unusable(path, str(error))
+            if shard.problem:
+                yield Unusable(path, f"broken or truncated ({shard.problem})")
+        except (InputError, tf.errors.OpError) as error:
+            yield Unusable(path, getattr(error, "message", None) or str(error))

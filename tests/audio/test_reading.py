@@ -2,35 +2,19 @@
 
 import io
 import os
-import struct
 import sys
 import threading
+import tracemalloc
 import types
 
 import numpy as np
 import pytest
 import soundfile as sf
-import tensorflow as tf
 from conftest import SHARED
+from sounds import cut, noise, noisy_wav, tone_level_db
 
 from tfweak.audio import reading
 from tfweak.errors import InputError
-
-
-def noise(num_samples, channels=None, seed=0):
-    shape = num_samples if channels is None else (num_samples, channels)
-    return np.random.default_rng(seed).uniform(-0.9, 0.9, shape)
-
-
-def cut(path, share):
-    contents = path.read_bytes()
-    path.write_bytes(contents[: int(len(contents) * share)])
-
-
-def tone_level_db(waveform):
-    middle = waveform[2000:-2000].astype(np.float64)
-    return 10 * np.log10(2 * np.mean(middle**2))
-
 
 # --- read_audio -----------------------------------------------------------------------
 
@@ -177,6 +161,102 @@ def test_other_broken_files_are_refused_by_name(tmp_path):
         reading.read_audio(tmp_path)  # a folder
 
 
+def test_gsm_is_read_though_it_cannot_be_sought_in(tmp_path):
+    path = tmp_path / "a.wav"
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
+    sf.write(path, tone, 8000, subtype="GSM610")
+    found = reading.read_audio(path, 8000)
+    assert len(found) == 8320  # whole blocks of 320
+    assert np.corrcoef(found[1000:8000], tone[1000:8000])[0, 1] > 0.9
+
+
+def test_a_flac_that_announces_2_to_the_36_samples_takes_no_memory(tmp_path):
+    path = tmp_path / "a.flac"
+    sf.write(path, noise(40000), 16000)
+    contents = bytearray(path.read_bytes())
+    contents[21] |= 0x0F
+    contents[22:26] = b"\xff" * 4
+    path.write_bytes(contents)
+    with pytest.raises(InputError, match="a.flac.*68719476735 samples and gave 40000"):
+        reading.read_audio(path)
+
+
+@pytest.mark.parametrize("rate", [1, 99])
+def test_rates_of_nothing_audible_are_refused(tmp_path, rate):
+    path = noisy_wav(tmp_path / "a.wav", at24=("<I", rate))
+    with pytest.raises(InputError, match=f"a.wav: announces {rate} samples a second"):
+        reading.read_audio(path)
+    noisy_wav(path, 160, at24=("<I", 100))  # 1.6 s at 100 Hz
+    assert len(reading.read_audio(path)) == 25600
+
+
+def test_memory_does_not_grow_with_channels_or_with_a_lower_rate(tmp_path):
+    many = tmp_path / "many.wav"
+    sf.write(many, noise(300, 1024), 16000)
+    slow = noisy_wav(tmp_path / "slow.wav", 40000, at24=("<I", 100))
+    # in each, 16 MB would be a block of 4 M values
+    for path in (many, slow):
+        largest = max(len(block) for block in reading.audio_blocks(path))
+        assert largest <= 2 * reading._BLOCK_FRAMES
+    tracemalloc.start()
+    try:
+        list(reading.audio_blocks(many))
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_limit_of_length_is_kept_before_all_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_BLOCK_FRAMES", 8000)
+    path = noisy_wav(tmp_path / "a.wav", 48000)
+    assert len(reading.read_audio(path, max_seconds=3)) == 48000
+    with pytest.raises(InputError, match="a.wav: is longer than 2.9 s.*max_clip_sec"):
+        reading.read_audio(path, max_seconds=2.9)
+
+
+@pytest.mark.parametrize("name", ["junk.au", "junk.snd", "junk.vox", "junk.raw"])
+def test_no_format_is_guessed_by_the_name(tmp_path, name):
+    (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(5000))
+    with pytest.raises(InputError, match=f"{name}: cannot be read as audio"):
+        reading.read_audio(tmp_path / name)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("odd"), TypeError("a")])
+def test_whatever_a_decoder_raises_names_the_file(tmp_path, monkeypatch, error):
+    path = noisy_wav(tmp_path / "a.wav")
+
+    def read(*_, **__):
+        raise error
+
+    monkeypatch.setattr(sf.SoundFile, "read", read)
+    expected = str(error) or "MemoryError"
+    with pytest.raises(InputError, match=rf"a.wav: cannot be read.*\({expected}\)"):
+        reading.read_audio(path)
+
+
+@pytest.mark.parametrize("name", ["a.rf64", "a.w64"])
+def test_long_kinds_of_wav_cut_short_are_refused(tmp_path, name):
+    path = tmp_path / name
+    sf.write(path, noise(40000), 16000, format=name[2:].upper())
+    assert len(reading.read_audio(path)) == 40000
+    cut(path, 0.9)
+    with pytest.raises(InputError, match=f"{name}: the file is cut short"):
+        reading.read_audio(path)
+
+
+def test_what_is_damaged_is_kept_where_somebody_notes_it(tmp_path):
+    path = tmp_path / "a.w64"
+    sf.write(path, noise(40000), 16000, format="W64")
+    whole = reading.read_audio(path)
+    notes = []
+    np.testing.assert_array_equal(reading.read_audio(path, note=notes.append), whole)
+    assert notes == []
+    cut(path, 0.5)
+    found = reading.read_audio(path, note=notes.append)
+    np.testing.assert_array_equal(found, whole[: len(found)])
+    assert 19000 < len(found) < 20001 and len(notes) == 1 and "cut short" in notes[0]
+
+
 def test_esc10_clips_read_whole():
     folder = SHARED / "data" / "esc10"
     if not folder.is_dir():
@@ -204,6 +284,26 @@ def test_find_audio(tmp_path):
         reading.find_audio(tmp_path / "nowhere")
 
 
+def test_what_cannot_be_found_is_not_overlooked(tmp_path, monkeypatch):
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    os.mkfifo(tmp_path / "pipe.wav")  # which nobody writes to
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def scan(path):
+        if os.fspath(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(closed))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert reading.find_audio(tmp_path) == [closed, tmp_path / "gone.wav"]
+    with pytest.raises(InputError, match="gone.wav: .*the link leads nowhere"):
+        reading.read_audio(tmp_path / "gone.wav")
+    with pytest.raises(InputError, match="closed: no such audio file that can be read"):
+        reading.read_audio(closed)
+
+
 def test_int16_round_trip_and_clipping():
     every = np.arange(-32768, 32768).astype(np.int16)
     np.testing.assert_array_equal(reading.to_int16(every / np.float32(32768)), every)
@@ -219,148 +319,6 @@ def test_pad_or_cut():
     np.testing.assert_array_equal(reading.pad_or_cut(values, 5), [1, 2, 3, 0, 0])
     np.testing.assert_array_equal(reading.pad_or_cut(values, 2), [1, 2])
     assert reading.pad_or_cut(values, 5).dtype == np.float32
-
-
-# --- inside a graph -------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def in_graph():
-    return tf.function(
-        reading.read_audio_in_graph, input_signature=[tf.TensorSpec([], tf.string)]
-    )
-
-
-@pytest.fixture(params=["not installed", "library does not load"])
-def no_tensorflow_io(request, monkeypatch):
-    """As with Python 3.12, or with TensorFlow 2.17, where each of its ops raises."""
-
-    def encode_wav(*_):
-        raise NotImplementedError("unable to open file: libtensorflow_io.so")
-
-    broken = types.SimpleNamespace(audio=types.SimpleNamespace(encode_wav=encode_wav))
-    monkeypatch.setitem(
-        sys.modules,
-        "tensorflow_io",
-        None if request.param == "not installed" else broken,
-    )
-    reading._tensorflow_io.cache_clear()
-    yield
-    reading._tensorflow_io.cache_clear()
-
-
-def native():
-    if reading._tensorflow_io() is None:
-        pytest.skip("TensorFlow I/O's library does not load here")
-
-
-KINDS = [
-    ("a.wav", "PCM_16", 1),
-    ("a.wav", "PCM_24", 2),
-    ("a.flac", "PCM_16", 3),
-    ("a.flac", "PCM_24", 4),
-    ("a.ogg", "VORBIS", 5),
-    # TensorFlow I/O reads these wrongly, not at all, or ends the process
-    ("a.wav", "PCM_32", 0),
-    ("a.wav", "PCM_U8", 0),
-    ("a.wav", "FLOAT", 0),
-    ("a.wav", "DOUBLE", 0),
-    ("a.wav", "ULAW", 0),
-    ("a.flac", "PCM_S8", 0),
-    ("a.mp3", None, 0),
-    ("a.aiff", "PCM_16", 0),
-]
-
-
-@pytest.mark.parametrize("name,subtype,kind", KINDS)
-def test_graph_reads_the_same(tmp_path, in_graph, name, subtype, kind):
-    path = str(tmp_path / name)
-    sf.write(path, noise(20000, 2), 16000, subtype=subtype)
-    found_kind, rate = reading._sniff(tf.io.read_file(path))
-    assert int(found_kind) == kind
-    if kind:
-        assert int(rate) == 16000
-    tolerance = 1e-6 if subtype == "VORBIS" else 0  # two builds of libvorbis
-    np.testing.assert_allclose(
-        in_graph(path).numpy(), reading.read_audio(path), rtol=0, atol=tolerance
-    )
-
-
-def test_tensorflow_io_is_used_where_it_loads():
-    # the pinned combination; on it a fall-back would go unnoticed
-    if not tf.__version__.startswith("2.16.") or sys.version_info >= (3, 12):
-        pytest.skip("TensorFlow I/O 0.37.1 loads with TensorFlow 2.16 only")
-    assert reading._tensorflow_io() is not None
-
-
-@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
-@pytest.mark.parametrize("rate", [8000, 22050, 44100, 96000])
-def test_graph_sniffs_rates(tmp_path, name, rate):
-    sf.write(tmp_path / name, noise(2000), rate)
-    found = reading._sniff(tf.io.read_file(str(tmp_path / name)))[1]
-    assert int(found) == rate
-
-
-def test_graph_resampler_is_as_documented(tmp_path, in_graph):
-    native()
-    path = str(tmp_path / "a.wav")
-    time = np.arange(44100) / 44100
-    sf.write(path, np.exp(-0.5 * ((time - 0.5) / 0.002) ** 2), 44100, subtype="PCM_16")
-    ours, theirs = reading.read_audio(path), in_graph(path).numpy()
-    assert len(theirs) == 16000
-    assert np.argmax(np.correlate(theirs, ours, "full")) - 15999 == 32
-    for hertz, level, tolerance in ((7000, -0.41, 0.02), (7500, -11, 0.1)):
-        sf.write(path, 0.9 * np.sin(2 * np.pi * hertz * time), 44100, subtype="PCM_16")
-        found = tone_level_db(in_graph(path).numpy()) - 20 * np.log10(0.9)
-        assert found == pytest.approx(level, abs=tolerance)
-
-
-def test_graph_works_in_a_parallel_pipeline(tmp_path):
-    paths = []
-    for i, name in enumerate(["a.wav", "b.flac", "c.mp3", "d.wav"]):
-        paths.append(str(tmp_path / name))
-        sf.write(paths[-1], noise(1000 * (i + 1), seed=i), 16000)
-    data = tf.data.Dataset.from_tensor_slices(paths).map(
-        reading.read_audio_in_graph, num_parallel_calls=2
-    )
-    assert data.element_spec == tf.TensorSpec([None], tf.float32)
-    for path, found in zip(paths, data.as_numpy_iterator()):
-        np.testing.assert_array_equal(found, reading.read_audio(path))
-
-
-def test_broken_files_fail_the_pipeline_by_name(tmp_path):
-    # a cut WAV would end the dataset without a word, were it left to TensorFlow I/O
-    sf.write(tmp_path / "cut.wav", noise(4000), 16000)
-    cut(tmp_path / "cut.wav", 0.5)
-    sf.write(tmp_path / "cut.flac", noise(40000), 16000)
-    cut(tmp_path / "cut.flac", 0.5)
-    sf.write(tmp_path / "nothing.wav", np.zeros(0), 16000)
-    (tmp_path / "empty.wav").touch()
-    (tmp_path / "short.wav").write_bytes(b"RIFF" + struct.pack("<I", 4) + b"WAVE")
-    for name in (
-        "cut.wav",
-        "cut.flac",
-        "nothing.wav",
-        "empty.wav",
-        "short.wav",
-        "none.wav",
-    ):
-        data = tf.data.Dataset.from_tensors(str(tmp_path / name)).map(
-            reading.read_audio_in_graph
-        )
-        with pytest.raises(tf.errors.OpError) as caught:
-            list(data)
-        assert not isinstance(caught.value, tf.errors.OutOfRangeError)
-        if name != "cut.flac":
-            assert name in str(caught.value)
-
-
-def test_graph_falls_back_without_tensorflow_io(tmp_path, no_tensorflow_io):
-    path = str(tmp_path / "a.wav")
-    sf.write(path, noise(44100, 2), 44100)
-    found = tf.function(reading.read_audio_in_graph)(tf.constant(path))
-    # resampled by soxr now, so equal at another rate too
-    np.testing.assert_array_equal(found.numpy(), reading.read_audio(path))
 
 
 # --- in blocks, and from what cannot be read twice ------------------------------------

@@ -147,3 +147,44 @@ def test_output_files_are_checked_before_the_work(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="--out"):
         console.output_file("out", str(tmp_path / "file" / "x.json"))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "utf-8"},
+    ],
+)
+def test_whatever_a_file_is_called_is_printed(environment):
+    code = """
+from absl import flags
+from tfweak.cli import console
+import os, sys
+def body(_):
+    for out in (sys.stdout, sys.stderr):
+        print("K\\u00fche", os.fsdecode(b"\\xff.wav"), file=out)
+sys.exit(console.run(flags.FlagValues(), "", body, [], program="thing"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    text = "K\u00fche".encode() if "utf-8" in environment.values() else b"K\\xfche"
+    assert done.stdout == done.stderr == text + b" \xff.wav\n"
+
+
+@pytest.mark.parametrize("command", ["prepare", "predict", "export"])
+def test_help_without_docstrings(command):
+    room = "data_prep" if command == "prepare" else "models"
+    module = f"tfweak.{room}.commands.{command}"
+    done = subprocess.run(
+        [sys.executable, "-P", "-OO", "-m", module, "--help"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--trusted_graphs" in done.stdout

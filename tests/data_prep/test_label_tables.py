@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -92,3 +93,17 @@ def test_equal_rows_are_no_matter(tmp_path, logged):
         tmp_path, "a.wav;Dog, Cat", "a.wav;Cat;Dog", "b.wav;Cat", "c.wav;Dog"
     )
     assert result.num_clips == 3 and not manifest and "rows" not in logged.text
+
+
+@pytest.mark.parametrize("text", ['a.wav,"dog\nb.wav,cat\nc.wav,owl\n', 'a.wav,"x\n'])
+def test_a_quote_that_is_not_closed_swallows_no_rows(tmp_path, text):
+    path = tmp_path / "tags.csv"
+    path.write_text(f"filename,labels\nz.wav,dog\n{text}")
+    assert label_tables.is_label_table(path)  # and so it is read, and refused
+    with pytest.raises(InputError, match="tags.csv, line 3: a quote that is not"):
+        label_tables.read_table(path)
+
+
+def test_a_pipe_in_the_source_folder_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "tags.csv")
+    assert not label_tables.is_label_table(tmp_path / "tags.csv")

@@ -207,6 +207,36 @@ def test_a_shard_without_its_report_or_a_report_without_its_shard_is_made_again(
     assert content(tmp_path / "cut") == content(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("name", ["_progress/00001.json", "toy-00001.tfrecord"])
+def test_a_finished_shard_that_was_damaged_is_made_again(dataset, tmp_path, name):
+    prepare(tmp_path / "whole")
+    dataset.trouble = {int(dataset.loaded[9][4:]): ZeroDivisionError()}
+    with pytest.raises(RuntimeError):
+        prepare(tmp_path / "cut")
+    path = tmp_path / "cut" / name
+    path.write_bytes(path.read_bytes()[:-20])
+    dataset.trouble = {}
+    prepare(tmp_path / "cut")
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("contents", [b"", b"{", b"\xff", b"[]", b"7"])
+def test_a_broken_plan_is_named(dataset, tmp_path, contents):
+    dataset.trouble = {0: ZeroDivisionError()}
+    with pytest.raises(RuntimeError):
+        prepare(tmp_path)
+    (tmp_path / "_progress" / "plan.json").write_bytes(contents)
+    with pytest.raises(InputError, match="plan.json: broken .*remove .* and prepare"):
+        prepare(tmp_path)
+
+
+def test_complete_data_that_lost_a_shard_is_not_complete(dataset, tmp_path):
+    prepare(tmp_path)
+    (tmp_path / "toy-00002.tfrecord").unlink()
+    with pytest.raises(InputError, match="shard toy-00002.tfrecord is missing"):
+        prepare(tmp_path)
+
+
 def test_other_settings_are_refused_when_resuming_and_when_complete(dataset, tmp_path):
     dataset.trouble = {0: ZeroDivisionError()}
     with pytest.raises(RuntimeError):

@@ -101,7 +101,7 @@ def test_without_network_and_cache_it_says_what_to_fetch(tmp_path, monkeypatch, 
         raise OSError("no network")
 
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "empty"))
-    monkeypatch.setattr("tensorflow_hub.load", offline)
+    monkeypatch.setattr("tensorflow_hub.resolve", offline)
     monkeypatch.setattr("tfweak.extractors._hub._ATTEMPTS", 1)
 
     def no_download(url, timeout):

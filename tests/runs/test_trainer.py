@@ -319,7 +319,8 @@ def test_freezing_by_count():
 def test_no_run_there(tmp_path):
     with pytest.raises(InputError, match="not a run folder"):
         run_folder.load(tmp_path)
-    (tmp_path / "config.json").write_text("{}")
+    parts = {"model": {}, "training": {}, "data": {}}
+    (tmp_path / "config.json").write_text(json.dumps(parts))
     with pytest.raises(InputError, match="first epoch"):
         run_folder.load(tmp_path)
     (tmp_path / "model.keras").write_text("x")

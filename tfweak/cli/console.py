@@ -9,8 +9,10 @@ two binaries into one process never clashes, and ends with
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib.metadata
+import io
 import logging
 import os
 import pathlib
@@ -24,6 +26,7 @@ from absl import flags
 
 from .. import __version__, registry
 from ..errors import InputError
+from ..extractors import _graphs
 from .flags import as_flags
 
 SOME_FILES_UNUSABLE = 3
@@ -36,7 +39,7 @@ PLUGINS = "plugins"
 
 def run(
     flag_values: flags.FlagValues,
-    doc: str,
+    doc: str | None,
     body: Callable[[list[str]], int | None],
     argv: Sequence[str] | None = None,
     *,
@@ -48,7 +51,7 @@ def run(
 
     Args:
       flag_values: the command's own flags; left parsed, reset at each call.
-      doc: shown by `--help`.
+      doc: shown by `--help`; None where Python left docstrings out.
       body: gets the positional arguments; returns the exit status (None is 0).
       argv: the arguments without the program's name; None takes `sys.argv[1:]`.
       program: the command's name.
@@ -65,6 +68,7 @@ def run(
       SystemExit: with `NOBODY_READS`, see `while_read`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _print_anything()
     if PLUGINS not in flag_values:
         _define_plugins(flag_values)
 
@@ -135,6 +139,7 @@ def _run(
     try:
         registry.use_plugins(_plugins_of(arguments))
         rest = list(flag_values([program, *arguments]))[1:]
+        _graphs.trust(flag_values[_graphs.TRUSTED_FLAG].value or [])
     except (flags.Error, InputError) as error:
         print(f"{program}: {error}\nSee '{program} --help'.", file=sys.stderr)
         return 2
@@ -184,6 +189,14 @@ def _define_plugins(flag_values: flags.FlagValues) -> None:
         " of your own, see tfweak.register",
         flag_values=flag_values,
     )
+    flags.DEFINE_list(
+        _graphs.TRUSTED_FLAG,
+        [],
+        "hub handles or folders of SavedModels that may reach files, the network and"
+        " Python, as all else that you run: TensorFlow graphs are programs. Others that"
+        " hold such operations are refused",
+        flag_values=flag_values,
+    )
 
 
 def _plugins_of(arguments: Sequence[str]) -> list[str]:
@@ -217,13 +230,38 @@ def output_file(flag: str, value: str) -> pathlib.Path:
     return path
 
 
+def _print_anything() -> None:
+    """Has names printed that are not text, or not in the terminal's encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_KEPT)
+
+
+def _kept(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Bytes of file names as they are, other characters as Python writes them."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    rest = error.object[error.start : error.end]
+    out = bytearray()
+    for character in rest:
+        try:
+            out += character.encode("ascii", "surrogateescape")
+        except UnicodeEncodeError:
+            out += character.encode("ascii", "backslashreplace")
+    return bytes(out), error.end
+
+
+_KEPT = "tfweak.kept"
+codecs.register_error(_KEPT, _kept)
+
+
 def _help(
-    flag_values: flags.FlagValues, doc: str, program: str, positional: str
+    flag_values: flags.FlagValues, doc: str | None, program: str, positional: str
 ) -> str:
     lines = [
         f"usage: {program} [flags] {positional}".rstrip(),
         "",
-        doc.strip(),
+        (doc or "").strip(),  # python -OO leaves it out
         "",
         "flags:",
     ]

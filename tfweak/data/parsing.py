@@ -21,24 +21,28 @@ _RAGGED = {
         ("labels", *STRONG), (tf.int64, tf.int64, tf.float32, tf.float32)
     )
 }
-# Length and checksums that TFRecord puts around each record.
-_FRAMING_BYTES = 16
 
 
 def outline(serialized: tf.Tensor, payload: Payload) -> Tensors:
     """All but the payload of (B,) serialised clips, for a pass over the data.
 
     Returns:
-      `video_id`, `has_strong`, `num_bytes` and `num_rows`, 0 where the payload is not
-      whole, (B,); `labels` and the columns `STRONG`, those of all clips one after the
-      other, and their number in each clip, (B,), as `labels_lengths` and so on.
+      `video_id`, `has_strong`, `num_rows`, 0 where the payload is not whole, and
+      `is_finite`, whether it is without NaN and infinity, (B,); `labels` and the
+      columns `STRONG`, those of all clips one after the other, and their number in each
+      clip, (B,), as `labels_lengths` and so on.
     """
-    raw, context = _parse(serialized, payload, {**_ID, **_HAS_STRONG, **_RAGGED})
+    raw, listed, context = _parse(
+        serialized, payload, {**_ID, **_HAS_STRONG, **_RAGGED}
+    )
+    rows = _num_rows(raw, payload)
+    if listed is not None:  # an empty row looks like the padding to the longest clip
+        rows = tf.where(listed == tf.cast(rows, tf.int64), rows, 0)
     return {
         "video_id": context["video_id"],
         "has_strong": context["has_strong"] > 0,
-        "num_bytes": tf.strings.length(serialized) + _FRAMING_BYTES,
-        "num_rows": _num_rows(raw, payload),
+        "num_rows": rows,
+        "is_finite": _is_finite(raw, payload),
         **{name: context[name].flat_values for name in _RAGGED},
         **{f"{name}_lengths": context[name].row_lengths() for name in _RAGGED},
     }
@@ -62,7 +66,7 @@ def features(
     Returns:
       `features` (B, T_in, F) float32 and `num_frames` (B,) int32.
     """
-    raw, _ = _parse(serialized, payload, {})
+    raw, _, _ = _parse(serialized, payload, {})
     rows = _num_rows(raw, payload)
     dtype = tf.as_dtype(payload.dtype)
     if payload.kind == "audio_embedding":
@@ -148,19 +152,38 @@ def _resample(
 
 def _parse(
     serialized: tf.Tensor, payload: Payload, context_features: dict[str, Any]
-) -> tuple[tf.Tensor, dict[str, Any]]:
-    """Raw payload strings, (B, T) for embeddings, else (B,), and the context."""
+) -> tuple[tf.Tensor, tf.Tensor | None, dict[str, Any]]:
+    """Raw payload strings, (B, T) for embeddings, else (B,), and the context.
+
+    Between the two, of embeddings, (B,) int64, how many rows each clip lists.
+    """
     if payload.kind == "audio_embedding":
         rows = tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)
-        context, sequence, _ = tf.io.parse_sequence_example(
+        context, sequence, lengths = tf.io.parse_sequence_example(
             serialized, context_features, {payload.kind: rows}
         )
-        return sequence[payload.kind], context
+        return sequence[payload.kind], lengths[payload.kind], context
     whole = tf.io.FixedLenFeature([], tf.string)
     context, _, _ = tf.io.parse_sequence_example(
         serialized, {**context_features, payload.kind: whole}
     )
-    return context.pop(payload.kind), context
+    return context.pop(payload.kind), None, context
+
+
+def _is_finite(raw: tf.Tensor, payload: Payload) -> tf.Tensor:
+    """(B,) bool; record by record, for some may be long."""
+    dtype = tf.as_dtype(payload.dtype)
+    if not dtype.is_floating:
+        return tf.ones(tf.shape(raw)[:1], tf.bool)
+    if payload.kind == "audio_embedding":
+        raw = tf.strings.reduce_join(raw, axis=1)
+
+    def one(values: tf.Tensor) -> tf.Tensor:
+        length = tf.strings.length(values)
+        whole = tf.strings.substr(values, 0, length - length % dtype.size)
+        return tf.reduce_all(tf.math.is_finite(tf.io.decode_raw(whole, dtype)))
+
+    return tf.map_fn(one, raw, fn_output_signature=tf.bool)
 
 
 def _num_rows(raw: tf.Tensor, payload: Payload) -> tf.Tensor:

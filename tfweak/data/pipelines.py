@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..audio import front_ends, reading
+from ..audio import front_ends, in_graph
 from ..audio.front_end_layer import FrontEndLayer
 from ..errors import InputError
 from ..labels import SegmentGrid
@@ -211,7 +211,7 @@ def audio_file_batches(
     layer = FrontEndLayer(front_end or front_ends.get(front_ends.DEFAULT))
 
     def load(path: tf.Tensor, label: tf.Tensor) -> tuple[Any, Any, Any]:
-        waveform = reading.read_audio_in_graph(path, layer.config.sample_rate_hz)
+        waveform = in_graph.read_audio_in_graph(path, layer.config.sample_rate_hz)
         return waveform, tf.shape(waveform)[0], label
 
     def frame(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -25,9 +26,10 @@ from google.protobuf import message as protobuf_message
 from .. import atomic
 from ..errors import InputError
 from ..extractors.vggish import RELEASED_EMBEDDINGS
-from ..labels import ClassList, Event
+from ..labels import ClassList, Event, are_times
 from ..payload import Payload
 from ..typing import Array, StrPath
+from .shard_files import ShardSummary
 
 SCHEMA_VERSION = 1
 INFO_NAME = "dataset_info.json"
@@ -45,6 +47,7 @@ class Clip:
       events: strong labels in seconds from the clip's start; None where the clip has
         none, an empty sequence where it is known that nothing happens.
       start_seconds, end_seconds: the clip's place in its source.
+      note: what a manifest is to say of it; not stored.
     """
 
     clip_id: str
@@ -53,6 +56,7 @@ class Clip:
     events: Sequence[Event] | None = None
     start_seconds: float = 0.0
     end_seconds: float = 0.0
+    note: str = ""
 
 
 def encode(clip: Clip, payload: Payload) -> bytes:
@@ -60,7 +64,7 @@ def encode(clip: Clip, payload: Payload) -> bytes:
 
     Raises:
       InputError: when the payload's shape, dtype or values do not fit its kind, or it
-        is empty.
+        is empty; an id that is none, or events that have impossible times.
     """
     values = np.asarray(clip.payload)
     where = f"clip {clip.clip_id!r}"
@@ -72,8 +76,10 @@ def encode(clip: Clip, payload: Payload) -> bytes:
         raise InputError(f"{where}: {payload.kind} of shape {values.shape}")
     if values.size == 0:
         raise InputError(f"{where}: the {payload.kind} is empty")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise InputError(f"{where}: the {payload.kind} holds NaN or infinity")
+    _require_finite(values, payload, where)
+    if not is_id(clip.clip_id.encode()):
+        raise InputError(f"{where}: {NO_ID}")
+    _require_times(clip.events or (), where)
     context = {
         "video_id": _bytes(clip.clip_id.encode()),
         "start_time_seconds": _floats([clip.start_seconds]),
@@ -132,6 +138,7 @@ class DatasetInfo:
       classes: the vocabulary, or None for shards without class names.
       num_clips: clips in the shards, or None where nobody counted (official shards).
       has_strong: whether any clip carries strong labels.
+      shards: name -> what each shard holds; None where nobody noted it.
       source: free-form account of the source: paths, checksums, settings.
     """
 
@@ -141,6 +148,7 @@ class DatasetInfo:
     num_clips: int | None = None
     has_strong: bool = False
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    shards: Mapping[str, ShardSummary] | None = None
 
     def write(self, folder: StrPath) -> None:
         """Writes `dataset_info.json` into `folder`; this marks the data as complete."""
@@ -158,6 +166,8 @@ class DatasetInfo:
             ],
             "source": dict(self.source),
         }
+        if self.shards is not None:
+            document["shards"] = {n: list(s[:3]) for n, s in self.shards.items()}
         atomic.write_text(
             pathlib.Path(folder) / INFO_NAME,
             json.dumps(document, indent=1, ensure_ascii=False),
@@ -190,6 +200,7 @@ class DatasetInfo:
                     f" {SCHEMA_VERSION}; prepare the data again"
                 )
             classes = document["classes"]
+            shards_noted = document.get("shards")
             return cls(
                 name=document["name"],
                 payload=Payload(**document["payload"]),
@@ -199,15 +210,53 @@ class DatasetInfo:
                 ),
                 num_clips=document["num_clips"],
                 has_strong=document["has_strong"],
-                source=document["source"],
+                source=dict(document["source"]),
+                shards=shards_noted
+                and {n: ShardSummary(*s) for n, s in shards_noted.items()},
             )
-        except InputError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except InputError as error:
+            raise InputError(f"{path}: {str(error).replace(f'{path}: ', '')}") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path}: not a dataset description of tfweak"
                 f" ({type(error).__name__}: {error})"
             ) from error
+
+    def require_shards(
+        self, folder: StrPath, found: Mapping[str, ShardSummary]
+    ) -> None:
+        """Checks that the shards of a folder are those that were written.
+
+        Args:
+          folder: of the shards.
+          found: name -> what each of its shards holds now.
+
+        Raises:
+          InputError: a shard was lost, added or changed.
+        """
+        mended = "fetch what is missing, or remove the folder and prepare it again"
+        known = self.shards
+        if known is None:
+            count = sum(shard.num_records for shard in found.values())
+            if self.num_clips not in (None, count):
+                raise InputError(
+                    f"{folder}: its shards hold {count} clips, but {INFO_NAME} says"
+                    f" {self.num_clips}; {mended}"
+                )
+            return
+        for names, what in (
+            (known.keys() - found.keys(), "is missing"),
+            (found.keys() - known.keys(), f"is not among those of {INFO_NAME}"),
+            (
+                {n for n in known.keys() & found.keys() if known[n] != found[n]},
+                f"is not the one of {INFO_NAME}, or is broken",
+            ),
+        ):
+            if names:
+                more = f", with {len(names) - 1} more" if len(names) > 1 else ""
+                raise InputError(
+                    f"{folder}: the shard {min(names)} {what}{more}; {mended}"
+                )
 
 
 # While this folder stands beside the shards, the preparation has not finished.
@@ -248,8 +297,19 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
     context = example.context.feature
     if "video_id" not in context:  # a map of protobuf makes keys when asked
         raise InputError("not a clip record (no video_id)")
-    clip_id = _first(context["video_id"].bytes_list.value, b"").decode(errors="replace")
+    raw_id = _first(context["video_id"].bytes_list.value, b"")
+    clip_id = raw_id.decode(errors="replace")
     where = f"clip {clip_id!r}"
+
+    def values_of(name: str, kind: str) -> Sequence[Any]:
+        """Of a feature, which must be of that kind or not there."""
+        if name not in context:
+            return ()
+        found = context[name].WhichOneof("kind")
+        if found not in (None, kind):
+            raise InputError(f"{where}: {name} is a {found}, expected a {kind}")
+        return getattr(context[name], kind).value
+
     dtype = np.dtype(payload.dtype).newbyteorder("<")
     if payload.kind == "audio_embedding":
         rows = [
@@ -274,24 +334,56 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
         values = np.frombuffer(raw, dtype)
         if payload.kind != "waveform":
             values = values.reshape(-1, width)
-    events = None
-    if _first(context["has_strong"].int64_list.value, 0):
-        events = tuple(
-            map(
-                Event,
-                context["strong_labels"].int64_list.value,
-                context["strong_onsets_seconds"].float_list.value,
-                context["strong_offsets_seconds"].float_list.value,
-            )
-        )
+    _require_finite(values, payload, where)
+    if not is_id(raw_id):
+        raise InputError(f"{where}: {NO_ID}")
+    columns = (
+        values_of("strong_labels", "int64_list"),
+        values_of("strong_onsets_seconds", "float_list"),
+        values_of("strong_offsets_seconds", "float_list"),
+    )
+    if len(set(map(len, columns))) > 1:
+        raise InputError(f"{where}: {UNEVEN}")
+    events = tuple(map(Event, *columns))
+    _require_times(events, where)
+    has_strong = _first(values_of("has_strong", "int64_list"), 0)
     return Clip(
         clip_id,
-        tuple(context["labels"].int64_list.value),
+        tuple(values_of("labels", "int64_list")),
         values,
-        events,
-        _first(context["start_time_seconds"].float_list.value, 0.0),
-        _first(context["end_time_seconds"].float_list.value, 0.0),
+        events if has_strong else None,
+        _first(values_of("start_time_seconds", "float_list"), 0.0),
+        _first(values_of("end_time_seconds", "float_list"), 0.0),
     )
+
+
+UNEVEN = "not as many strong labels as onsets and as offsets"
+NO_ID = "the id is empty, or holds a tab, a line end or another control character"
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+
+
+def is_id(clip_id: bytes) -> bool:
+    """Whether a clip may be called that: something, and one line in each table."""
+    return bool(clip_id) and not _CONTROL.search(clip_id)
+
+
+def impossible_times(onset_seconds: float, offset_seconds: float) -> str:
+    """Says that the times of an event are not as `labels.are_times` has them."""
+    return (
+        f"an event from {onset_seconds:g} to {offset_seconds:g} s; expected 0 <= onset"
+        " <= offset"
+    )
+
+
+def _require_times(events: Sequence[Event], where: str) -> None:
+    for _, onset, offset in events:
+        if not are_times(onset, offset):
+            raise InputError(f"{where}: {impossible_times(onset, offset)}")
+
+
+def _require_finite(values: Array, payload: Payload, where: str) -> None:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise InputError(f"{where}: the {payload.kind} holds NaN or infinity")
 
 
 def _first(values: Sequence[Any], default: Any) -> Any:

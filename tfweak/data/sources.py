@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import InputError
-from ..labels import ClassList, Event
+from ..labels import ClassList, Event, are_times
 from ..payload import Payload, difference
 from ..typing import Array, StrPath
-from . import parsing, records
+from . import parsing, records, shard_files
 
 OFFICIAL_NUM_CLASSES = 527
 # A strong label as the shards hold it.
@@ -254,8 +254,21 @@ def open_data(folders: Sequence[StrPath], classes: ClassList | None = None) -> C
             )
     if classes is None:
         classes = ClassList.indices(OFFICIAL_NUM_CLASSES)
-    files = tuple(path for folder in folders for path in records.shards(folder))
+    files: list[tuple[str, shard_files.ShardSummary]] = []
+    found = []
+    for folder in folders:
+        inside = [(path, shard_files.summary(path)) for path in records.shards(folder)]
+        for path, shard in inside:
+            if shard.problem:
+                raise InputError(
+                    f"{path}: broken or truncated ({shard.problem}); remove the file,"
+                    " or prepare the data again"
+                )
+        found.append({os.path.basename(path): shard for path, shard in inside})
+        files += inside
     data = _read(files, infos[0].payload, classes)
+    for folder, info, shards in zip(folders, infos, found):
+        info.require_shards(folder, shards)
     if data is None:
         raise InputError(f"{', '.join(map(str, folders))}: the shards hold no clips")
     unique, counts = np.unique(data.clip_ids, return_counts=True)
@@ -280,9 +293,13 @@ def _hash_int(clip_ids: Array, seed: int = 0, epoch: int = 0) -> Array:
 
 
 def _read(
-    files: tuple[str, ...], payload: Payload, classes: ClassList
+    shards: Sequence[tuple[str, shard_files.ShardSummary]],
+    payload: Payload,
+    classes: ClassList,
 ) -> ClipData | None:
     """One pass: what `ClipData` holds, and whether every record can be used."""
+    files = tuple(path for path, _ in shards)
+    starts = np.cumsum([0, *(shard.num_records for _, shard in shards)])
     dataset = tf.data.TFRecordDataset(list(files)).batch(_READ_TOGETHER)
     dataset = dataset.map(
         lambda batch: parsing.outline(batch, payload),
@@ -296,16 +313,6 @@ def _read(
     if not batches:
         return None
     found = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
-    # a shard is its records' bytes and nothing else
-    sizes = [os.path.getsize(path) for path in files]
-    ends, read = np.cumsum(sizes), np.cumsum(found["num_bytes"], dtype=np.int64)
-    odd = ~np.isin(ends, np.append(0, read))
-    if odd.any():
-        raise InputError(
-            f"{files[int(odd.argmax())]}: broken or truncated (bytes at its end that"
-            " belong to no record); remove the file, or prepare the data again"
-        )
-    starts = np.searchsorted(read, np.append(0, ends), side="right")
     labels, strong = (
         Ragged.of_lengths(found[name], found[f"{name}_lengths"])
         for name in ("labels", "strong_labels")
@@ -318,7 +325,12 @@ def _read(
             shard = files[np.searchsorted(starts, i, side="right") - 1]
             raise InputError(f"clip {name!r} in {shard}: {why}")
 
-    refuse(np.flatnonzero(found["num_rows"] < 1), f"no rows of {payload.kind}")
+    no_ids = [i for i, name in enumerate(found["video_id"]) if not records.is_id(name)]
+    refuse(np.array(no_ids, np.int64), records.NO_ID)
+    broken = np.flatnonzero(found["num_rows"] < 1)
+    refuse(broken, f"no rows of {payload.kind}, or not all of them whole")
+    odd_values = np.flatnonzero(~found["is_finite"])
+    refuse(odd_values, f"the {payload.kind} holds NaN or infinity")
     size = len(classes)
     for rows in (labels, strong):
         outside = (rows.values < 0) | (rows.values >= size)
@@ -330,14 +342,18 @@ def _read(
         )
     lengths = np.stack([found[f"{name}_lengths"] for name in parsing.STRONG])
     uneven = np.flatnonzero(np.ptp(lengths, axis=0))
-    refuse(uneven, "not as many strong labels as onsets and as offsets")
+    refuse(uneven, records.UNEVEN)
+    onsets, offsets = (found[name] for name in parsing.STRONG[1:])
+    for i in np.flatnonzero(~are_times(onsets, offsets))[:1]:
+        why = records.impossible_times(onsets[i], offsets[i])
+        refuse(strong.row_ids[i : i + 1], why)
     # a label that a record lists twice still counts once
     pairs = np.unique(labels.row_ids * size + labels.values)
     count = len(found["video_id"])
     events = np.rec.fromarrays([found[name] for name in parsing.STRONG], dtype=_EVENT)
     return ClipData(
         files,
-        sum(sizes),
+        sum(shard.num_bytes for _, shard in shards),
         starts,
         payload,
         classes,
@@ -357,8 +373,12 @@ def _blame(files: Sequence[str], payload: Payload, error: Exception) -> str:
             for number, item in enumerate(tf.data.TFRecordDataset(path)):
                 try:
                     records.parse_clip(item.numpy(), payload)
+                    parsing.outline(item[tf.newaxis], payload)
                 except InputError as cause:
                     return f"{path}, record {number}: {cause}{advice}"
+                except tf.errors.InvalidArgumentError as cause:
+                    reason = cause.message.rpartition("}} ")[2].partition(" [Op:")[0]
+                    return f"{path}, record {number}: {reason}{advice}"
         except tf.errors.DataLossError as cause:
             return f"{path}: broken or truncated ({cause.message}){advice}"
     return f"{error}"

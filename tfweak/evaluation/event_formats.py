@@ -91,13 +91,13 @@ def _table(separator: str) -> Parts:
     def parts(files: Iterable[FileEvents], names: Sequence[str]) -> Iterator[str]:
         yield _rows([COLUMNS], separator)
         for file in files:
-            filename = _field(file.filename)
+            filename = field(file.filename)
             rows = [
                 (
                     filename,
                     f"{event.onset_seconds:.3f}",
                     f"{event.offset_seconds:.3f}",
-                    _field(names[event.label]),
+                    field(names[event.label]),
                     f"{confidence:.{CONFIDENCE_DIGITS}f}",
                 )
                 for event, confidence in file.rows()
@@ -120,7 +120,7 @@ def _audacity(files: Iterable[FileEvents], names: Sequence[str]) -> Iterator[str
         for event, _ in file.rows():
             yield (
                 f"{event.onset_seconds:.6f}\t{event.offset_seconds:.6f}"
-                f"\t{_field(names[event.label])}\n"
+                f"\t{field(names[event.label])}\n"
             )
 
 
@@ -158,9 +158,9 @@ def _raven(files: Iterable[FileEvents], names: Sequence[str]) -> Iterator[str]:
                 f"{before + event.onset_seconds:.6f}",
                 f"{before + event.offset_seconds:.6f}",
                 *_RAVEN_BAND_HZ,
-                _field(file.filename),
+                field(file.filename),
                 f"{event.onset_seconds:.6f}",
-                _field(names[event.label]),
+                field(names[event.label]),
                 f"{confidence:.{CONFIDENCE_DIGITS}f}",
             )
             yield "\t".join(fields) + "\n"
@@ -188,7 +188,8 @@ def _document(file: FileEvents, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _field(text: str) -> str:
+def field(text: str) -> str:
+    """A text as one field of one row, whatever it holds."""
     return re.sub(r"[\t\r\n\0]+", " ", text)
 
 
@@ -288,7 +289,7 @@ def write_scores(
     row = "\t".join(["%s", "%s", *["%.7g"] * len(class_names)]) + "\n"
 
     def parts() -> Iterator[str]:
-        yield "\t".join(["onset", "offset", *map(_field, class_names)]) + "\n"
+        yield "\t".join(["onset", "offset", *map(field, class_names)]) + "\n"
         for onset, offset, values in zip(edges, edges[1:], scores.tolist()):
             yield row % (onset, offset, *values)
 

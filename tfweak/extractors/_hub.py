@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..extractor import Extractor
+from ._graphs import require_harmless
 
 _ATTEMPTS = 3
 _log = logging.getLogger(__name__)
@@ -29,13 +30,17 @@ def load_hub(handle: str, advice: str = "") -> Any:
       advice: to go on with, beside what is said here.
 
     Raises:
-      InputError: it cannot be had.
+      InputError: it cannot be had, or does more than compute, see `_graphs`.
     """
     import tensorflow_hub as hub
 
     for attempt in range(_ATTEMPTS):
         try:
-            return hub.load(handle)
+            folder = pathlib.Path(hub.resolve(handle))
+            require_harmless(folder, handle)
+            return hub.load(str(folder))
+        except InputError:
+            raise
         except Exception as error:  # whatever the network or the file system says
             problem = error
             if pathlib.Path(handle).exists() or "://" not in handle:

@@ -1,0 +1,145 @@
+"""Run folders that are broken: one message that names the file, and no traceback."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pytest
+from made import make_embeddings
+
+from tfweak.errors import InputError
+from tfweak.models.runs import run_folder, seen_clips, trainer
+
+
+def config(data, out, epochs):
+    return trainer.TrainConfig(
+        data=(str(data),),
+        out=str(out),
+        model_settings={"hidden_units": 8},
+        batch_size=16,
+        precision="float32",
+        valid_fraction=0.3,
+        epochs=epochs,
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_embeddings(tmp_path_factory.mktemp("data") / "x", 40)
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    trainer.train(config(data, out, 1))
+    return out
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["config.json", "decoding.json", "classes.csv"])
+@pytest.mark.parametrize(
+    "contents", [b"", b"{", b"[]", b"7", b"null", b"\xff\xfe", b'{"model": 3}']
+)
+def test_documents(run, name, contents):
+    (run / name).write_bytes(contents)
+    with pytest.raises(InputError, match=name):
+        run_folder.load(run)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.__setitem__("thresholds", d["thresholds"][:-1]),
+        lambda d: d["thresholds"].__setitem__(0, float("nan")),
+        lambda d: d["thresholds"].__setitem__(0, "high"),
+        lambda d: d.__setitem__("clip_thresholds", None),
+        lambda d: d.__setitem__("decoder", "median_filter"),
+        lambda d: d.__setitem__("scores", ["segment"]),
+        lambda d: d.__setitem__("clip_power", float("inf")),
+    ],
+)
+def test_thresholds(run, change):
+    path = run / "decoding.json"
+    document = json.loads(path.read_text())
+    change(document["decodings"]["segment"])
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match="decoding.json: broken"):
+        run_folder.load(run)
+
+
+def test_a_class_list_of_another_length(run):
+    path = run / "classes.csv"
+    path.write_text("".join(path.read_text().splitlines(True)[:-1]))
+    with pytest.raises(InputError, match="classes.csv: . classes, the model has"):
+        run_folder.load(run)
+
+
+@pytest.mark.parametrize("contents", [b"", b"junk", b"PK\3\4" + bytes(100)])
+def test_weights(run, contents):
+    (run / "model.keras").write_bytes(contents)
+    with pytest.raises(InputError, match="not a usable run"):
+        run_folder.load(run)
+
+
+@pytest.mark.parametrize("place", [0, 10, 20, -9, -1])
+def test_a_list_of_clips_with_a_wrong_byte(run, place):
+    path = run / seen_clips.FILE_NAME
+    contents = bytearray(gzip.compress(b"train\ta\n" * 50 + bytes(range(256))))
+    contents[place] ^= 0xFF
+    path.write_bytes(contents)
+    with pytest.raises(InputError, match=seen_clips.FILE_NAME):
+        seen_clips.read(run)
+
+
+def resumed(data, run):
+    """What going on says."""
+    with pytest.raises(InputError) as caught:
+        trainer.train(config(data, run, 2))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "contents", [b"", b"epoch-9", b"../../etc", b"epoch-1\n", b"\xff"]
+)
+def test_a_pointer_to_no_resume_point(data, run, contents):
+    (run / "last" / "current").write_bytes(contents)
+    assert "last: the resume point is broken" in resumed(data, run)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"epoch": "1", "history": [], "best": {}}',
+        '{"epoch": -1, "history": [], "best": {}}',
+        '{"epoch": 1, "history": 3, "best": {}}',
+        '{"epoch": 1, "history": [{"loss": "a"}], "best": {}}',
+        '{"epoch": 1, "history": [], "best": null}',
+    ],
+)
+def test_a_broken_state(data, run, state):
+    (run / "last" / "epoch-1" / "state.json").write_text(state)
+    assert "last: the resume point is broken" in resumed(data, run)
+
+
+def test_broken_arrays(data, run):
+    paths = sorted((run / "last" / "epoch-1").glob("*.npz"))
+    assert paths
+    whole = paths[0].read_bytes()
+    for contents in (b"", b"junk", whole[: len(whole) // 2]):
+        paths[0].write_bytes(contents)
+        assert "last: the resume point is broken" in resumed(data, run)
+    paths[0].write_bytes(whole)
+    with np.load(paths[0]) as stored:
+        arrays = [stored[f"arr_{i}"] for i in range(len(stored.files))]
+    np.savez(paths[0], *(np.zeros(np.shape(a) + (2,)) for a in arrays))
+    assert "last: does not fit this model" in resumed(data, run)

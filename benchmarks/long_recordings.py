@@ -46,7 +46,8 @@ def write_run(folder: pathlib.Path) -> None:
     names = tuple(f"class {i}" for i in range(CLASSES))
     tfweak.ClassList(names).write_csv(folder / "classes.csv")
     data = {"train": {"payload": dataclasses.asdict(payload)}}
-    run_folder.write_config(folder, {"model": architecture.to_dict(), "data": data})
+    config = {"model": architecture.to_dict(), "training": {}, "data": data}
+    run_folder.write_config(folder, config)
 
 
 def main() -> None:

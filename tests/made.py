@@ -100,7 +100,8 @@ def write_run(
     document = {"decodings": {"segment": decoding}, "tried": {}, "durations": {}}
     run_folder.write_decoding(folder, document)
     data = {"train": {"payload": dataclasses.asdict(payload)}}
-    run_folder.write_config(folder, {"model": architecture.to_dict(), "data": data})
+    config = {"model": architecture.to_dict(), "training": {}, "data": data}
+    run_folder.write_config(folder, config)
     return folder
 
 

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from made import make_embeddings
+from made import make_embeddings, uncount
 
 from tfweak import open_data
 from tfweak.errors import InputError
@@ -36,6 +36,7 @@ def folders(tmp_path_factory):
     }
     half = (made["test"] / "part-0.tfrecord").read_bytes()
     (made["pre"] / "part-2.tfrecord").write_bytes(half)
+    uncount(made["pre"])
     return made
 
 

@@ -240,7 +240,7 @@ def test_grid_of_the_papers_network_is_its_real_receptive_field():
         ({"name": "attention_fcn", "width": "wide"}, "width='wide' is not a number"),
         ({"name": "attention_fcn", "width": 0.0}, "width"),
         ({"name": "attention_fcn", "batch_norm": "maybe"}, "not true or false"),
-        ({"name": "attention_fcn", "pooling": "max"}, "average, attention"),
+        ({"name": "attention_fcn", "pooling": "max"}, "auto, attention"),
         ({"name": "embedding_attention", "rescaling": "bytes"}, "centred"),
     ],
 )

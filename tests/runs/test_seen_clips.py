@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from made import make_embeddings
+from made import make_embeddings, uncount
 
 from tfweak import open_data
 from tfweak.errors import InputError
@@ -28,6 +28,8 @@ def test_round_trip_and_transfer_over_two_steps(tmp_path):
         "train": {b"f"},
         "valid": {b"g"},
         "transferred": {b"-a", b"b", b"c", b"d", b"e"},
+        "taught": set(),
+        "taught_valid": set(),
     }
 
 
@@ -85,6 +87,7 @@ def test_training_notes_refuses_and_excludes(tmp_path):
     half.mkdir()
     (half / "part-0.tfrecord").write_bytes((one / "part-0.tfrecord").read_bytes())
     (half / "dataset_info.json").write_bytes((one / "dataset_info.json").read_bytes())
+    uncount(half)
     trainer.train(config(one, tmp_path / "fourth", exclude_data=[str(half)]))
     tested = open_data([half]).clip_ids
     assert len(tested) == 20

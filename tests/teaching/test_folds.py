@@ -72,9 +72,8 @@ def trained(monkeypatch):
         seen_clips.write(out, train.clip_ids, valid.clip_ids, teachers=config.teacher)
         train.classes.write_csv(out / "classes.csv")
         model = {**self.architecture.to_dict()["config"], "num_classes": 3}
-        run_folder.write_config(
-            out, {"model": {"name": self.architecture.name, "config": model}}
-        )
+        parts = {"model": {"name": self.architecture.name, "config": model}}
+        run_folder.write_config(out, {**parts, "training": {}, "data": {}})
         run_folder.write_history(out / "history.csv", [{"epoch": 1, "val_mAP": 0.5}])
         (out / "decoding.json").write_text("{}")
         found[config.out] = config, set(train.clip_ids)

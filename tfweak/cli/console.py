@@ -240,7 +240,7 @@ def _print_anything() -> None:
 def _kept(error: UnicodeError) -> tuple[str | bytes, int]:
     """Bytes of file names as they are, other characters as Python writes them."""
     if not isinstance(error, UnicodeEncodeError):  # a stream that is read, too
-        return codecs.lookup_error("surrogateescape")(error)
+        return codecs.lookup_error("backslashreplace")(error)
     rest = error.object[error.start : error.end]
     out = bytearray()
     for character in rest:

@@ -387,7 +387,7 @@ class ResumePoint:
             KeyError,
             TypeError,
             AttributeError,
-            NotImplementedError,
+            NotImplementedError,  # a way of packing that zipfile does not know
             zipfile.BadZipFile,
             zlib.error,
         ) as error:

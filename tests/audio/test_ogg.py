@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import SHARED
 
 from tfweak.audio import ogg, reading
 from tfweak.errors import InputError
@@ -81,10 +80,8 @@ def test_a_second_recording_after_the_first_is_not_lost_silently(tmp_path, conte
     assert "several recordings" in damage(tmp_path, contents * 2)
 
 
-def test_real_clips_have_none():
-    folder = SHARED / "data" / "esc10"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/data/esc10")
+def test_real_clips_have_none(shared_data):
+    folder = shared_data / "esc10"
     paths = reading.find_audio(folder)
     assert len(paths) == 320
     assert [path for path in paths if ogg.damage(path)] == []

@@ -10,7 +10,6 @@ import types
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import SHARED
 from sounds import cut, noise, noisy_wav, tone_level_db
 
 from tfweak.audio import reading
@@ -257,10 +256,8 @@ def test_what_is_damaged_is_kept_where_somebody_notes_it(tmp_path):
     assert 19000 < len(found) < 20001 and len(notes) == 1 and "cut short" in notes[0]
 
 
-def test_esc10_clips_read_whole():
-    folder = SHARED / "data" / "esc10"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/data/esc10")
+def test_esc10_clips_read_whole(shared_data):
+    folder = shared_data / "esc10"
     paths = reading.find_audio(folder)
     assert len(paths) == 320
     for path in paths[::40]:

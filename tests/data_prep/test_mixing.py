@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import SHARED
 
 from tfweak.audio.reading import find_audio, read_audio
 from tfweak.data_prep.scenes import mixing, synthesis
@@ -340,10 +339,8 @@ def test_event_parts():
     assert event_parts(np.zeros(1000), RATE) == []
 
 
-def test_real_clips():
-    folder = SHARED / "data" / "esc10"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/data/esc10")
+def test_real_clips(shared_data):
+    folder = shared_data / "esc10"
     clips = {
         kind: find_audio(next(folder.glob(f"* - {kind}")))[:3]
         for kind in ("Dog bark", "Rain", "Person sneeze")

@@ -241,15 +241,15 @@ def test_unknown_target():
         losses.attention_loss(None, None, None, np.ones((1, 1), bool), "nonsense")
 
 
-def test_teacher_loss_golden():
+def test_scores_of_a_teacher_are_labels_golden():
     # q = 0.25 at y_hat = 0.5: log 2, whatever q; q = 1 at 0.9: -log 0.9
-    found = losses.teacher_loss(np.array([[0.25, 1.0]]), np.array([[0.5, 0.9]]))
+    found = losses.prediction_loss(np.array([[0.25, 1.0]]), np.array([[0.5, 0.9]]))
     np.testing.assert_allclose(found, [math.log(2) + 0.105361], atol=1e-6)
     # the share w of it is the cross-entropy of the blended label
     tags, probs = np.array([[1.0, 0.0]]), np.array([[0.7, 0.2]])
     teacher = np.array([[0.6, 0.3]])
     both = 0.7 * np.array(losses.prediction_loss(tags, probs))
-    both = both + 0.3 * np.array(losses.teacher_loss(teacher, probs))
+    both = both + 0.3 * np.array(losses.prediction_loss(teacher, probs))
     blended = 0.7 * tags + 0.3 * teacher
     np.testing.assert_allclose(both, losses.prediction_loss(blended, probs), rtol=1e-6)
 

@@ -51,7 +51,8 @@ _BLOCK_FRAMES = 1 << 18
 LOWEST_RATE_HZ = 100
 # What an announced size may be wrong by: writers count headers and padding differently.
 _SIZE_TOLERANCE_BYTES = 64
-# What decoders raise besides their own errors.
+# What decoders raise besides their own errors: TypeError where a name promises samples
+# without a header (.raw).
 _DECODER_ERRORS = (
     sf.SoundFileError,
     OSError,

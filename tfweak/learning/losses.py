@@ -90,25 +90,6 @@ def micro_loss(weak: Any, present_cost: Any, absent_cost: Any) -> Any:
     return ops.sum(weak * present_cost + (1.0 - weak) * absent_cost, axis=-1)
 
 
-def teacher_loss(teacher_probs: Any, clip_probs: Any) -> Any:
-    """sum_c BCE(q_c, y_hat_c), of a teacher's clip scores q.
-
-    Hinton et al. 2015, "Distilling the knowledge in a neural network"; from a teacher
-    that is no larger than the student, Furlanello et al. 2018, "Born-again neural
-    networks". With the share w of it, (1 - w) BCE(y, y_hat) + w BCE(q, y_hat) is the
-    cross-entropy of (1 - w) y + w q, for BCE is linear in the label. There is no
-    temperature: each class is a question of its own.
-
-    Args:
-      teacher_probs: (B, C) q.
-      clip_probs: (B, C) y_hat.
-
-    Returns:
-      (B,) float32, on the scale of `prediction_loss`.
-    """
-    return prediction_loss(teacher_probs, clip_probs)
-
-
 def teacher_segment_loss(
     weak: Any, teacher_segment_probs: Any, segment_probs: Any, mask: Any
 ) -> Any:

@@ -40,8 +40,12 @@ class Supervision:
     supervision of the attention: it trains the segment predictions themselves, as in
     the models without attention of rows 2 (clip_weight=0) and 3 of Table I.
 
-    A teacher is what other models said of the same clips; see `losses.teacher_loss`
-    and `losses.teacher_segment_loss`.
+    A teacher is what other models said of the same clips. L_pred(teacher) is L_pred
+    against its clip scores q instead of the tags y (Hinton et al. 2015, "Distilling the
+    knowledge in a neural network"; of a teacher no larger than the student, Furlanello
+    et al. 2018, "Born-again neural networks"): for the share w the two are L_pred
+    against (1 - w) y + w q. There is no temperature: each class is a question of its
+    own. L_seg(teacher) is `losses.teacher_segment_loss`.
 
     Attributes:
       kind: `none`, `strong`, `self` or `strong+self`.

@@ -215,7 +215,7 @@ class WeakModel(keras.Model):
         terms = {}
         try:
             if self.supervision.teacher_weight:
-                terms["loss_teacher"] = losses.teacher_loss(
+                terms["loss_teacher"] = losses.prediction_loss(
                     labels["teacher_clip_probs"], outputs["clip_probs"]
                 )
             if self.supervision.teacher_segment_weight:

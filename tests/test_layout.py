@@ -44,9 +44,7 @@ tfweak.models.networks
 tfweak.models.architectures
 tfweak.models.streaming
 tfweak.models.runs
-tfweak.models.teaching
-tfweak.models.runs.trainer
-tfweak.models.teaching.folds
+tfweak.models.training
 tfweak.models.experiments.table
 tfweak.models.experiments.tables
 tfweak.models.experiments

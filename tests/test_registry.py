@@ -20,8 +20,9 @@ from tfweak.extractor import EXTRACTORS, create_extractor
 from tfweak.labels import Event
 from tfweak.learning.pseudo_labels import PSEUDO_LABELS
 from tfweak.models.commands import train
-from tfweak.models.runs import run_folder, trainer
+from tfweak.models.runs import run_folder
 from tfweak.models.runs.config import TrainConfig
+from tfweak.models.training import trainer
 
 NEVER = """
     import tfweak

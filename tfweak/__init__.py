@@ -50,7 +50,7 @@ _PUBLIC = {
     "ScoreSource": "decoding.scores",
     "SegmentGrid": "labels",
     "Supervision": "learning.supervision",
-    "TeachingOptions": "models.teaching.options",
+    "TeachingOptions": "models.training.options",
     "TrainConfig": "models.runs.config",
     "TrainingInput": "data.pipelines",
     "WeakModel": "learning.weak_model",
@@ -68,8 +68,8 @@ _PUBLIC = {
     "plot_clip": "plots.clip",
     "read_audio": "audio.reading",
     "register": "registry",
-    "teach": "models.teaching.folds",
-    "train": "models.runs.trainer",
+    "teach": "models.training.folds",
+    "train": "models.training.trainer",
     "training_batches": "data.pipelines",
 }
 __all__ = sorted(_PUBLIC)

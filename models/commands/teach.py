@@ -18,7 +18,7 @@ from absl import flags as absl_flags
 
 from tfweak.cli import console, flags
 
-from ..teaching.options import TeachingOptions
+from ..training.options import TeachingOptions
 from . import train_flags
 
 _FLAGS = absl_flags.FlagValues()
@@ -53,7 +53,7 @@ def _main(_: list[str]) -> None:
 
     import tensorflow as tf  # which --help does not need
 
-    from ..teaching import folds
+    from ..training import folds
 
     tf.get_logger().setLevel("ERROR")  # it warns of one model traced after another
     student = folds.teach(config, options).folder

@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(_: list[str]) -> None:
     config = train_flags.config(_FLAGS)
 
-    from ..runs import trainer  # loads TensorFlow, which --help does not need
+    from ..training import trainer  # loads TensorFlow, which --help does not need
 
     trainer.train(config)
     print(

@@ -52,7 +52,8 @@ class TuneOptions:
           precision: that the network computes in.
           allow_overlap: choose on clips that the run has learnt from.
         """
-        from ..runs import run_folder, scoring, seen_clips, trainer, tuning
+        from ..runs import run_folder, scoring, seen_clips, tuning
+        from ..training import trainer
 
         run = run_folder.load(folder, precision)
         if data:

@@ -7,7 +7,8 @@ import logging
 from tfweak.data import sources
 from tfweak.errors import InputError
 
-from ..runs import seen_clips, trainer
+from ..runs import seen_clips
+from ..training import trainer
 from .plan import Plan, names_of
 from .trials import open_data
 

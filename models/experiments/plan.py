@@ -14,9 +14,9 @@ from tfweak.learning.precision import resolve_precision
 
 from ..architecture import ARCHITECTURES, Architecture, create
 from ..networks.layers import Standardise
-from ..runs import trainer
 from ..runs.config import NOT_OF_TRIALS, OF_TEACHERS, TrainConfig, training_settings
-from ..teaching.options import TeachingOptions
+from ..training import trainer
+from ..training.options import TeachingOptions
 from . import tables
 from .report import settings_note
 from .spec import Experiment

@@ -30,10 +30,11 @@ from tfweak.decoding.decoding import Decoding
 from tfweak.decoding.scores import SOURCES
 from tfweak.errors import InputError
 
-from ..runs import run_folder, scoring, seen_clips, trainer, tuning
+from ..runs import run_folder, scoring, seen_clips, tuning
 from ..runs.config import TrainConfig
-from ..teaching.folds import Teaching
-from ..teaching.options import TeachingOptions
+from ..training import trainer
+from ..training.folds import Teaching
+from ..training.options import TeachingOptions
 
 RESULT_NAME = "result.json"
 _TRIALS_PER_PROCESS = 20

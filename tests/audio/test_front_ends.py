@@ -35,8 +35,9 @@ from tfweak.labels import ClassList
 from tfweak.models import architectures
 from tfweak.models.architecture import create
 from tfweak.models.experiments import figures
-from tfweak.models.runs import predictions, scoring, trainer
+from tfweak.models.runs import predictions, scoring
 from tfweak.models.runs.run import Run
+from tfweak.models.training import trainer
 from tfweak.payload import Payload
 
 NAMES = list(FRONT_ENDS)

@@ -11,7 +11,8 @@ from tfweak.audio import front_ends
 from tfweak.data import pipelines, records
 from tfweak.models.architecture import create
 from tfweak.models.networks import autoencoder, layers
-from tfweak.models.runs import run_folder, trainer
+from tfweak.models.runs import run_folder
+from tfweak.models.training import trainer
 from tfweak.payload import Payload
 
 SMALL = {

@@ -15,8 +15,9 @@ from tfweak.audio import front_ends, reading
 from tfweak.data import records
 from tfweak.data_prep.commands import prepare
 from tfweak.models.architecture import ARCHITECTURES, create
-from tfweak.models.runs import scoring, trainer
+from tfweak.models.runs import scoring
 from tfweak.models.runs.config import TrainConfig
+from tfweak.models.training import trainer
 
 # Small ones; tests of the architectures pin the parameters of the published sizes.
 GRUS = {"filters": 32, "recurrent_units": 24, "recurrent_layers": 1, "hidden_units": 64}

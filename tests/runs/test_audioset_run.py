@@ -19,8 +19,9 @@ from tfweak.extractors.vggish import network as vggish_network
 from tfweak.extractors.vggish import pca as vggish_pca
 from tfweak.labels import ClassList
 from tfweak.models.commands import evaluate, predict, train
-from tfweak.models.runs import packaged, run_folder, scoring, seen_clips, trainer
+from tfweak.models.runs import packaged, run_folder, scoring, seen_clips
 from tfweak.models.runs.config import TrainConfig
+from tfweak.models.training import trainer
 
 NAME = "audioset"
 FOLDER = packaged.resolve(NAME)

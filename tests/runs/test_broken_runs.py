@@ -11,7 +11,8 @@ import pytest
 from made import make_embeddings
 
 from tfweak.errors import InputError
-from tfweak.models.runs import run_folder, seen_clips, trainer
+from tfweak.models.runs import run_folder, seen_clips
+from tfweak.models.training import trainer
 
 
 def config(data, out, epochs):

@@ -8,8 +8,9 @@ import pytest
 
 from tfweak.errors import InputError
 from tfweak.models.commands import export
-from tfweak.models.runs import packaged, run_folder, seen_clips, trainer
+from tfweak.models.runs import packaged, run_folder, seen_clips
 from tfweak.models.runs.config import TrainConfig
+from tfweak.models.training import trainer
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from made import make_embeddings, uncount
 
 from tfweak import open_data
 from tfweak.errors import InputError
-from tfweak.models.runs import seen_clips, trainer
+from tfweak.models.runs import seen_clips
+from tfweak.models.training import trainer
 
 
 def ids(*names):

@@ -18,14 +18,8 @@ from tfweak.decoding.decoding import Decoding
 from tfweak.decoding.tuning import Tuned
 from tfweak.errors import InputError
 from tfweak.models.commands import evaluate
-from tfweak.models.runs import (
-    packaged,
-    run_folder,
-    scoring,
-    seen_clips,
-    trainer,
-    tuning,
-)
+from tfweak.models.runs import packaged, run_folder, scoring, seen_clips, tuning
+from tfweak.models.training import trainer
 
 QUICK = ("threshold", "double_threshold")
 

@@ -40,9 +40,10 @@ from tfweak.data.sources import ClipData
 from tfweak.errors import InputError
 from tfweak.typing import Array
 
-from ..runs import run_folder, trainer
+from ..runs import run_folder
 from ..runs.config import TrainConfig
 from ..runs.run import Run, load
+from . import trainer
 from .options import TeachingOptions
 
 _log = logging.getLogger(__name__)

@@ -16,9 +16,10 @@ from tfweak.errors import InputError
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList
 from tfweak.models.architecture import create
-from tfweak.models.runs import run_folder, scoring, seen_clips, trainer
-from tfweak.models.teaching import teachers as teaching
-from tfweak.models.teaching.teachers import Teachers
+from tfweak.models.runs import run_folder, scoring, seen_clips
+from tfweak.models.training import teachers as teaching
+from tfweak.models.training import trainer
+from tfweak.models.training.teachers import Teachers
 from tfweak.payload import Payload
 
 SMALL = {"hidden_units": 8, "hidden_layers": 1}

@@ -16,10 +16,10 @@ import tfweak
 from tfweak.data import sources, teacher_scores
 from tfweak.errors import InputError
 from tfweak.models.commands import teach as command
-from tfweak.models.runs import run_folder, scoring, seen_clips, trainer
+from tfweak.models.runs import run_folder, scoring, seen_clips
 from tfweak.models.runs.config import TrainConfig
-from tfweak.models.teaching import folds
-from tfweak.models.teaching.options import TeachingOptions
+from tfweak.models.training import folds, trainer
+from tfweak.models.training.options import TeachingOptions
 
 SETTINGS = {
     "model_settings": {"hidden_units": 8, "hidden_layers": 1},

@@ -9,7 +9,7 @@ from tfweak.models.experiments.spec import Experiment
 from tfweak.models.experiments.trials import Trial
 from tfweak.models.runs import run_folder
 from tfweak.models.runs.config import TrainConfig
-from tfweak.models.teaching.options import TeachingOptions
+from tfweak.models.training.options import TeachingOptions
 
 
 def test_a_trial_trains_its_teachers_and_removes_them(tmp_path):

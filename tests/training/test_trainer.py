@@ -23,7 +23,8 @@ from tfweak.errors import InputError
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList
 from tfweak.models.architecture import ARCHITECTURES, create
-from tfweak.models.runs import run_folder, scoring, trainer, weights
+from tfweak.models.runs import run_folder, scoring, weights
+from tfweak.models.training import trainer
 from tfweak.payload import Payload
 
 SMALL = {"hidden_units": 16, "hidden_layers": 1}

@@ -25,10 +25,10 @@ from tfweak.payload import Payload
 
 from ..architecture import ARCHITECTURES, Architecture, create
 from ..networks import layers
-from ..teaching.teachers import Teachers
-from . import checkpoints, run_folder, seen_clips, tuning, weights
-from .config import OF_TEACHERS, TrainConfig
-from .run import Run, load
+from ..runs import checkpoints, run_folder, seen_clips, tuning, weights
+from ..runs.config import OF_TEACHERS, TrainConfig
+from ..runs.run import Run, load
+from .teachers import Teachers
 
 _log = logging.getLogger(__name__)
 

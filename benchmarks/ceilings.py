@@ -2,12 +2,12 @@
 
     python benchmarks/ceilings.py RUN DATA [DATA ...]
 
-DATA has strong labels and the run's classes. Micro F1 of events (200 ms) and of seconds:
-of the run as it is; of every source of its scores under thresholds chosen on these very
-clips; of the run if it knew the tags; of the truth on the run's grid of segments, which is
-all that the grid allows. Then mAP of the tags as they are, and with an oracle as attention:
-where a clip has a class, y is the mean of X^a over its true segments, which is all that a
-loss on the attention alone could bring.
+DATA has strong labels and the run's classes. Micro F1 of events (200 ms) and of
+seconds: of the run as it is; of every source of its scores under thresholds chosen on
+these very clips; of the run if it knew the tags; of the truth on the run's grid of
+segments, which is all that the grid allows. Then mAP of the tags as they are, and with
+an oracle as attention: where a clip has a class, y is the mean of X^a over its true
+segments, which is all that a loss on the attention alone could bring.
 """
 
 from __future__ import annotations
@@ -94,11 +94,8 @@ def tagging(run, clips: Clips) -> tuple[float, float]:
     own = np.concatenate([one[CLIP_SCORES] for one in clips.outputs])
     oracle = own.copy()
     for clip, (one, marks) in enumerate(zip(clips.outputs, clips.marks)):
-        has = marks.any(axis=0)
-        inside = (one["segment_probs"] * marks).sum(axis=0)[has] / marks.sum(axis=0)[
-            has
-        ]
-        oracle[clip, has] = inside
+        has, probs = marks.any(axis=0), one["segment_probs"]
+        oracle[clip, has] = ((probs * marks).sum(0) / np.maximum(marks.sum(0), 1))[has]
     labels, names = np.float32(clips.tags), run.classes.names
     both = [{metrics.CLIPS: TaggedClips(labels, p, names)} for p in (own, oracle)]
     return tuple(metrics.evaluate(parts)["mAP"] for parts in both)

@@ -85,7 +85,14 @@ def write(
         decoders = _decoders(table.title, results)
         for kind, path in _render(out / "decoders", decoders).items():
             files[f"{kind} by decoder"] = path
-    return {**files, **figures.write(out / "figures", results, table.compared)}
+    return {**files, **figures.write(out / "figures", results, _compared(table, rows))}
+
+
+def _compared(table: ResultTable, rows: Mapping[str, System]) -> tuple[str, ...]:
+    """The table's own pair, or what there is if that is two."""
+    if set(table.compared) <= set(rows):
+        return table.compared
+    return tuple(rows) if len(rows) == 2 else ()
 
 
 # By decoder: times at the event's, the second's and the file's level.

@@ -102,6 +102,7 @@ class ResultTable:
         "segment F1, micro, thresholds from tags",
         "event F1, micro, thresholds from tags",
         "PSDS1",
+        "PSDS1, thresholds from tags",
         "frame mAP",
         "validation mAP",
     )

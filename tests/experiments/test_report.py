@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -113,6 +114,24 @@ def test_the_report_of_results(trials, tmp_path):
     assert dog["p_value"] == average["p_value"] == 0.5
     assert dog["p_holm"] == average["p_holm"] == 1
     assert "for 2 comparisons" in files["md by class"].read_text()
+
+
+def test_pictures_compare_the_tables_pair_or_the_only_two(
+    trials, tmp_path, monkeypatch
+):
+    drawn = []
+
+    def write(folder, results, compared):
+        drawn.append(compared)
+        return {}
+
+    monkeypatch.setattr(report.figures, "write", write)
+    rows = {**TABLE.rows, "c": TABLE.rows["a"]}
+    table = dataclasses.replace(TABLE, rows=rows, compared=("a", "c"))
+    for names in ("abc", "ab", "a"):
+        some = {name: trials.get(name, trials["a"]) for name in names}
+        report.write(tmp_path, table, {name: rows[name] for name in names}, some, [])
+    assert drawn == [("a", "c"), ("a", "b"), ()]
 
 
 def test_a_report_of_failures_alone_is_refused(trials, tmp_path):

@@ -294,7 +294,10 @@ def start_or_resume(
                     " settings of the run to go on with it"
                 )
     atomic.remove_leftovers(folder)
-    write_config(folder, {**before, "training": document["training"]})
+    again = {**before, "training": document["training"]}
+    if before.get("versions") != document["versions"]:
+        again["resumed_with"] = document["versions"]
+    write_config(folder, again)
     return ResumePoint(folder).load()
 
 

@@ -22,7 +22,7 @@ def compiled():
 
 @pytest.fixture(params=["not installed", "library does not load"])
 def no_tensorflow_io(request, monkeypatch):
-    """As with Python 3.12, or with TensorFlow 2.17, where each of its ops raises."""
+    """As without the extra, or with TensorFlow 2.17, where each of its ops raises."""
 
     def encode_wav(*_):
         raise NotImplementedError("unable to open file: libtensorflow_io.so")

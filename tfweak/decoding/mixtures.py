@@ -154,7 +154,7 @@ def paste(
     place = int(rng.integers(len(target) - length + 1))
     rows = np.array(target, np.float32)
     inside = slice(place, place + length)
-    run = np.asarray(source[cut.first : cut.end], np.float32)
+    run: Array = np.asarray(source[cut.first : cut.end], np.float32)
     if has_energy:
         fade = max(1, round(_FADE_SECONDS / row_seconds))
         to_end = np.minimum(np.arange(length), np.arange(length)[::-1])

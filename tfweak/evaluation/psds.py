@@ -171,7 +171,7 @@ class _Truth:
     def trigger_rates(self, found: EventArrays, judged: Judged) -> Array:
         """(C,) mean over other classes of cross triggers an hour."""
         which, others = judged.cross_triggers
-        others_in_all = max(np.count_nonzero(self.counts > 0) - 1, 1)
+        others_in_all = max(int(np.count_nonzero(self.counts > 0)) - 1, 1)
         rates = _SECONDS_PER_HOUR / self._class_seconds[others] / others_in_all
         return np.bincount(found.labels[which], rates, len(self.counts))
 

@@ -137,7 +137,7 @@ def split_labels(field: str, known: Container[str]) -> list[str]:
     >>> split_labels("Truck, Air horn, truck horn", {"Air horn, truck horn"})
     ['Truck', 'Air horn, truck horn']
     """
-    pieces = re.split("([,;])", field.strip('"'))  # labels and, between them, signs
+    pieces = re.split("([,;])", _unquoted(field))  # labels and, between them, signs
     labels = []
     start = 0
     while start < len(pieces):
@@ -152,6 +152,11 @@ def split_labels(field: str, known: Container[str]) -> list[str]:
         labels.append("".join(pieces[start:stop]).strip())
         start = stop + 1
     return list(dict.fromkeys(label for label in labels if label))
+
+
+def _unquoted(field: str) -> str:
+    """A field without the quotes around all of it; those of a name stay."""
+    return re.sub('^"+([^"]*)"+$', r"\1", field)
 
 
 def _row(
@@ -183,7 +188,7 @@ def _row(
     return TableRow(
         where,
         values["filename"],
-        values[label].strip('"'),
+        _unquoted(values[label]),
         values["onset"] if strong else None,
         values["offset"] if strong else None,
         problem,

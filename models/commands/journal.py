@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tfweak import atomic
+from tfweak import documents
 from tfweak.errors import InputError
 from tfweak.evaluation.event_formats import FileEvents
 from tfweak.labels import Event
@@ -51,8 +51,9 @@ class Entry:
 class Journal:
     """The entries of a call, in a folder beside its table, until that is written.
 
-    A line of it holds all files that one batch completed. A line that a kill cut off is
-    left out, and its files are answered again, in the same batch.
+    A line of it holds all files that one batch completed, and a checksum. A line that a
+    kill cut off, or that is damaged, is left out with all that follow, and their files
+    are answered again, in the same batches.
 
     Args:
       out: the table, or the folder of tables.
@@ -80,32 +81,39 @@ class Journal:
         before = _read(known)
         differs = [key for key in call if before.get(key) != call[key]]
         if before and resume and not differs:
-            self._drop_cut_line()
+            self._drop_broken_lines()
         else:
             self._file.truncate(0)
             if before and resume:
                 _log.info("%s: of a call with other %s; begun anew", folder, differs[0])
-        atomic.write_text(known, json.dumps(call))
+        documents.write(known, call)
         self.count = sum(1 for _ in self)
         if self.count:
             _log.info("%s: goes on after %d files", folder, self.count)
 
-    def _drop_cut_line(self) -> None:
+    def _drop_broken_lines(self) -> None:
         self._file.seek(0)
-        self._file.truncate(self._file.read().rfind(b"\n") + 1)
+        whole = 0
+        for line in self._file:
+            try:
+                documents.unsealed(line)
+            except ValueError:
+                break
+            whole += len(line)
+        self._file.truncate(whole)
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Adds what one batch completed."""
-        line = json.dumps([dataclasses.astuple(entry) for entry in entries])
-        self._file.write(line.encode() + b"\n")
+        line = documents.sealed([dataclasses.astuple(entry) for entry in entries])
+        self._file.write(line)
         self._file.flush()
         self.count += len(entries)
 
     def __iter__(self) -> Iterator[Entry]:
         """All entries, also those of earlier calls; one line in memory at a time."""
-        with open(self._folder / _JOURNAL, encoding="utf-8") as lines:
+        with open(self._folder / _JOURNAL, "rb") as lines:
             for line in lines:
-                for values in json.loads(line):
+                for values in documents.unsealed(line):
                     yield Entry(*values)
 
     def remove(self) -> None:
@@ -140,6 +148,7 @@ def told_of(out: pathlib.Path) -> Iterator[None]:
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads(path.read_text(encoding="utf-8"))
+    """The call of a folder; nothing where it is broken, too: all is answered anew."""
+    with contextlib.suppress(InputError):
+        return documents.read(path, "")
     return {}

@@ -107,3 +107,15 @@ def test_a_quote_that_is_not_closed_swallows_no_rows(tmp_path, text):
 def test_a_pipe_in_the_source_folder_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "tags.csv")
     assert not label_tables.is_label_table(tmp_path / "tags.csv")
+
+
+@pytest.mark.parametrize("form", ["%s", '"%s"'])
+def test_quotes_within_a_name_stay(tmp_path, form):
+    name = 'the "one"'
+    written = form % (name if form == "%s" else name.replace('"', '""'))
+    path = table(tmp_path / "tags.csv", "filename,labels", f"a.wav,{written}")
+    (row,) = label_tables.read_table(path)
+    assert row.label == name
+    assert label_tables.split_labels(row.label, {name}) == [name]
+    # quotes around a whole list, once more than the table needs
+    assert label_tables.split_labels('"Dog, Cat"', set()) == ["Dog", "Cat"]

@@ -8,8 +8,8 @@ damage(made, folder, rng)      writes one input, a damaged one; gives a `Damage`
 check(made, folder)            reads it; says how that went, or raises `Wrong`
                                where something was read that is not so
 
-Each input must be read rightly, or be named by an `InputError`. All else is a finding: a
-traceback, a message without the name, a crash, a hang, more than 2 GB, or wrong data.
+Each input must be read rightly, or be named by an `InputError`. All else is a finding:
+a traceback, a message without the name, a crash, a hang, more than 2 GB, or wrong data.
 """
 
 from __future__ import annotations
@@ -185,6 +185,7 @@ class Worker:
     def poll(self, most_seconds):
         """Results since the last call, and whether the worker has ended."""
         found = []
+        is_alive = self._process.is_alive()  # before the last is received
         try:
             while self._receive.poll():
                 item = self._receive.recv()
@@ -196,6 +197,7 @@ class Worker:
                     self.current, self._base = item, self._bytes()
         except (EOFError, OSError):
             self._process.join(10)
+            is_alive = self._process.is_alive()
         outcome = ""
         if time.monotonic() - self._began > most_seconds:
             outcome = "hang"
@@ -204,9 +206,9 @@ class Worker:
         if outcome:
             self._process.kill()
             self._process.join()
-        elif self._process.is_alive():
+        elif is_alive:
             return found, False
-        if self._process.exitcode and not outcome:
+        if not outcome and (self._process.exitcode or self.current):
             outcome = "crash"
         if outcome:
             text = self._log.read_text(errors="replace")[-3000:]
@@ -254,11 +256,7 @@ def run(targets, todo, made, work, seed, jobs=1, most_seconds=120.0):
                     yield result
                 if ended:
                     workers.remove(item)
-                    todo = [case for case in item_order(left)] + todo
+                    todo[:0] = sorted(left, key=lambda case: (case.number, case.target))
     finally:
         for worker, _ in workers:
             worker.stop()
-
-
-def item_order(left):
-    return sorted(left, key=lambda case: (case.number, case.target))

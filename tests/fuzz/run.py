@@ -86,6 +86,7 @@ def fuzz(asked, targets):
             file.flush()
             bar.update()
         bar.close()
+    shutil.rmtree(work / "inputs", ignore_errors=True)
     counts = collections.defaultdict(collections.Counter)
     for result in results:
         counts[result["case"]["target"]][result["outcome"]] += 1

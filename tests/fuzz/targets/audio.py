@@ -14,8 +14,8 @@ from frame import Damage, Wrong
 from tfweak.audio import reading
 from tfweak.errors import InputError
 
-SHARE = 52
-# name: rate, channels, format, subtype, and how a sample lies in the file, where it does
+SHARE = 58
+# name: rate, channels, format, subtype, and how a sample lies in the file, if it does
 SOUNDS = {
     "pcm16.wav": (16000, 1, "WAV", "PCM_16", "<i2"),
     "pcm24.wav": (44100, 2, "WAV", "PCM_24", "<i3"),

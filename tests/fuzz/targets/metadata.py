@@ -25,7 +25,7 @@ from tfweak.models.experiments.trials import Trial, _line
 from tfweak.models.runs import run_folder
 from tfweak.models.runs.config import TrainConfig
 
-SHARE = 15
+SHARE = 12
 CALL = {"run": "r", "tags": 5, "files": "abc"}
 ENTRIES = [
     journal.Entry(f"{i}.wav", "", 1.5, [(0, 0.25, 0.75, 0.5)], [(1, 0.5, True)])
@@ -39,7 +39,10 @@ RESULT = {
     "parameters": 12,
     "seconds": 1.5,
 }
-HISTORY = [{"epoch": 1, "loss": 0.5, "val_mAP": 0.25}, {"epoch": 2, "loss": 0.25}]
+HISTORY = [
+    {"epoch": 1, "loss": 0.5, "val_mAP": 0.25},
+    {"epoch": 2, "loss": 0.25, "val_mAP": 0.5},
+]
 
 
 def make(folder):
@@ -100,7 +103,8 @@ FILES = {
 
 def damage(made, folder, rng):
     places = [(inside, name) for inside, names in FILES.items() for name in names]
-    inside, name = places[int(rng.integers(len(places)))]
+    shares = np.array([1 if "finished" in inside else 4 for inside, _ in places])
+    inside, name = places[int(rng.choice(len(places), p=shares / shares.sum()))]
     if inside in ("finished", "unfinished"):
         shutil.copytree(made / "source", folder / "source", copy_function=shutil.copy2)
     if inside:

@@ -16,7 +16,7 @@ from tfweak.models.runs import run, run_folder, seen_clips
 from tfweak.models.training import teachers, trainer
 from tfweak.payload import Payload
 
-SHARE = 3
+SHARE = 1
 FILES = (
     *("config.json", "classes.csv", "model.keras", "decoding.json", "history.csv"),
     *("clips.txt.gz", "last/current", "last/epoch-1/state.json"),

@@ -12,7 +12,7 @@ from frame import Damage, Wrong
 
 from tfweak.extractor import create_extractor
 
-SHARE = 2
+SHARE = 0.5
 FILES = (
     "saved_model.pb",
     "saved_model.pb",

@@ -22,7 +22,7 @@ from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList, Event
 from tfweak.payload import Payload
 
-SHARE = 10
+SHARE = 4
 SHARD, INFO = "made-00000.tfrecord", records.INFO_NAME
 CLASSES = ClassList(("a", "b", "c"))
 PAYLOADS = {

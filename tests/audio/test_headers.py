@@ -24,7 +24,7 @@ from tfweak.errors import InputError
         ("a.w64", {"format": "W64"}, 66, "<H", 66, "66 channels of 16 bits in 2"),
         ("a.aiff", {}, 20, ">H", 17, "announces 4000 samples .* length of 235"),
         ("a.aiff", {}, 22, ">I", 3999, "announces 3999 samples .* length of 4000"),
-        ("a.flac", {}, 18, ">H", 0x02E8, "2976 Hz, 1 .* its sound has 16000 Hz"),
+        ("a.flac", {}, 18, ">H", 0x02E8, "11904 Hz, 1 .* its sound has 16000 Hz"),
     ],
 )
 def test_what_contradicts_itself(tmp_path, name, more, place, kind, value, message):

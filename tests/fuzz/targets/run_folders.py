@@ -11,7 +11,8 @@ import mutations
 import numpy as np
 from frame import Damage, Wrong
 
-from tfweak import serving
+from tfweak import documents, serving
+from tfweak.models.architecture import create
 from tfweak.models.runs import run, run_folder, seen_clips
 from tfweak.models.training import teachers, trainer
 from tfweak.payload import Payload
@@ -27,23 +28,28 @@ EXPORTED = ("saved_model/assets/decoding.json", "saved_model/assets/classes.csv"
 
 def make(folder):
     data = stand_ins.make_embeddings(folder / "data", 40)
-    for name, units in (("run", 8), ("other", 6)):
-        config = trainer.TrainConfig(
-            data=(str(data),),
-            out=str(folder / name),
-            model_settings={"hidden_units": units},
-            batch_size=16,
-            precision="float32",
-            valid_fraction=0.3,
-            epochs=1,
-        )
-        trainer.train(config)
-        shutil.rmtree(folder / name / "tensorboard")
-    exported = run.load(folder / "run", "float32")
-    serving_assets = folder / "run" / "saved_model"
-    exported.export(serving_assets, embeddings_only=True)
-    shutil.copytree(serving_assets, folder / "other" / "saved_model")
-    np.savez(folder / "answer.npz", **_answer(exported))
+    config = trainer.TrainConfig(
+        data=(str(data),),
+        out=str(folder / "run"),
+        model_settings={"hidden_units": 8, "hidden_layers": 1},
+        batch_size=32,
+        precision="float32",
+        valid_fraction=0.3,
+        epochs=1,
+    )
+    trainer.train(config)
+    shutil.rmtree(folder / "run" / "tensorboard")
+    loaded = run.load(folder / "run", "float32")
+    # what is read of an export, without the time that making all of it takes
+    assets = folder / "run" / "saved_model" / "assets"
+    assets.mkdir(parents=True)
+    loaded.classes.write_csv(assets / "classes.csv")
+    documents.write(
+        assets / "decoding.json", loaded.decodings["segment"].to_dict(), indent=None
+    )
+    other = create("embedding_attention", 3, hidden_units=6, hidden_layers=1)
+    stand_ins.write_run(folder / "other", other, loaded.payload)
+    np.savez(folder / "answer.npz", **_answer(loaded))
 
 
 def _answer(loaded):
@@ -72,16 +78,21 @@ def damage(made, folder, rng):
         other.write_bytes(one)
         wanted |= {other.name, f"/{other.relative_to(target).parts[0]}"}
     elif way == "other":
-        path.write_bytes((made / "other" / name).read_bytes())
+        path.write_bytes(_of_another(made, name))
     else:
         contents = path.read_bytes()
         if name.endswith(".json") and rng.random() < 0.7:
             found, way = mutations.damaged_document(json.loads(contents), rng)
         else:
-            other = (made / "other" / name).read_bytes()
-            found, way = mutations.damaged(contents, rng, other)
+            found, way = mutations.damaged(contents, rng, _of_another(made, name))
         path.write_bytes(found)
     return Damage(f"{way} of {name}", tuple(wanted))
+
+
+def _of_another(made, name):
+    """The file of that name of another run, or one of its others."""
+    path = made / "other" / name
+    return (path if path.exists() else made / "other" / "model.keras").read_bytes()
 
 
 @functools.lru_cache(None)

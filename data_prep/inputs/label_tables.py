@@ -94,8 +94,9 @@ def read_table(path: pathlib.Path) -> list[TableRow]:
     lines = [(number, [field.strip() for field in row]) for number, row in raw]
     header = [name.lower() for name in lines[0][1]] if lines else []
     label = _label_column(header)
-    strong = {"onset", "offset"} <= set(header)
-    if not label:
+    times = {"onset", "offset"} & set(header)
+    strong = len(times) == 2
+    if not label or len(times) == 1:
         raise InputError(
             f"label table {path}: expected a header with filename and"
             " labels (or filename, onset, offset and event_label), found"

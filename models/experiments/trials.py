@@ -217,7 +217,7 @@ def _check(result: dict[str, Any]) -> None:
     found += [result[name] for name in ("parameters",) if name in result]
     for epochs in result["history"]:
         for epoch in epochs:
-            found += epoch.values()
+            found += [epoch["val_mAP"], *epoch.values()]
     values = result.get("metrics", {})
     names = [None, *values.get("classes", {})]
     for metric in map(METRICS.get, METRICS.names()):

@@ -63,6 +63,14 @@ def test_a_header_with_both_is_one_with_commas(tmp_path):
         label_tables.read_table(path)
 
 
+@pytest.mark.parametrize("name", ["onset", "offset"])
+def test_half_of_the_times_makes_no_table_of_tags(tmp_path, name):
+    header = f"filename,{name},event_label"
+    path = table(tmp_path / "events.csv", header, "a.wav,0.5,Dog")
+    with pytest.raises(InputError, match=f"expected a header .* found .*{name}"):
+        label_tables.read_table(path)
+
+
 def prepare(tmp_path, *lines):
     source = tmp_path / "audio"
     source.mkdir()

@@ -25,7 +25,7 @@ from tfweak.models.experiments.trials import Trial, _line
 from tfweak.models.runs import run_folder
 from tfweak.models.runs.config import TrainConfig
 
-SHARE = 12
+SHARE = 11.5
 CALL = {"run": "r", "tags": 5, "files": "abc"}
 ENTRIES = [
     journal.Entry(f"{i}.wav", "", 1.5, [(0, 0.25, 0.75, 0.5)], [(1, 0.5, True)])

@@ -63,7 +63,7 @@ def damage(made, folder, rng):
     target = shutil.copytree(made / name, folder / "data")
     if rng.random() < 0.8:  # nobody noted what the shards hold
         document = json.loads((target / INFO).read_text())
-        del document["shards"]
+        del document["shards"], document["checksum"]
         document["num_clips"] = None
         (target / INFO).write_text(json.dumps(document))
     contents = (target / SHARD).read_bytes()

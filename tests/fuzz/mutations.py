@@ -120,9 +120,14 @@ _ODD = (
 )
 
 
-def damaged_document(document, rng):
-    """JSON bytes of a document of which one place is another, and what was done."""
+def damaged_document(document, rng, may_unseal=True):
+    """JSON bytes of a document of which one place is another, and what was done.
+
+    Half of them have no checksum, so that what they say has to be judged.
+    """
     document = json.loads(json.dumps(document))
+    if may_unseal and isinstance(document, dict) and rng.random() < 0.5:
+        document.pop("checksum", None)
     places = [(None, None)]
 
     def visit(part):

@@ -82,7 +82,10 @@ def damage(made, folder, rng):
     else:
         contents = path.read_bytes()
         if name.endswith(".json") and rng.random() < 0.7:
-            found, way = mutations.damaged_document(json.loads(contents), rng)
+            # what is edited by hand may be another network
+            found, way = mutations.damaged_document(
+                json.loads(contents), rng, may_unseal=name != "config.json"
+            )
         else:
             found, way = mutations.damaged(contents, rng, _of_another(made, name))
         path.write_bytes(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import subprocess
 import sys
@@ -251,6 +252,10 @@ def test_a_lost_shard_is_missed(tmp_path):
     info.write(folder)
     assert records.DatasetInfo.read(folder).shards == summaries
     assert len(sources.open_data([folder])) == 3
+    dataclasses.replace(info, num_clips=2).write(folder)
+    with pytest.raises(InputError, match="x: its shards hold 3 clips.*says 2"):
+        sources.open_data([folder])
+    info.write(folder)
     (folder / "y.tfrecord").rename(folder / "z.tfrecord")
     with pytest.raises(InputError, match="x: the shard y.tfrecord is missing"):
         sources.open_data([folder])

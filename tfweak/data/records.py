@@ -244,15 +244,7 @@ class DatasetInfo:
           InputError: a shard was lost, added or changed.
         """
         mended = "fetch what is missing, or remove the folder and prepare it again"
-        known = self.shards
-        if known is None:
-            count = sum(shard.num_records for shard in found.values())
-            if self.num_clips not in (None, count):
-                raise InputError(
-                    f"{folder}: its shards hold {count} clips, but {INFO_NAME} says"
-                    f" {self.num_clips}; {mended}"
-                )
-            return
+        known = self.shards if self.shards is not None else found
         for names, what in (
             (known.keys() - found.keys(), "is missing"),
             (found.keys() - known.keys(), f"is not among those of {INFO_NAME}"),
@@ -266,6 +258,12 @@ class DatasetInfo:
                 raise InputError(
                     f"{folder}: the shard {min(names)} {what}{more}; {mended}"
                 )
+        count = sum(shard.num_records for shard in found.values())
+        if self.num_clips not in (None, count):
+            raise InputError(
+                f"{folder}: its shards hold {count} clips, but {INFO_NAME} says"
+                f" {self.num_clips}; {mended}"
+            )
 
 
 # While this folder stands beside the shards, the preparation has not finished.

@@ -296,8 +296,9 @@ def _line(trial: Trial) -> str:
     if "error" in result:
         return f"{trial.name}: FAILED: {result['error']}"
     text = f"{trial.name}: validation mAP {result['mean_valid_mAP']:.4f}"
-    if "metrics" in result and result["metrics"]["mAP"] is not None:
-        text += f", test mAP {result['metrics']['mAP']:.4f}"
+    test = at(result, ("metrics", "mAP"))
+    if test is not None:
+        text += f", test mAP {test:.4f}"
     return f"{text}, {result['seconds']:.0f} s"
 
 

@@ -11,7 +11,7 @@ from tfweak.evaluation.metrics import METRICS
 from tfweak.models.experiments import report
 from tfweak.models.experiments.results import AVERAGE, Results
 from tfweak.models.experiments.table import Column, ResultTable, System
-from tfweak.models.experiments.trials import Trial
+from tfweak.models.experiments.trials import Trial, _line
 from tfweak.models.runs.config import TrainConfig
 
 TABLE = ResultTable(
@@ -212,3 +212,12 @@ def test_a_result_that_is_no_document_is_named(trials, tmp_path, contents):
     path.write_bytes(contents)
     with pytest.raises(InputError, match="result.json: broken"):
         Results(trials)
+
+
+def test_a_result_without_a_metric_is_told_without_it(trials, tmp_path):
+    path = tmp_path / "a" / "x" / "0" / "result.json"
+    document = json.loads(path.read_text())
+    trial = Trial(str(path.parent), CONFIG)
+    for metrics, told in (({}, False), ({"mAP": None}, False), ({"mAP": 0.5}, True)):
+        path.write_text(json.dumps({**document, "metrics": metrics}))
+        assert ("test mAP 0.5" in _line(trial)) == told

@@ -231,7 +231,13 @@ def read_assets(folder: StrPath) -> tuple[ClassList, Decoding]:
         raise InputError(
             f"{path}: broken ({type(error).__name__}: {reason}); export the run again"
         ) from error
-    return ClassList.read_csv(assets / CLASSES_NAME), decoding
+    classes = ClassList.read_csv(assets / CLASSES_NAME)
+    if len(classes) != len(decoding.thresholds):
+        raise InputError(
+            f"{assets / CLASSES_NAME}: {len(classes)} classes, the model has"
+            f" {len(decoding.thresholds)}; export the run again"
+        )
+    return classes, decoding
 
 
 def find_events(

@@ -57,20 +57,20 @@ def read(path: StrPath, advice: str) -> dict[str, Any]:
     return found
 
 
-def sealed(document: Any) -> bytes:
-    """A line of JSON with its checksum behind a tab."""
+def sealed(document: Any, before: bytes = b"") -> bytes:
+    """A line of JSON with a checksum behind a tab, of it and the line before it."""
     text = json.dumps(document).encode()
-    return b"%s\t%08x\n" % (text, zlib.crc32(text))
+    return b"%s\t%08x\n" % (text, zlib.crc32(before + text))
 
 
-def unsealed(line: bytes) -> Any:
+def unsealed(line: bytes, before: bytes = b"") -> Any:
     """The document of such a line.
 
     Raises:
-      ValueError: it is cut short or damaged.
+      ValueError: it is cut short or damaged, or the line before it is another.
     """
     text, _, checksum = line.rpartition(b"\t")
-    if checksum != b"%08x\n" % zlib.crc32(text):
+    if checksum != b"%08x\n" % zlib.crc32(before + text):
         raise ValueError("its checksum is another")
     return json.loads(text)
 

@@ -77,6 +77,7 @@ class Journal:
         except OSError as error:
             self._file.close()
             raise InputError(f"{out}: is written by another process") from error
+        self._last = b""  # line
         call = json.loads(json.dumps(call))  # tuples become lists, as in the file
         before = _read(known)
         differs = [key for key in call if before.get(key) != call[key]]
@@ -96,25 +97,28 @@ class Journal:
         whole = 0
         for line in self._file:
             try:
-                documents.unsealed(line)
+                documents.unsealed(line, self._last)
             except ValueError:
                 break
-            whole += len(line)
+            whole, self._last = whole + len(line), line
         self._file.truncate(whole)
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Adds what one batch completed."""
-        line = documents.sealed([dataclasses.astuple(entry) for entry in entries])
-        self._file.write(line)
+        found = [dataclasses.astuple(entry) for entry in entries]
+        self._last = documents.sealed(found, self._last)
+        self._file.write(self._last)
         self._file.flush()
         self.count += len(entries)
 
     def __iter__(self) -> Iterator[Entry]:
         """All entries, also those of earlier calls; one line in memory at a time."""
         with open(self._folder / _JOURNAL, "rb") as lines:
+            before = b""
             for line in lines:
-                for values in documents.unsealed(line):
+                for values in documents.unsealed(line, before):
                     yield Entry(*values)
+                before = line
 
     def remove(self) -> None:
         """Once the tables are written."""

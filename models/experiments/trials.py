@@ -216,6 +216,8 @@ def _check(result: dict[str, Any]) -> None:
     found = [result["mean_valid_mAP"], result["seconds"], *result["valid_mAP"]]
     found += [result[name] for name in ("parameters",) if name in result]
     for epochs in result["history"]:
+        if not epochs:
+            raise ValueError("a training without epochs")
         for epoch in epochs:
             found += [epoch["val_mAP"], *epoch.values()]
     values = result.get("metrics", {})

@@ -47,6 +47,14 @@ def test_from_a_damaged_line_on_all_is_answered_again(out, line, old, new):
     assert opened(out) == ENTRIES
 
 
+def test_lines_that_changed_places_are_answered_again(out):
+    path = out.with_name("x.tsv.partial") / "journal.jsonl"
+    one, two, three, four = path.read_bytes().splitlines(True)
+    path.write_bytes(one + three + two + four)
+    assert opened(out, ENTRIES[1:]) == ENTRIES[:1]
+    assert opened(out) == ENTRIES
+
+
 @pytest.mark.parametrize("contents", [b"", b"[]", b"7", b"\xff", b"[" * 100000])
 def test_a_damaged_call_is_another_call(out, contents):
     (out.with_name("x.tsv.partial") / "call.json").write_bytes(contents)

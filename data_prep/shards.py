@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import atomic
+from tfweak import atomic, documents
 from tfweak.data import records, shard_files
 from tfweak.errors import InputError
 from tfweak.payload import Payload
@@ -65,12 +64,12 @@ class Shard:
         hold what its report says is made again.
         """
         try:
-            report = json.loads(self._report_path.read_text(encoding="utf-8"))
+            report = documents.unsealed(self._report_path.read_bytes())
             clips = int(report["clips"])
             bad = [Bad(*row) for row in report["bad"]]
             found = {**report, "bad": [dataclasses.astuple(row) for row in bad]}
             found["has_strong"] = bool(report["has_strong"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
         if clips:
             if not self.path.is_file():
@@ -121,7 +120,7 @@ class Shard:
         self._write_report(report)
 
     def _write_report(self, report: dict[str, Any]) -> None:
-        atomic.write_text(self._report_path, json.dumps(report, ensure_ascii=False))
+        atomic.write_bytes(self._report_path, documents.sealed(report))
 
     def _examples(
         self,

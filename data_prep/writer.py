@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from tfweak import atomic, pool, processes
+from tfweak import atomic, documents, pool, processes
 from tfweak.data import records, shard_files
 from tfweak.errors import InputError
 from tfweak.progress import Progress
@@ -37,6 +37,7 @@ from .prepared import MANIFEST_NAME, Prepared
 from .shards import Shard, unwritable
 
 _PLAN_NAME = "plan.json"
+_MANIFEST = ["file", "kind", "reason"]
 
 # Payload kind -> clips a shard: 2 to 20 MB, small enough to share out among many
 # workers and to lose little in a kill, large enough to be read quickly.
@@ -178,7 +179,8 @@ class _Part:
     def _start_or_resume(self) -> None:
         plan_path = self._progress / _PLAN_NAME
         if plan_path.exists():
-            self._require_same(_read_plan(plan_path))
+            mended = f"remove {self.folder} and prepare again"
+            self._require_same(documents.read(plan_path, mended))
         elif any(p.name.endswith(records.SHARD_SUFFIX) for p in self.folder.iterdir()):
             raise InputError(
                 f"{self.folder}: holds *{records.SHARD_SUFFIX} files that"
@@ -187,7 +189,7 @@ class _Part:
         self._progress.mkdir(exist_ok=True)
         for folder in (self.folder, self._progress):
             atomic.remove_leftovers(folder)
-        atomic.write_text(plan_path, json.dumps(self._fingerprint, indent=1))
+        documents.write(plan_path, self._fingerprint)
 
     def _require_same(self, before: dict[str, Any]) -> None:
         differences = _differences(before, self._fingerprint)
@@ -242,8 +244,7 @@ class _Part:
         kinds: collections.Counter[str] = collections.Counter()
         manifest = self.folder / MANIFEST_NAME
         if manifest.exists():
-            with open(manifest, newline="", encoding="utf-8") as handle:
-                kinds.update(row["kind"] for row in csv.DictReader(handle))
+            kinds.update(kind for _, kind, _ in _read_manifest(manifest))
         clips = shards = 0
         if (self.folder / records.INFO_NAME).exists():
             clips = records.DatasetInfo.read(self.folder).num_clips or 0
@@ -256,22 +257,6 @@ class _Part:
             self.complete,
             self._split.is_test,
         )
-
-
-def _read_plan(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise _broken_plan(path, str(error)) from error
-    if not isinstance(plan, dict):
-        raise _broken_plan(path, "no settings")
-    return plan
-
-
-def _broken_plan(path: pathlib.Path, why: str) -> InputError:
-    return InputError(
-        f"{path}: broken ({why}); remove {path.parent.parent} and prepare again"
-    )
 
 
 def _deal(
@@ -323,9 +308,22 @@ def _differences(
     return out
 
 
+def _read_manifest(path: pathlib.Path) -> list[list[str]]:
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            header, *rows = csv.reader(handle)
+        if header != _MANIFEST or any(len(row) != len(_MANIFEST) for row in rows):
+            raise ValueError(f"expected rows of {', '.join(_MANIFEST)}")
+    except (ValueError, csv.Error) as error:
+        raise InputError(
+            f"{path}: broken ({error}); remove {path.parent} and prepare again"
+        ) from error
+    return rows
+
+
 def _write_manifest(path: pathlib.Path, bad: Iterable[Bad]) -> None:
     table = io.StringIO(newline="")
     rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(["file", "kind", "reason"])
+    rows.writerow(_MANIFEST)
     rows.writerows(sorted(map(dataclasses.astuple, bad)))
     atomic.write_text(path, table.getvalue())

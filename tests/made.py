@@ -213,4 +213,5 @@ def uncount(folder):
     """Lets a folder have other shards than it was made with, as nobody has counted."""
     path = folder / "dataset_info.json"
     document = json.loads(path.read_text())
+    del document["checksum"]
     path.write_text(json.dumps({**document, "num_clips": None}))

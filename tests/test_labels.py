@@ -73,6 +73,8 @@ def test_the_digest_depends_on_names_ids_and_order():
         ("index,mid,display_name\n0,/m/1,A\n2,/m/2,B\n", "not 0 to 1"),
         ("index,mid,display_name\n0,/m/1,A\n0,/m/2,B\n", "line 3: index 0"),
         ("index,mid,display_name\nx,/m/1,A\n", "line 2"),
+        ("index,mid,display_name\n\u00b2,/m/1,A\n", "line 2"),
+        (f"index,mid,display_name\n{'9' * 5000},/m/1,A\n", "line 2"),
         ("index,mid,display_name\n0,/m/1,A\n1,/m/1,B\n", "/m/1"),
         ("index,mid,display_name\n", "at least one class"),
     ],

@@ -265,3 +265,8 @@ def test_assets_that_are_broken_are_named(tuned_model, tmp_path):
     (folder / "assets" / "decoding.json").write_text("{")
     with pytest.raises(InputError, match="decoding.json: broken"):
         serving.read_assets(folder)
+    shutil.copytree(tuned_model[0], folder, dirs_exist_ok=True)
+    path = folder / "assets" / "classes.csv"
+    path.write_text("".join(path.read_text().splitlines(True)[:-1]))
+    with pytest.raises(InputError, match="classes.csv: . classes, the model has ."):
+        serving.read_assets(folder)

@@ -16,6 +16,7 @@ import numpy as np
 from .errors import InputError
 from .typing import Array
 
+_INDEX = re.compile("[0-9]{1,9}")
 # What would make two lines or columns of one in a table.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
@@ -134,7 +135,7 @@ class ClassList:
         for number, row in enumerate(rows[1:], start=2):
             if not row:
                 continue
-            if len(row) != 3 or not row[0].strip().isdigit():
+            if len(row) != 3 or not _INDEX.fullmatch(row[0].strip()):
                 raise InputError(
                     f"class list {path}, line {number}: expected"
                     f" index,mid,display_name, found {row}"

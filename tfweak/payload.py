@@ -22,6 +22,9 @@ _ROW_SIZES = {
     "constant_q": "num_bins",
 }
 
+# of a row; no extractor gives so many
+_MOST_VALUES = 1 << 20
+
 
 @dataclasses.dataclass(frozen=True)
 class Payload:
@@ -47,6 +50,12 @@ class Payload:
                 f"no payload {self.kind!r} of dtype {self.dtype!r}; there"
                 f" are {PAYLOAD_DTYPES}"
             )
+        for name in ("parameters", "made_by"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise InputError(f"{name} of a payload are {getattr(self, name)!r}")
+        size = self.parameters.get(_ROW_SIZES.get(self.kind, ""), 1)
+        if not isinstance(size, int) or not 0 < size <= _MOST_VALUES:
+            raise InputError(f"{self.kind} data of {size!r} values a row")
 
     @property
     def row_size(self) -> int:

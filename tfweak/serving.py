@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 import os
 import pathlib
@@ -16,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from . import documents
 from .audio.front_end_layer import FrontEndLayer
 from .data.input_spec import InputSpec
 from .decoding.decoder import PADDING
@@ -140,7 +140,7 @@ def export(
         assets = pathlib.Path(name) / "assets"
         assets.mkdir()
         classes.write_csv(assets / CLASSES_NAME)
-        (assets / DECODING_NAME).write_text(json.dumps(decoding.to_dict()))
+        documents.write(assets / DECODING_NAME, decoding.to_dict())
         module = _Served(network, grid, decoding, assets)
         target = pathlib.Path(name) / "model"
         signatures = _signatures(module, rows, extractor)
@@ -225,12 +225,19 @@ def read_assets(folder: StrPath) -> tuple[ClassList, Decoding]:
         raise InputError(f"{folder}: no SavedModel that tfweak-export wrote")
     path = assets / DECODING_NAME
     try:
-        decoding = Decoding.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (InputError, KeyError, TypeError, ValueError) as error:
+        decoding = Decoding.from_dict(documents.read(path, "it was changed since"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error).replace(f"{path}: ", "")
         raise InputError(
-            f"{path}: broken ({type(error).__name__}: {error}); export the run again"
+            f"{path}: broken ({type(error).__name__}: {reason}); export the run again"
         ) from error
-    return ClassList.read_csv(assets / CLASSES_NAME), decoding
+    classes = ClassList.read_csv(assets / CLASSES_NAME)
+    if len(classes) != len(decoding.thresholds):
+        raise InputError(
+            f"{assets / CLASSES_NAME}: {len(classes)} classes, the model has"
+            f" {len(decoding.thresholds)}; export the run again"
+        )
+    return classes, decoding
 
 
 def find_events(

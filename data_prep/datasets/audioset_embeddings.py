@@ -82,14 +82,12 @@ def _check(record: bytes, classes: ClassList | None, seen: set[str]) -> str:
     """The id of a record.
 
     Raises:
-      InputError: it has no rows, an unknown class, or an id that has been seen.
+      InputError: an unknown class, or an id that has been seen.
     """
     from tfweak.data import records
 
     clip = records.parse_clip(record, RELEASED_EMBEDDINGS)
     where = f"clip {clip.clip_id!r}"
-    if len(clip.payload) == 0:
-        raise InputError(f"{where}: no embedding rows")
     outside = [i for i in clip.labels if i < 0 or (classes and i >= len(classes))]
     if outside:
         raise InputError(

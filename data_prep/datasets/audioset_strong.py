@@ -16,6 +16,7 @@ sounds in it.
 from __future__ import annotations
 
 import pathlib
+import re
 from collections.abc import Iterator
 
 from tfweak.errors import InputError
@@ -57,7 +58,7 @@ class AudiosetStrong(LabelListDataset):
 def _row(line: label_rows.Line, delimiter: str) -> label_rows.LabelRow:
     segment, onset, offset, label = label_rows.fields(line, delimiter, _COLUMNS)
     name, _, start = segment.rpartition("_")  # the id may hold underscores
-    if not (start.isascii() and start.isdigit()):
+    if not re.fullmatch("[0-9]{1,12}", start):
         raise InputError(f"{segment!r} is not a segment id such as YTID_30000")
     clip_id = label_rows.clip_id(name)
     place = label_rows.Place(int(start) / _MILLISECONDS_PER_SECOND, None)

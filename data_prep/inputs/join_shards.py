@@ -160,8 +160,6 @@ def _look(
     if values[0].decode(errors="replace") not in wanted:
         return None
     clip = records.parse_clip(record, payload)
-    if not len(clip.payload):
-        raise InputError(f"clip {clip.clip_id!r}: no embedding rows")
     return _Found(
         clip.clip_id, number, len(clip.payload), clip.start_seconds, clip.end_seconds
     )

@@ -94,8 +94,9 @@ def read_table(path: pathlib.Path) -> list[TableRow]:
     lines = [(number, [field.strip() for field in row]) for number, row in raw]
     header = [name.lower() for name in lines[0][1]] if lines else []
     label = _label_column(header)
-    strong = {"onset", "offset"} <= set(header)
-    if not label:
+    times = {"onset", "offset"} & set(header)
+    strong = len(times) == 2
+    if not label or len(times) == 1:
         raise InputError(
             f"label table {path}: expected a header with filename and"
             " labels (or filename, onset, offset and event_label), found"
@@ -137,7 +138,7 @@ def split_labels(field: str, known: Container[str]) -> list[str]:
     >>> split_labels("Truck, Air horn, truck horn", {"Air horn, truck horn"})
     ['Truck', 'Air horn, truck horn']
     """
-    pieces = re.split("([,;])", field.strip('"'))  # labels and, between them, signs
+    pieces = re.split("([,;])", _unquoted(field))  # labels and, between them, signs
     labels = []
     start = 0
     while start < len(pieces):
@@ -152,6 +153,11 @@ def split_labels(field: str, known: Container[str]) -> list[str]:
         labels.append("".join(pieces[start:stop]).strip())
         start = stop + 1
     return list(dict.fromkeys(label for label in labels if label))
+
+
+def _unquoted(field: str) -> str:
+    """A field without the quotes around all of it; those of a name stay."""
+    return re.sub('^"+([^"]*)"+$', r"\1", field)
 
 
 def _row(
@@ -183,7 +189,7 @@ def _row(
     return TableRow(
         where,
         values["filename"],
-        values[label].strip('"'),
+        _unquoted(values[label]),
         values["onset"] if strong else None,
         values["offset"] if strong else None,
         problem,

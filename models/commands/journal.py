@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tfweak import atomic
+from tfweak import documents
 from tfweak.errors import InputError
 from tfweak.evaluation.event_formats import FileEvents
 from tfweak.labels import Event
@@ -51,8 +51,9 @@ class Entry:
 class Journal:
     """The entries of a call, in a folder beside its table, until that is written.
 
-    A line of it holds all files that one batch completed. A line that a kill cut off is
-    left out, and its files are answered again, in the same batch.
+    A line of it holds all files that one batch completed, and a checksum. A line that a
+    kill cut off, or that is damaged, is left out with all that follow, and their files
+    are answered again, in the same batches.
 
     Args:
       out: the table, or the folder of tables.
@@ -76,37 +77,48 @@ class Journal:
         except OSError as error:
             self._file.close()
             raise InputError(f"{out}: is written by another process") from error
+        self._last = b""  # line
         call = json.loads(json.dumps(call))  # tuples become lists, as in the file
         before = _read(known)
         differs = [key for key in call if before.get(key) != call[key]]
         if before and resume and not differs:
-            self._drop_cut_line()
+            self._drop_broken_lines()
         else:
             self._file.truncate(0)
             if before and resume:
                 _log.info("%s: of a call with other %s; begun anew", folder, differs[0])
-        atomic.write_text(known, json.dumps(call))
+        documents.write(known, call)
         self.count = sum(1 for _ in self)
         if self.count:
             _log.info("%s: goes on after %d files", folder, self.count)
 
-    def _drop_cut_line(self) -> None:
+    def _drop_broken_lines(self) -> None:
         self._file.seek(0)
-        self._file.truncate(self._file.read().rfind(b"\n") + 1)
+        whole = 0
+        for line in self._file:
+            try:
+                documents.unsealed(line, self._last)
+            except ValueError:
+                break
+            whole, self._last = whole + len(line), line
+        self._file.truncate(whole)
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Adds what one batch completed."""
-        line = json.dumps([dataclasses.astuple(entry) for entry in entries])
-        self._file.write(line.encode() + b"\n")
+        found = [dataclasses.astuple(entry) for entry in entries]
+        self._last = documents.sealed(found, self._last)
+        self._file.write(self._last)
         self._file.flush()
         self.count += len(entries)
 
     def __iter__(self) -> Iterator[Entry]:
         """All entries, also those of earlier calls; one line in memory at a time."""
-        with open(self._folder / _JOURNAL, encoding="utf-8") as lines:
+        with open(self._folder / _JOURNAL, "rb") as lines:
+            before = b""
             for line in lines:
-                for values in json.loads(line):
+                for values in documents.unsealed(line, before):
                     yield Entry(*values)
+                before = line
 
     def remove(self) -> None:
         """Once the tables are written."""
@@ -140,6 +152,7 @@ def told_of(out: pathlib.Path) -> Iterator[None]:
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads(path.read_text(encoding="utf-8"))
+    """The call of a folder; nothing where it is broken, too: all is answered anew."""
+    with contextlib.suppress(InputError):
+        return documents.read(path, "")
     return {}

@@ -18,7 +18,7 @@ import logging
 import os
 import pathlib
 
-from tfweak import atomic, processes
+from tfweak import atomic, documents, processes
 from tfweak.errors import InputError
 
 from ..runs import run_folder
@@ -114,7 +114,10 @@ def _claim(experiment: Experiment) -> None:
     # more trials, rows or columns go on from what is there
     may_change = {"trials", "rows", "columns", "parallel", "out", "alpha_trials"}
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        advice = "choose another folder"
+        before = documents.read(path, advice).get("settings")
+        if not isinstance(before, dict):
+            raise InputError(f"{path}: broken (no settings); {advice}")
         for name, value in document.items():
             if name not in may_change and before.get(name) != value:
                 raise InputError(
@@ -125,7 +128,5 @@ def _claim(experiment: Experiment) -> None:
         raise InputError(
             f"out={folder}: is not empty and no experiment; choose another"
         )
-    atomic.write_text(
-        path,
-        json.dumps({"settings": document, "versions": run_folder.versions()}, indent=1),
-    )
+    whole = {"settings": document, "versions": run_folder.versions()}
+    documents.write(path, whole)

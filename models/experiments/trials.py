@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import json
 import logging
 import math
 import pathlib
@@ -22,13 +21,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfweak import atomic, pool, progress
+from tfweak import atomic, documents, pool, progress
 from tfweak.cli import console
 from tfweak.data import records, sources
 from tfweak.decoding.decoder import DECODERS
 from tfweak.decoding.decoding import Decoding
 from tfweak.decoding.scores import SOURCES
 from tfweak.errors import InputError
+from tfweak.evaluation.metrics import HISTORY, METRICS, OTHERS, at
 
 from ..runs import run_folder, scoring, seen_clips, tuning
 from ..runs.config import TrainConfig
@@ -87,12 +87,22 @@ class Trial:
         """What the trial found: `metrics`, `valid_mAP`, `history`; None if not run.
 
         A trial that could not be trained has `error` instead.
+
+        Raises:
+          InputError: the file is broken.
         """
-        try:
-            text = pathlib.Path(self.folder, RESULT_NAME).read_text(encoding="utf-8")
-        except FileNotFoundError:
+        path = pathlib.Path(self.folder, RESULT_NAME)
+        if not path.exists():
             return None
-        return json.loads(text)
+        advice = "remove it, and the same command runs the trial again"
+        result = documents.read(path, advice)
+        try:
+            _check(result)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise InputError(
+                f"{path}: broken ({type(error).__name__}: {error}); {advice}"
+            ) from error
+        return result
 
     def run(self) -> None:
         """Trains and measures; goes on where a killed one was."""
@@ -108,7 +118,7 @@ class Trial:
                 except InputError as error:
                     result = {"error": str(error)}
         result["seconds"] = round(time.monotonic() - began, 1)
-        atomic.write_text(folder / RESULT_NAME, json.dumps(result))
+        documents.write(folder / RESULT_NAME, result, indent=None)
 
     def _measure(self) -> dict[str, Any]:
         answers, best, histories = [], [], []
@@ -193,6 +203,35 @@ class Trial:
             yield config.data, rest.without(valid.clip_ids), valid, test
 
 
+def _check(result: dict[str, Any]) -> None:
+    """Checks the types of what a trial found.
+
+    Raises:
+      ValueError, TypeError, AttributeError, KeyError: one is another.
+    """
+    if "error" in result:
+        if not isinstance(result["error"], str):
+            raise TypeError("the error is not a text")
+        return
+    found = [result["mean_valid_mAP"], result["seconds"], *result["valid_mAP"]]
+    found += [result[name] for name in ("parameters",) if name in result]
+    for epochs in result["history"]:
+        if not epochs:
+            raise ValueError("a training without epochs")
+        for epoch in epochs:
+            found += [epoch["val_mAP"], *epoch.values()]
+    values = result.get("metrics", {})
+    names = [None, *values.get("classes", {})]
+    for metric in map(METRICS.get, METRICS.names()):
+        if metric.needs != HISTORY:
+            paths = [metric.path(name) for name in names]
+            paths += [metric.path(decoding=name) for name in at(values, OTHERS) or ()]
+            of_metric = (at(values, path) for path in paths)
+            found += [value for value in of_metric if value is not None]
+    if not all(isinstance(value, (int, float)) for value in found):
+        raise TypeError("not all values are numbers")
+
+
 def _ways(folder: pathlib.Path) -> dict[str, Decoding]:
     """All ways to find events that a run knows, by the names of a table's rows."""
     tuned = run_folder.load(folder).decodings
@@ -259,8 +298,9 @@ def _line(trial: Trial) -> str:
     if "error" in result:
         return f"{trial.name}: FAILED: {result['error']}"
     text = f"{trial.name}: validation mAP {result['mean_valid_mAP']:.4f}"
-    if "metrics" in result and result["metrics"]["mAP"] is not None:
-        text += f", test mAP {result['metrics']['mAP']:.4f}"
+    test = at(result, ("metrics", "mAP"))
+    if test is not None:
+        text += f", test mAP {test:.4f}"
     return f"{text}, {result['seconds']:.0f} s"
 
 

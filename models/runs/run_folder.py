@@ -14,7 +14,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import importlib.metadata
-import json
 import logging
 import pathlib
 import platform
@@ -28,7 +27,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfweak import atomic
+from tfweak import atomic, documents
 from tfweak.decoding.decoder import create_decoder
 from tfweak.decoding.decoding import Decoding
 from tfweak.decoding.scores import available
@@ -105,13 +104,19 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         payload = Payload(**config["data"]["train"]["payload"])
         packaged.check(folder)
         network = architecture.build(precision)
-        network.load_weights(folder / "model.keras")
+        _load_weights(network, folder / "model.keras")
         num_classes = model["config"]["num_classes"]
         classes = ClassList.read_csv(folder / "classes.csv")
+        digest = config["data"]["train"].get("classes", classes.digest)
         if len(classes) != num_classes:
             raise InputError(
                 f"{folder / 'classes.csv'}: {len(classes)} classes, the model has"
                 f" {num_classes}"
+            )
+        if classes.digest != digest:
+            raise InputError(
+                f"{folder / 'classes.csv'}: is not the list that the run was trained"
+                " with; put that back"
             )
         decodings = _read_decodings(folder, num_classes, network.output)
     except InputError as error:
@@ -121,11 +126,12 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         TypeError,
         ValueError,
         AttributeError,
+        ArithmeticError,
         OSError,
-        zipfile.BadZipFile,
     ) as error:
         raise InputError(
-            f"{folder}: not a usable run ({type(error).__name__}: {error})"
+            f"{folder}: not a usable run, by its config.json ({type(error).__name__}:"
+            f" {error})"
         ) from error
     return TrainedModel(
         folder,
@@ -136,6 +142,31 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         decodings,
         config,
     )
+
+
+def _load_weights(network: keras.Model, path: pathlib.Path) -> None:
+    """Loads weights whose checksums are right, which Keras does not look at."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise ValueError(f"{damaged} in it is damaged")
+        network.load_weights(path)
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OSError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise InputError(
+            f"{path}: broken, or of another model ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _read_decodings(
@@ -153,7 +184,7 @@ def _read_decodings(
         half = np.full(num_classes, 0.5)
         return {"segment": Decoding(create_decoder("threshold"), half, half)}
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))["decodings"]
+        stored = documents.read(path, "it was changed since")["decodings"]
         found = {name: Decoding.from_dict(value) for name, value in stored.items()}
         if "segment" not in found:
             raise InputError("no decoding of the name segment")
@@ -165,9 +196,10 @@ def _read_decodings(
                 )
             if decoding.scores not in available(outputs):
                 raise InputError(f"the model has no {decoding.scores} scores")
-    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error).replace(f"{path}: ", "")
         raise InputError(
-            f"{path}: broken ({type(error).__name__}: {error}); remove it and tune the"
+            f"{path}: broken ({type(error).__name__}: {reason}); remove it and tune the"
             " run to have it again"
         ) from error
     return found
@@ -184,8 +216,8 @@ def read_decoding(folder: StrPath) -> dict[str, Any]:
         raise InputError(
             f"{path}: there is none; let the training end, or tune the run"
         )
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if "tried" not in document:
+    document = documents.read(path, "tune the run to have it again")
+    if not isinstance(document.get("tried"), dict):
         raise InputError(f"{path}: does not say what was tried; tune the run")
     return document
 
@@ -218,7 +250,7 @@ def tried_decodings(folder: StrPath) -> dict[str, Decoding]:
 
 def write_decoding(folder: pathlib.Path, document: dict[str, Any]) -> None:
     """Writes decoding.json, see `tuning.Found.document`."""
-    atomic.write_text(folder / DECODING_NAME, json.dumps(document))
+    documents.write(folder / DECODING_NAME, document, indent=None)
 
 
 def read_config(folder: StrPath) -> dict[str, Any]:
@@ -228,26 +260,21 @@ def read_config(folder: StrPath) -> dict[str, Any]:
       InputError: when there is none, or it is broken.
     """
     path = packaged.resolve(folder) / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        for part in ("model", "training", "data"):
-            if not isinstance(config[part], dict):
-                raise ValueError(f"{part} is {type(config[part]).__name__}")
-        return config
-    except OSError as error:
+    if not path.exists():
         raise InputError(
             f"{folder}: not a run folder (no config.json); the folder that a training"
             " wrote is needed"
-        ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{path}: broken ({type(error).__name__}: {error}); fetch the run again, or"
-            " train it again in another folder"
-        ) from error
+        )
+    advice = "fetch the run again, or train it again in another folder"
+    config = documents.read(path, advice)
+    for part in ("model", "training", "data"):
+        if not isinstance(config.get(part), dict):
+            raise InputError(f"{path}: broken (no {part}); {advice}")
+    return config
 
 
 def write_config(folder: pathlib.Path, config: dict[str, Any]) -> None:
-    atomic.write_text(folder / "config.json", json.dumps(config, indent=1))
+    documents.write(folder / "config.json", config)
 
 
 def start_or_resume(
@@ -349,7 +376,7 @@ class ResumePoint:
         target.mkdir(parents=True)
         for key, values in arrays.items():
             np.savez(target / f"{key}.npz", *values)
-        (target / "state.json").write_text(json.dumps(state))
+        documents.write(target / "state.json", state, indent=None)
         atomic.write_text(self._folder / "current", name)
         for other in self._folder.iterdir():
             if other.is_dir() and other.name != name:
@@ -375,7 +402,7 @@ class ResumePoint:
                     arrays[path.stem] = [
                         stored[f"arr_{i}"] for i in range(len(stored.files))
                     ]
-            state = json.loads((target / "state.json").read_text(encoding="utf-8"))
+            state = documents.read(target / "state.json", "")
             if not isinstance(state["epoch"], int) or state["epoch"] < 0:
                 raise ValueError(f"epoch is {state['epoch']!r}")
             if not isinstance(state["best"], dict):
@@ -410,8 +437,22 @@ def write_history(path: pathlib.Path, rows: list[dict[str, float]]) -> None:
 
 
 def read_history(path: pathlib.Path) -> list[dict[str, float]]:
-    """The rows of history.csv."""
-    with open(path, newline="", encoding="utf-8") as handle:
-        return [
-            {k: float(v) for k, v in row.items() if v} for row in csv.DictReader(handle)
-        ]
+    """The rows of history.csv, an epoch each, with `val_mAP` in all.
+
+    Raises:
+      InputError: it is missing or broken.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            rows = [
+                {k: float(v) for k, v in row.items() if v}
+                for row in csv.DictReader(handle)
+            ]
+        if not rows or not all("val_mAP" in row for row in rows):
+            raise ValueError("an epoch without val_mAP, or none")
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise InputError(
+            f"{path}: cannot be read ({type(error).__name__}: {error}); fetch the run"
+            " again, or train it again"
+        ) from error
+    return rows

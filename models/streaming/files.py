@@ -178,10 +178,7 @@ def _clips_of_shards(
                 except InputError as error:
                     yield Unusable(f"{path}, record {number}", str(error))
                     continue
-                if len(clip.payload):
-                    yield clip.clip_id, clip.payload.astype(np.float32)
-                else:
-                    yield Unusable(f"{path}: {clip.clip_id}", "no embedding rows")
+                yield clip.clip_id, clip.payload.astype(np.float32)
             if shard.problem:
                 yield Unusable(path, f"broken or truncated ({shard.problem})")
         except (InputError, tf.errors.OpError) as error:

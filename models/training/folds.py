@@ -35,7 +35,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfweak import atomic, processes, progress
+from tfweak import documents, processes, progress
 from tfweak.data.sources import ClipData
 from tfweak.errors import InputError
 from tfweak.typing import Array
@@ -214,7 +214,7 @@ def _claim(out: pathlib.Path, config: TrainConfig, options: TeachingOptions) -> 
         del settings[name]
     settings = json.loads(json.dumps(settings))
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = documents.read(path, "choose another folder")
         for name in sorted({*before, *settings}):
             if before.get(name) != settings.get(name):
                 raise InputError(
@@ -228,4 +228,4 @@ def _claim(out: pathlib.Path, config: TrainConfig, options: TeachingOptions) -> 
         raise InputError(
             f"out={out}: is not empty and holds no teachers; choose another"
         )
-    atomic.write_text(path, json.dumps(settings, indent=1))
+    documents.write(path, settings)

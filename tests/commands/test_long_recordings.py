@@ -97,7 +97,9 @@ def test_killed_and_started_again(run, recordings, tmp_path):
     # a line that was cut off is written again
     journal.write_bytes(done + b'[["99.wav", "", 1.0')
     stamps = {p: p.stat().st_mtime_ns for p in (killed.parent / "scores").iterdir()}
-    answered = sum(len(json.loads(line)) for line in done.splitlines())
+    answered = sum(
+        len(json.loads(line.split(b"\t")[0])) for line in done.splitlines(True)
+    )
     assert 3 <= answered < NUM_FILES
     finished = subprocess.run(
         [*command, *arguments(run, recordings, killed, *more)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import subprocess
 import sys
@@ -251,6 +252,10 @@ def test_a_lost_shard_is_missed(tmp_path):
     info.write(folder)
     assert records.DatasetInfo.read(folder).shards == summaries
     assert len(sources.open_data([folder])) == 3
+    dataclasses.replace(info, num_clips=2).write(folder)
+    with pytest.raises(InputError, match="x: its shards hold 3 clips.*says 2"):
+        sources.open_data([folder])
+    info.write(folder)
     (folder / "y.tfrecord").rename(folder / "z.tfrecord")
     with pytest.raises(InputError, match="x: the shard y.tfrecord is missing"):
         sources.open_data([folder])
@@ -263,3 +268,28 @@ def test_a_lost_shard_is_missed(tmp_path):
     records.write_shard(folder / "y.tfrecord", [example("MORE").SerializeToString()])
     with pytest.raises(InputError, match="shard y.tfrecord is not the one"):
         sources.open_data([folder])
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda r: rows_of(r)[1].bytes_list.value.append(bytes(128)), "row 1 has 2"),
+        (lambda r: rows_of(r)[1].bytes_list.value.pop(), "row 1 has 0 strings"),
+        (lambda r: rows_of(r).__delitem__(slice(None)), "no rows of audio_embedding"),
+        (
+            lambda r: r.context.feature["video_id"].bytes_list.value.append(b"b"),
+            "video_id has 2 strings",
+        ),
+        (
+            lambda r: r.context.feature["has_strong"].int64_list.value.append(0),
+            "has_strong has 2 values",
+        ),
+    ],
+)
+def test_a_record_alone_with_another_number_of_values(tmp_path, change, message):
+    record = example()
+    change(record)
+    with pytest.raises(InputError, match=message):
+        records.parse_clip(record.SerializeToString(), RELEASED_EMBEDDINGS)
+    with pytest.raises(InputError, match="x.tfrecord"):
+        sources.open_data([write(tmp_path / "x", record)])

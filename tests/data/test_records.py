@@ -96,6 +96,7 @@ def test_info_round_trip_and_bad_documents(tmp_path):
     assert records.DatasetInfo.read(tmp_path) == info
     path = tmp_path / records.INFO_NAME
     document = json.loads(path.read_text())
+    del document["checksum"]
     for broken, message in (
         ({**document, "schema_version": 99}, "schema version 99"),
         ({"schema_version": 1}, "not a dataset description"),
@@ -144,3 +145,41 @@ def test_official_shards(shared_data):
     clip = records.parse_clip(first.numpy(), info.payload)
     assert clip.payload.shape[1] == 128 and 1 <= len(clip.payload) <= 10
     assert clip.events is None and clip.labels
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"payload": {"kind": "log_mel", "dtype": "float16", "parameters": 7}},
+        {"payload": {"kind": [], "dtype": "float16"}},
+        {"payload": {"kind": "log_mel", "dtype": "float16", "made_by": None}},
+        *(
+            {
+                "payload": {
+                    "kind": "log_mel",
+                    "dtype": "float16",
+                    "parameters": {"num_mel_bins": size},
+                }
+            }
+            for size in (0, -1, 1.5, "64", None, 1 << 70, [64])
+        ),
+        {"classes": []},
+        {"classes": 3},
+        {"classes": [{"name": 1, "mid": 2}]},
+        {"num_clips": "3"},
+        {"has_strong": None},
+        {"name": None},
+        {"source": [[1, 2]]},
+        {"shards": False},
+        {"shards": {"a.tfrecord": 3}},
+    ],
+)
+def test_a_description_of_other_types_is_named(tmp_path, change):
+    records.DatasetInfo("x", LOG_MEL, ClassList(("a", "c")), 3, True).write(tmp_path)
+    path = tmp_path / records.INFO_NAME
+    document = json.loads(path.read_text())
+    del document["checksum"]
+    assert records.DatasetInfo.read(tmp_path)
+    path.write_text(json.dumps({**document, **change}))
+    with pytest.raises(InputError, match="dataset_info.json: "):
+        records.DatasetInfo.read(tmp_path)

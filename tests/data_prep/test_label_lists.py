@@ -285,6 +285,15 @@ def test_a_row_without_an_id_is_listed_by_its_line(tmp_path):
             "x_a\t0\t1\t/m/a",
             "not a segment id",
         ),
+        *(
+            (
+                AudiosetStrong,
+                STRONG_HEADER,
+                f"x_{number}\t0\t1\t/m/a",
+                "not a segment id",
+            )
+            for number in ("9" * 400, "9" * 5000, "\u00b2")
+        ),
         (
             AudiosetStrong,
             STRONG_HEADER,

@@ -63,6 +63,14 @@ def test_a_header_with_both_is_one_with_commas(tmp_path):
         label_tables.read_table(path)
 
 
+@pytest.mark.parametrize("name", ["onset", "offset"])
+def test_half_of_the_times_makes_no_table_of_tags(tmp_path, name):
+    header = f"filename,{name},event_label"
+    path = table(tmp_path / "events.csv", header, "a.wav,0.5,Dog")
+    with pytest.raises(InputError, match=f"expected a header .* found .*{name}"):
+        label_tables.read_table(path)
+
+
 def prepare(tmp_path, *lines):
     source = tmp_path / "audio"
     source.mkdir()
@@ -107,3 +115,15 @@ def test_a_quote_that_is_not_closed_swallows_no_rows(tmp_path, text):
 def test_a_pipe_in_the_source_folder_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "tags.csv")
     assert not label_tables.is_label_table(tmp_path / "tags.csv")
+
+
+@pytest.mark.parametrize("form", ["%s", '"%s"'])
+def test_quotes_within_a_name_stay(tmp_path, form):
+    name = 'the "one"'
+    written = form % (name if form == "%s" else name.replace('"', '""'))
+    path = table(tmp_path / "tags.csv", "filename,labels", f"a.wav,{written}")
+    (row,) = label_tables.read_table(path)
+    assert row.label == name
+    assert label_tables.split_labels(row.label, {name}) == [name]
+    # quotes around a whole list, once more than the table needs
+    assert label_tables.split_labels('"Dog, Cat"', set()) == ["Dog", "Cat"]

@@ -373,3 +373,28 @@ def test_the_plan_file_says_what_is_being_made(dataset, tmp_path):
         {"seed": 3},
     )
     assert not [p for p in tmp_path.rglob("*") if str(os.getpid()) in p.name]
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [b"", b"\xff", b"file,kind\n", b"file,kind,reason\na,b\n", b'file,kind,reason\n"'],
+)
+def test_a_broken_manifest_is_named(dataset, tmp_path, contents):
+    prepare(tmp_path)
+    (tmp_path / "manifest.csv").write_bytes(contents)
+    with pytest.raises(InputError, match="manifest.csv: broken .*prepare again"):
+        prepare(tmp_path)
+
+
+def test_a_report_of_other_files_than_were_left_out_is_made_again(dataset, tmp_path):
+    prepare(tmp_path / "whole")
+    dataset.trouble = {int(dataset.loaded[9][4:]): ZeroDivisionError()}
+    with pytest.raises(RuntimeError):
+        prepare(tmp_path / "cut")
+    report = tmp_path / "cut" / "_progress" / "00001.json"
+    changed = report.read_bytes().replace(b"[]", b'[["a", "audio", "b"]]')
+    assert changed != report.read_bytes()
+    report.write_bytes(changed)
+    dataset.trouble = {}
+    prepare(tmp_path / "cut")
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")

@@ -12,7 +12,7 @@ from tfweak.evaluation.metrics import METRICS
 from tfweak.models.experiments import report
 from tfweak.models.experiments.results import AVERAGE, Results
 from tfweak.models.experiments.table import Column, ResultTable, System
-from tfweak.models.experiments.trials import Trial
+from tfweak.models.experiments.trials import Trial, _line
 from tfweak.models.runs.config import TrainConfig
 
 TABLE = ResultTable(
@@ -36,6 +36,9 @@ def _result(eer, dog, epochs):
         "metrics": {"EER": eer, "classes": {"dog": {"EER": dog}, "cat": {"EER": None}}},
         "history": [[{"val_mAP": value} for value in epochs]],
         "parameters": 1234,
+        "valid_mAP": [0.5],
+        "mean_valid_mAP": 0.5,
+        "seconds": 1.0,
     }
 
 
@@ -196,3 +199,44 @@ def test_every_decoder_has_a_row_compared_with_the_chosen(trials, tmp_path):
     text = files["md by decoder"].read_text()
     assert "chosen / one\\_event, segment" in text
     assert "mixtures / one" not in text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"valid_mAP": None},
+        {"mean_valid_mAP": "0.5"},
+        {"seconds": []},
+        {"history": [[{"val_mAP": "0.5"}]]},
+        {"history": 3},
+        {"metrics": {"EER": "low"}},
+        {"metrics": 0.5},
+        {"metrics": {"classes": {"dog": 0.5}}},
+        {"error": 7},
+    ],
+)
+def test_a_result_of_other_types_is_named(trials, tmp_path, change):
+    path = tmp_path / "a" / "x" / "0" / "result.json"
+    document = json.loads(path.read_text())
+    trial = Trial(str(path.parent), CONFIG)
+    assert trial.result() == document
+    path.write_text(json.dumps({**document, **change}))
+    with pytest.raises(InputError, match="result.json: broken .*remove it, and"):
+        trial.result()
+
+
+@pytest.mark.parametrize("contents", [b"", b"{", b"[]", b"\xff", b"[" * 100000])
+def test_a_result_that_is_no_document_is_named(trials, tmp_path, contents):
+    path = tmp_path / "a" / "x" / "0" / "result.json"
+    path.write_bytes(contents)
+    with pytest.raises(InputError, match="result.json: broken"):
+        Results(trials)
+
+
+def test_a_result_without_a_metric_is_told_without_it(trials, tmp_path):
+    path = tmp_path / "a" / "x" / "0" / "result.json"
+    document = json.loads(path.read_text())
+    trial = Trial(str(path.parent), CONFIG)
+    for metrics, told in (({}, False), ({"mAP": None}, False), ({"mAP": 0.5}, True)):
+        path.write_text(json.dumps({**document, "metrics": metrics}))
+        assert ("test mAP 0.5" in _line(trial)) == told

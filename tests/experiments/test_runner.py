@@ -17,7 +17,8 @@ from tfweak import open_data
 from tfweak.errors import InputError
 from tfweak.evaluation import statistics
 from tfweak.models.commands import experiment
-from tfweak.models.experiments import tables
+from tfweak.models.experiments import runner, tables
+from tfweak.models.experiments.spec import Experiment
 from tfweak.models.experiments.trials import Trial, run_all
 from tfweak.models.runs import run_folder, seen_clips
 from tfweak.models.runs.config import TrainConfig, training_settings
@@ -394,3 +395,20 @@ def test_conversion_of_settings():
     assert training_settings({"attention_weight": "0.1/0.2"}, "training") == {
         "attention_weights": (0.1, 0.2)
     }
+
+
+@pytest.mark.parametrize(
+    "contents", [b"", b"{", b"[]", b"\xff", b"{}", b'{"settings": 3}', b"[" * 100000]
+)
+def test_broken_settings_of_an_experiment_are_named(tmp_path, contents):
+    settings = Experiment(
+        table="self_supervision",
+        out=str(tmp_path),
+        train_data=("a",),
+        test_data=("b",),
+    )
+    runner._claim(settings)
+    runner._claim(settings)
+    (tmp_path / "experiment.json").write_bytes(contents)
+    with pytest.raises(InputError, match="experiment.json: broken .*another folder"):
+        runner._claim(settings)

@@ -69,6 +69,7 @@ def test_documents(run, name, contents):
 def test_thresholds(run, change):
     path = run / "decoding.json"
     document = json.loads(path.read_text())
+    del document["checksum"]
     change(document["decodings"]["segment"])
     path.write_text(json.dumps(document))
     with pytest.raises(InputError, match="decoding.json: broken"):
@@ -144,3 +145,62 @@ def test_broken_arrays(data, run):
         arrays = [stored[f"arr_{i}"] for i in range(len(stored.files))]
     np.savez(paths[0], *(np.zeros(np.shape(a) + (2,)) for a in arrays))
     assert "last: does not fit this model" in resumed(data, run)
+
+
+def test_weights_with_a_wrong_bit(run):
+    path = run / "model.keras"
+    contents = bytearray(path.read_bytes())
+    for place in np.linspace(40, len(contents) - 100, 40).astype(int):
+        changed = bytearray(contents)
+        changed[place] ^= 4
+        path.write_bytes(changed)
+        try:
+            network = run_folder.load(run).network
+        except InputError as error:
+            assert "model.keras: broken" in str(error)
+            continue
+        path.write_bytes(contents)  # in a date, or an extra field
+        for one, other in zip(
+            network.get_weights(), run_folder.load(run).network.get_weights()
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_documents_with_a_wrong_number(run):
+    for name in ("config.json", "decoding.json"):
+        path = run / name
+        whole = path.read_text()
+        changed = whole.replace("0.9", "0.8", 1).replace("0.5", "0.6", 1)
+        assert changed != whole
+        path.write_text(changed)
+        with pytest.raises(InputError, match=f"{name}: broken .*damaged"):
+            run_folder.load(run)
+        path.write_text(whole)
+
+
+def test_a_class_list_of_other_names(run):
+    path = run / "classes.csv"
+    path.write_text(path.read_text().replace("dog", "fog"))
+    with pytest.raises(InputError, match="classes.csv: is not the list that the run"):
+        run_folder.load(run)
+
+
+@pytest.mark.parametrize("setting", [1 << 70, float("inf"), "many", None, -1])
+def test_settings_that_no_network_has(run, setting):
+    path = run / "config.json"
+    document = json.loads(path.read_text())
+    del document["checksum"]
+    document["model"]["config"]["hidden_units"] = setting
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match="not a usable run"):
+        run_folder.load(run)
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [b"", b"\xff", b"epoch,loss\n1,0.5\n", b"val_mAP\nhigh\n", b"val_mAP\n1,2,3\n"],
+)
+def test_a_broken_history(run, contents):
+    (run / "history.csv").write_bytes(contents)
+    with pytest.raises(InputError, match="history.csv: cannot be read"):
+        run_folder.read_history(run / "history.csv")

@@ -18,7 +18,7 @@ import soxr
 from .. import atomic
 from ..errors import InputError
 from ..typing import Array, StrPath
-from . import ogg
+from . import headers, ogg
 
 SAMPLE_RATE_HZ = 16000
 
@@ -303,4 +303,5 @@ def _damage(path: StrPath, file: sf.SoundFile, num_frames: int) -> str:
                 f"the file is cut short: it announces {said} bytes and holds {found}"
                 " of them"
             )
-    return ""
+    contradiction = headers.contradiction(path, file)
+    return contradiction and f"the file's header is damaged: {contradiction}"

@@ -13,7 +13,6 @@ bins, row by row) or `waveform` (int16 PCM); all little endian.
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message as protobuf_message
 
-from .. import atomic
+from .. import atomic, documents
 from ..errors import InputError
 from ..extractors.vggish import RELEASED_EMBEDDINGS
 from ..labels import ClassList, Event, are_times
@@ -34,6 +33,12 @@ from .shard_files import ShardSummary
 SCHEMA_VERSION = 1
 INFO_NAME = "dataset_info.json"
 SHARD_SUFFIX = ".tfrecord"
+_INFO_TYPES: dict[str, Any] = {
+    "name": str,
+    "num_clips": (int, type(None)),
+    "has_strong": bool,
+    "source": dict,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,10 +173,7 @@ class DatasetInfo:
         }
         if self.shards is not None:
             document["shards"] = {n: list(s[:3]) for n, s in self.shards.items()}
-        atomic.write_text(
-            pathlib.Path(folder) / INFO_NAME,
-            json.dumps(document, indent=1, ensure_ascii=False),
-        )
+        documents.write(pathlib.Path(folder) / INFO_NAME, document)
 
     @classmethod
     def read(cls, folder: StrPath) -> DatasetInfo:
@@ -191,8 +193,8 @@ class DatasetInfo:
                     " finished; run the same tfweak-prepare command again"
                 )
             return cls("audioset_embeddings", RELEASED_EMBEDDINGS, None)
+        document = documents.read(path, "prepare the data again")
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
             version = document["schema_version"]
             if version != SCHEMA_VERSION:
                 raise InputError(
@@ -201,22 +203,29 @@ class DatasetInfo:
                 )
             classes = document["classes"]
             shards_noted = document.get("shards")
+            payload = Payload(**document["payload"])
+            _ = payload.row_size  # which the parameters have to tell
+            for name, kinds in _INFO_TYPES.items():
+                if not isinstance(document[name], kinds):
+                    raise TypeError(f"{name} is {document[name]!r}")
             return cls(
                 name=document["name"],
-                payload=Payload(**document["payload"]),
-                classes=classes
-                and ClassList(
+                payload=payload,
+                classes=None
+                if classes is None
+                else ClassList(
                     tuple(c["name"] for c in classes), tuple(c["mid"] for c in classes)
                 ),
                 num_clips=document["num_clips"],
                 has_strong=document["has_strong"],
-                source=dict(document["source"]),
-                shards=shards_noted
-                and {n: ShardSummary(*s) for n, s in shards_noted.items()},
+                source=document["source"],
+                shards=None
+                if shards_noted is None
+                else {n: ShardSummary(*s) for n, s in shards_noted.items()},
             )
         except InputError as error:
             raise InputError(f"{path}: {str(error).replace(f'{path}: ', '')}") from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path}: not a dataset description of tfweak"
                 f" ({type(error).__name__}: {error})"
@@ -235,15 +244,7 @@ class DatasetInfo:
           InputError: a shard was lost, added or changed.
         """
         mended = "fetch what is missing, or remove the folder and prepare it again"
-        known = self.shards
-        if known is None:
-            count = sum(shard.num_records for shard in found.values())
-            if self.num_clips not in (None, count):
-                raise InputError(
-                    f"{folder}: its shards hold {count} clips, but {INFO_NAME} says"
-                    f" {self.num_clips}; {mended}"
-                )
-            return
+        known = self.shards if self.shards is not None else found
         for names, what in (
             (known.keys() - found.keys(), "is missing"),
             (found.keys() - known.keys(), f"is not among those of {INFO_NAME}"),
@@ -257,6 +258,12 @@ class DatasetInfo:
                 raise InputError(
                     f"{folder}: the shard {min(names)} {what}{more}; {mended}"
                 )
+        count = sum(shard.num_records for shard in found.values())
+        if self.num_clips not in (None, count):
+            raise InputError(
+                f"{folder}: its shards hold {count} clips, but {INFO_NAME} says"
+                f" {self.num_clips}; {mended}"
+            )
 
 
 # While this folder stands beside the shards, the preparation has not finished.
@@ -297,7 +304,7 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
     context = example.context.feature
     if "video_id" not in context:  # a map of protobuf makes keys when asked
         raise InputError("not a clip record (no video_id)")
-    raw_id = _first(context["video_id"].bytes_list.value, b"")
+    raw_id = _only(context["video_id"], "video_id", "not a clip record")
     clip_id = raw_id.decode(errors="replace")
     where = f"clip {clip_id!r}"
 
@@ -313,9 +320,13 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
     dtype = np.dtype(payload.dtype).newbyteorder("<")
     if payload.kind == "audio_embedding":
         rows = [
-            _first(feature.bytes_list.value, b"")
-            for feature in example.feature_lists.feature_list["audio_embedding"].feature
+            _only(feature, f"embedding row {i}", where)
+            for i, feature in enumerate(
+                example.feature_lists.feature_list["audio_embedding"].feature
+            )
         ]
+        if not rows:
+            raise InputError(f"{where}: no rows of audio_embedding")
         size = payload.row_size * dtype.itemsize
         for i, row in enumerate(rows):
             if len(row) != size:
@@ -324,7 +335,7 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
                 )
         values = np.frombuffer(b"".join(rows), dtype).reshape(-1, payload.row_size)
     else:
-        raw = _first(context[payload.kind].bytes_list.value, b"")
+        raw = _only(context[payload.kind], payload.kind, where)
         width = payload.row_size
         if not raw or len(raw) % (dtype.itemsize * width):
             raise InputError(
@@ -346,12 +357,14 @@ def parse_clip(serialized: bytes, payload: Payload) -> Clip:
         raise InputError(f"{where}: {UNEVEN}")
     events = tuple(map(Event, *columns))
     _require_times(events, where)
-    has_strong = _first(values_of("has_strong", "int64_list"), 0)
+    has_strong = values_of("has_strong", "int64_list")
+    if len(has_strong) > 1:
+        raise InputError(f"{where}: has_strong has {len(has_strong)} values")
     return Clip(
         clip_id,
         tuple(values_of("labels", "int64_list")),
         values,
-        events if has_strong else None,
+        events if _first(has_strong, 0) > 0 else None,
         _first(values_of("start_time_seconds", "float_list"), 0.0),
         _first(values_of("end_time_seconds", "float_list"), 0.0),
     )
@@ -388,6 +401,14 @@ def _require_finite(values: Array, payload: Payload, where: str) -> None:
 
 def _first(values: Sequence[Any], default: Any) -> Any:
     return values[0] if values else default
+
+
+def _only(feature: tf.train.Feature, name: str, where: str) -> bytes:
+    """The one string of a feature."""
+    values = feature.bytes_list.value
+    if len(values) != 1:
+        raise InputError(f"{where}: {name} has {len(values)} strings, expected one")
+    return values[0]
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

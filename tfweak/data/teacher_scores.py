@@ -203,7 +203,7 @@ class Writer:
 def _stored(folder: pathlib.Path) -> Any:
     try:
         return json.loads((folder / _FINGERPRINT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

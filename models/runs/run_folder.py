@@ -267,6 +267,7 @@ def start_or_resume(
     Raises:
       InputError: a folder of something else, or a run of other settings.
     """
+    atomic.require_files(folder)
     classes_path = folder / "classes.csv"
     if not (folder / "config.json").exists():
         if folder.exists() and any(folder.iterdir()) and not classes_path.exists():

@@ -152,6 +152,11 @@ def _run(
         return 2
     show_log()
     try:
+        if sys.flags.optimize > 1:
+            raise InputError(
+                "TensorFlow cannot be loaded without docstrings, as with"
+                " python -OO or PYTHONOPTIMIZE=2; leave that, or take -O"
+            )
         return body(rest) or 0
     except BrokenPipeError:
         raise  # see `while_read`

@@ -268,6 +268,7 @@ def start_or_resume(
       InputError: a folder of something else, or a run of other settings.
     """
     atomic.require_files(folder)
+    atomic.remove_leftovers(folder)
     classes_path = folder / "classes.csv"
     if not (folder / "config.json").exists():
         if folder.exists() and any(folder.iterdir()) and not classes_path.exists():
@@ -294,7 +295,6 @@ def start_or_resume(
                     f" now it is {now.get(key)!r}; choose another folder, or give the"
                     " settings of the run to go on with it"
                 )
-    atomic.remove_leftovers(folder)
     write_config(folder, {**before, "training": document["training"]})
     return ResumePoint(folder).load()
 

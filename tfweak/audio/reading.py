@@ -219,7 +219,8 @@ def _blocks(
         raise InputError(f"{path}: nothing came from it; audio is needed")
     holds_some = False
     try:
-        with sf.SoundFile(where) as file:
+        # as bytes: soundfile writes a name in the locale's encoding, if it can
+        with sf.SoundFile(os.fsencode(where)) as file:
             _require_plausible(path, file)
             # soundfile seeks after each read, which at the end of a stream of
             # unannounced length fails
@@ -248,7 +249,8 @@ def _blocks(
     except InputError:
         raise
     except _DECODER_ERRORS as error:
-        reason = str(error) or type(error).__name__
+        told = getattr(error, "error_string", None)  # without those bytes
+        reason = told or str(error) or type(error).__name__
         raise InputError(
             f"{path}: cannot be read as audio ({reason}); the file is broken, cut short"
             " or of a format that libsndfile does not read"

@@ -19,7 +19,9 @@ import pathlib
 import select
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import types
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from absl import flags
@@ -157,7 +159,8 @@ def _run(
                 "TensorFlow cannot be loaded without docstrings, as with"
                 " python -OO or PYTHONOPTIMIZE=2; leave that, or take -O"
             )
-        return body(rest) or 0
+        with _interrupt_kept():
+            return body(rest) or 0
     except BrokenPipeError:
         raise  # see `while_read`
     except (InputError, OSError) as error:
@@ -170,6 +173,31 @@ def _run(
             file=sys.stderr,
         )
         return 130
+
+
+@contextlib.contextmanager
+def _interrupt_kept() -> Iterator[None]:
+    """Ctrl-C stays what it is where a library makes an error of its own of it."""
+    default = signal.default_int_handler
+    seen: list[int] = []
+
+    def note(number: int, frame: types.FrameType | None) -> None:
+        seen.append(number)
+        default(number, frame)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    is_ours = in_main and signal.getsignal(signal.SIGINT) is default
+    if is_ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception as error:
+        if seen:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, default)
 
 
 def show_log() -> None:

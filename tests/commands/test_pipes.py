@@ -21,7 +21,7 @@ from tfweak.models.commands import evaluate, experiment, export, predict, teach,
 from tfweak.payload import Payload
 from tfweak.serving import read_assets
 
-MOST_SECONDS = 120
+MOST_SECONDS = 600
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import pathlib
+import re
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -178,7 +179,9 @@ def _weights(archive: bytes) -> dict[str, Any]:
                 found[name] = item[()].tobytes()
 
         weights.visititems(note)
-        return {**found, "config": files.read("config.json")}
+        # Keras numbers objects by where they lie in memory
+        config = re.sub(rb'"shared_object_id": \d+', b"", files.read("config.json"))
+        return {**found, "config": config}
 
 
 def _arrays(archive: bytes) -> dict[str, bytes]:

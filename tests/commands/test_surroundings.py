@@ -17,7 +17,7 @@ from made import write_run
 from tfweak.data_prep.commands import prepare
 from tfweak.models.architecture import create
 from tfweak.models.commands import evaluate, experiment, export, predict, teach, train
-from tfweak.models.runs import seen_clips
+from tfweak.models.runs import run_folder, seen_clips
 from tfweak.payload import Payload
 
 # from audio to events, in one process; prints the statuses
@@ -115,6 +115,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
     write_run(folder, model, Payload("log_mel", "float16", {}))
     seen_clips.write(folder, np.array([b"one"]), np.array([b"another"]))
+    run_folder.write_history(folder / "history.csv", [{"epoch": 1}])
     return folder
 
 

@@ -17,7 +17,8 @@ from tfweak import open_data
 from tfweak.errors import InputError
 from tfweak.evaluation import statistics
 from tfweak.models.commands import experiment
-from tfweak.models.experiments import tables
+from tfweak.models.experiments import runner, tables
+from tfweak.models.experiments.spec import Experiment
 from tfweak.models.experiments.trials import Trial, run_all
 from tfweak.models.runs import run_folder, seen_clips
 from tfweak.models.runs.config import TrainConfig, training_settings
@@ -394,3 +395,16 @@ def test_conversion_of_settings():
     assert training_settings({"attention_weight": "0.1/0.2"}, "training") == {
         "attention_weights": (0.1, 0.2)
     }
+
+
+def test_an_experiment_that_was_killed_at_its_first_file_begins(tmp_path):
+    (tmp_path / "experiment.json.7.tmp").touch()
+    runner._claim(
+        Experiment(
+            table="kim2019_table2",
+            out=str(tmp_path),
+            train_data=("data",),
+            validation_only=True,
+        )
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment.json"]

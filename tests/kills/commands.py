@@ -152,7 +152,10 @@ def content(folder: pathlib.Path) -> dict[str, Any]:
                 _curves(path)
             )
         elif path.name != "log.txt":
-            found[name] = _READERS.get(path.suffix, bytes)(path.read_bytes())
+            stored = path.read_bytes()
+            if path.suffix == ".json":  # fingerprints of .keras files, which have dates
+                stored = re.sub(rb'"teachers": \[[^]]*\]', b"", stored)
+            found[name] = _READERS.get(path.suffix, bytes)(stored)
             if path.name == "result.json":
                 found[name] = {**json.loads(found[name]), "seconds": 0}
     return found

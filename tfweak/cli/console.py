@@ -85,7 +85,21 @@ def run(
                     registry.use_plugins(_plugins_of(arguments))
                 print(f"\n{more_help()}")
             return 0
-        return _run(flag_values, body, arguments, program, positional)
+        if sys.flags.optimize > 1:
+            print(
+                f"{program}: error: TensorFlow cannot be loaded without docstrings, as"
+                " with python -OO or PYTHONOPTIMIZE=2; leave that, or take -O",
+                file=sys.stderr,
+            )
+            return 1
+        try:
+            return _run(flag_values, body, arguments, program, positional)
+        except KeyboardInterrupt:
+            print(
+                f"\n{program}: interrupted; the same command goes on from here.",
+                file=sys.stderr,
+            )
+            return 130
 
     return while_read(work)
 
@@ -154,11 +168,6 @@ def _run(
         return 2
     show_log()
     try:
-        if sys.flags.optimize > 1:
-            raise InputError(
-                "TensorFlow cannot be loaded without docstrings, as with"
-                " python -OO or PYTHONOPTIMIZE=2; leave that, or take -O"
-            )
         with _interrupt_kept():
             return body(rest) or 0
     except BrokenPipeError:
@@ -167,12 +176,6 @@ def _run(
         message = as_flags(str(error), list(flag_values))
         print(f"{program}: error: {message}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(
-            f"\n{program}: interrupted; the same command goes on from here.",
-            file=sys.stderr,
-        )
-        return 130
 
 
 @contextlib.contextmanager

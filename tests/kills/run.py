@@ -177,11 +177,13 @@ class Suite:
                         rng, whole.seconds, whole.changes
                     )
                 told = os.path.getsize(folder / "log.txt") if count else 0
+                before = _half_written(folder)
                 ended = self._run(command, folder, trouble)
                 if ended.status == command.status:  # it was quicker
                     break
                 troubles.append(f"{trouble}: {ended.status}")
-                _check(trouble, ended, folder, (folder / "log.txt").read_bytes()[told:])
+                left = _half_written(folder) - before
+                _check(trouble, ended, left, (folder / "log.txt").read_bytes()[told:])
             ended = self._run(command, folder)
             assert ended.status == command.status, f"ended with {ended.status}"
             failure = _difference(
@@ -218,15 +220,18 @@ class Suite:
         return total["failed"]
 
 
+def _half_written(folder: pathlib.Path) -> set[pathlib.Path]:
+    return {path for path in folder.rglob("*") if ".tmp" in path.name}
+
+
 def _check(
-    trouble: killing.Trouble, ended: killing.Ended, folder: pathlib.Path, told: bytes
+    trouble: killing.Trouble, ended: killing.Ended, left: set[pathlib.Path], told: bytes
 ) -> None:
     """A signal ends a command; Ctrl-C and a full disk with a word and no traceback."""
     if trouble.name == "full":
         assert ended.status == 1, f"ended with {ended.status}"
         message = told.rpartition(b"error: ")[2]
         assert re.match(rb".*\bout\b", message), f"no path in {message!r}"
-        left = [path for path in folder.rglob("*") if ".tmp" in path.name]
         assert not left, f"left {left}"
     else:
         expected = 130 if trouble.signal == signal.SIGINT else -trouble.signal

@@ -165,6 +165,7 @@ class _Part:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            atomic.require_files(self.folder)
             if (self.folder / records.INFO_NAME).exists():
                 before = records.DatasetInfo.read(self.folder)
                 self._require_same(dict(before.source))

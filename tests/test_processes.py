@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import signal
 import subprocess
@@ -98,3 +99,19 @@ def test_a_folder_that_a_kill_leaves_has_not_its_name(tmp_path, monkeypatch):
     atomic.remove_leftovers(tmp_path)
     assert not left.exists()
     atomic.remove_folder(folder)  # not there: nothing to do
+
+
+def test_what_is_left_of_one_file_goes_and_of_others_stays(tmp_path):
+    for name in ("a[1].json.7.tmp", "b.json.7.tmp", "a[1].json", "a[1].json.tmp"):
+        (tmp_path / name).touch()
+    atomic.remove_leftovers_of(tmp_path / "a[1].json")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"b.json.7.tmp", "a[1].json", "a[1].json.tmp"}
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    path = tmp_path / "metrics.json"
+    with pytest.raises(OSError) as caught, atomic.replaced(path) as temporary:
+        temporary.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(path) in str(caught.value) and not list(tmp_path.iterdir())

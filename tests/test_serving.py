@@ -270,3 +270,18 @@ def test_assets_that_are_broken_are_named(tuned_model, tmp_path):
     path.write_text("".join(path.read_text().splitlines(True)[:-1]))
     with pytest.raises(InputError, match="classes.csv: . classes, the model has ."):
         serving.read_assets(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads memory in /proc")
+@pytest.mark.parametrize("model", ["attention_fcn", "embedding_attention"])
+def test_a_served_model_keeps_its_memory(model):
+    """A few requests of what `benchmarks/soak.py` does for long."""
+    script = pathlib.Path(__file__).resolve().parents[1] / "benchmarks" / "soak.py"
+    done = subprocess.run(
+        [sys.executable, "-P", script, "--requests=300", f"--model={model}"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "300 requests, " in done.stdout and " MB: " in done.stdout

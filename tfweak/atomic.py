@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import pathlib
 import re
 import shutil
 from collections.abc import Iterable, Iterator
 
+from .errors import InputError
 from .typing import StrPath
 
 SUFFIX = ".tmp"
@@ -30,20 +32,60 @@ def replaced(path: StrPath, suffix: str = SUFFIX) -> Iterator[pathlib.Path]:
     path = pathlib.Path(os.path.realpath(path))
     temporary = path.with_name(f"{path.name}.{os.getpid()}{suffix}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with named(path):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: StrPath) -> None:
-    """Removes what killed processes left half-written in a folder."""
-    for path in pathlib.Path(folder).iterdir():
+@contextlib.contextmanager
+def replaced_folder(path: StrPath) -> Iterator[pathlib.Path]:
+    """`replaced` for a folder, which is made under another name."""
+    path = pathlib.Path(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{SUFFIX}")
+    try:
+        with named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers_of(path)
+            temporary.mkdir()
+            yield temporary
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def named(path: StrPath) -> Iterator[None]:
+    """Has an `OSError` that names no file, as of a full disk, name this path."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def remove_leftovers(folder: StrPath, pattern: str = "*") -> None:
+    """Removes what killed processes left half-written in a folder.
+
+    Args:
+      folder: which nobody else writes in, or not what the pattern fits.
+      pattern: a glob of what is looked at.
+    """
+    for path in list(pathlib.Path(folder).glob(pattern)):
         if _LEFTOVER.fullmatch(path.name):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+
+def remove_leftovers_of(path: StrPath) -> None:
+    """Removes what killed processes left half-written of a file or folder."""
+    path = pathlib.Path(path)
+    remove_leftovers(path.parent, f"{glob.escape(path.name)}.*")
 
 
 def remove_folder(folder: StrPath) -> None:
@@ -59,6 +101,22 @@ def is_stream(path: StrPath) -> bool:
     """Whether a path is a pipe or a device, which is written through."""
     path = pathlib.Path(path)
     return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def require_files(path: StrPath) -> None:
+    """Refuses what would be waited for: a pipe, or a folder that holds one, deep down.
+
+    Raises:
+      InputError: naming the pipe, socket or device.
+    """
+    paths = [os.fspath(path)]
+    for folder, _, names in os.walk(path):
+        paths += [os.path.join(folder, name) for name in names]
+    for found in paths:
+        if is_stream(found):
+            raise InputError(
+                f"{found}: is a pipe, a socket or a device, and a file is needed"
+            )
 
 
 def write_text(path: StrPath, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import atomic
 from .errors import InputError
 from .typing import Array
 
@@ -117,8 +118,9 @@ class ClassList:
         columns is for `delimiter_of`.
 
         Raises:
-          InputError: missing file, wrong header, or indices with gaps.
+          InputError: missing file, a pipe, wrong header, or indices with gaps.
         """
+        atomic.require_files(path)
         try:
             with open(path, newline="", encoding="utf-8-sig") as handle:
                 text = handle.read()

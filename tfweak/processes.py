@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from . import atomic
 from .errors import InputError
 from .typing import StrPath
 
@@ -77,11 +78,8 @@ def alone_in(folder: StrPath) -> Iterator[None]:
     except OSError:
         pass  # a file system without locks: nobody can be kept out
     try:
-        yield
-    except OSError as error:
-        if error.filename is None:  # "no space left" alone does not say where
-            error.filename = str(folder)
-        raise
+        with atomic.named(folder):
+            yield
     finally:
         os.close(handle)
 

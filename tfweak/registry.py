@@ -34,6 +34,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
+from . import atomic
 from .errors import InputError
 
 ENTRY_POINTS = "tfweak.plugins"
@@ -195,6 +196,7 @@ def _import(path: str) -> None:
         name = f"{pathlib.Path(path).stem}_{digest}"
         if name in sys.modules:
             return
+        atomic.require_files(path)
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise ImportError("not a Python file")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 import pathlib
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import documents
+from . import atomic, documents
 from .audio.front_end_layer import FrontEndLayer
 from .data.input_spec import InputSpec
 from .decoding.decoder import PADDING
@@ -135,21 +133,21 @@ def export(
                 f"{folder}: is not empty and no SavedModel that tfweak-export wrote, or"
                 " holds more than that; choose another folder"
             )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export", dir=folder.parent) as name:
-        assets = pathlib.Path(name) / "assets"
-        assets.mkdir()
+    with (
+        tempfile.TemporaryDirectory(prefix="tfweak-") as name,
+        atomic.replaced_folder(folder) as target,
+    ):
+        assets = pathlib.Path(name)
         classes.write_csv(assets / CLASSES_NAME)
         documents.write(assets / DECODING_NAME, decoding.to_dict())
         module = _Served(network, grid, decoding, assets)
-        target = pathlib.Path(name) / "model"
         signatures = _signatures(module, rows, extractor)
         try:
             tf.saved_model.save(module, str(target), signatures=signatures)
-        except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as e:
-            raise InputError(f"{folder}: cannot be written ({e.message})") from e
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(target, folder)
+        except tf.errors.OpError as error:
+            raise InputError(
+                f"{folder}: cannot be written ({error.message})"
+            ) from error
 
 
 def _signatures(
@@ -221,6 +219,7 @@ def read_assets(folder: StrPath) -> tuple[ClassList, Decoding]:
       InputError: when the folder holds no export of ours, or a broken one.
     """
     assets = pathlib.Path(folder) / "assets"
+    atomic.require_files(assets)
     if not (assets / DECODING_NAME).exists():
         raise InputError(f"{folder}: no SavedModel that tfweak-export wrote")
     path = assets / DECODING_NAME

@@ -1,12 +1,9 @@
 """Writes a dataset as TFRecords, in parallel.
 
-Datasets:
-{datasets}
-
-Those by clip id join a label list (--labels) with --source: a folder of audio named
-YTID, YTID_start_end or YTID_startms, each also with a Y in front, or one below which
-lie embedding shards, official ones or this command's. Listed clips that are not there
-are in the manifest.
+The datasets by clip id join a label list (--labels) with --source: a folder of audio
+named YTID, YTID_start_end or YTID_startms, each also with a Y in front, or one below
+which lie embedding shards, official ones or this command's. Listed clips that are not
+there are in the manifest.
 
 The same command goes on after an interruption. Files that cannot be used are listed in
 OUT/manifest.csv with the reason, the rest is written, and the exit status is 3.
@@ -61,8 +58,14 @@ define(_FLAGS, Options)
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    doc = (__doc__ or "").format(datasets=listing(DATASETS))
-    return console.run(_FLAGS, doc, _main, argv, program=PROGRAM)
+    return console.run(
+        _FLAGS,
+        __doc__,
+        _main,
+        argv,
+        program=PROGRAM,
+        more_help=lambda: f"datasets:\n{listing(DATASETS)}",
+    )
 
 
 def _main(_: list[str]) -> int:

@@ -10,6 +10,7 @@ import pathlib
 import re
 from collections.abc import Container
 
+from tfweak import atomic
 from tfweak.errors import InputError
 from tfweak.labels import delimiter_of
 
@@ -74,6 +75,7 @@ def read_table(path: pathlib.Path) -> list[TableRow]:
     Raises:
       InputError: when the file cannot be read or has no such header.
     """
+    atomic.require_files(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
         delimiter = delimiter_of(text.partition("\n")[0])

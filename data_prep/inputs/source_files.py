@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pathlib
+import sys
 from collections.abc import Callable, Iterator
 
 from tfweak.audio import reading
@@ -36,7 +37,7 @@ def read_clip(
     """
     path = pathlib.Path(source, name)
     if not path.is_file():
-        raise BadFile("missing", "no such file")
+        raise BadFile("missing", "not a file" if path.exists() else "no such file")
     if path.stat().st_size == 0:
         raise BadFile("empty", "the file has no bytes")
     try:
@@ -64,6 +65,8 @@ def audio_files(source: pathlib.Path) -> tuple[dict[str, int], list[Bad]]:
             found[name] = size(path)
         else:
             reason = "the file name is not printable text; rename it"
+            if sys.getfilesystemencoding() != "utf-8":
+                reason += ", or set PYTHONUTF8=1 where it is UTF-8"
             bad.append(Bad(repr(name), "name", reason))
     return dict(sorted(found.items())), bad
 

@@ -78,6 +78,7 @@ def _main(_: list[str]) -> None:
     if not given.data or not given.out:
         raise InputError("data and out are needed to measure")
     out = console.output_file("out", given.out)
+    atomic.remove_leftovers_of(out)
     from tfweak.evaluation import summary
 
     from ..runs import run_folder, scoring, seen_clips
@@ -92,8 +93,7 @@ def _main(_: list[str]) -> None:
         print(f"{seen:,} of the clips are known to the run: no measure of its quality")
     result = scoring.evaluate(run, data, given.batch_size, given.join_pauses)
     atomic.write_text(out, json.dumps(result, indent=1, ensure_ascii=False))
-    print(summary.to_text(result))
-    print(f"written to {out}")
+    print(f"{summary.to_text(result)}\nwritten to {out}")
 
 
 if __name__ == "__main__":

@@ -68,9 +68,10 @@ class Journal:
     def __init__(self, out: pathlib.Path, call: dict[str, Any], resume: bool) -> None:
         self._folder = out.with_name(out.name + SUFFIX)
         folder, known = self._folder, self._folder / _CALL
-        if folder.exists() and not known.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder}: is in the way; move it, or give another out")
+        atomic.require_files(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        if any(not p.name.startswith((_CALL, _JOURNAL)) for p in folder.iterdir()):
+            raise InputError(f"{folder}: is in the way; move it, or give another out")
         self._file = open(folder / _JOURNAL, "a+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

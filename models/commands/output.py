@@ -143,9 +143,15 @@ class Writer:
         self, groups: Iterable[Sequence[Answer | Unusable]], journal: Journal
     ) -> int:
         """Keeps all in the journal, then writes the tables; returns the exit status."""
+        options, out = self._options, self._options.path
+        if options.per_file:
+            atomic.remove_leftovers(out, "**/*")
+        else:
+            atomic.remove_leftovers_of(out.with_suffix(""))
+        if options.scores is not None:
+            atomic.remove_leftovers(options.scores, "**/*")
         for group in groups:
             journal.add([self._entry(result) for result in group])
-        options, out = self._options, self._options.path
         names = self._run.classes.names
         written = event_formats.write_event_files(
             out, _Usable(journal), names, options.format, options.per_file

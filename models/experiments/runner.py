@@ -109,6 +109,8 @@ def _search_alpha(plan: Plan, threads: int) -> dict[tuple[str, str], float]:
 def _claim(experiment: Experiment) -> None:
     """Makes the folder this experiment's, or checks that it is."""
     folder = pathlib.Path(experiment.out)
+    atomic.require_files(folder)
+    atomic.remove_leftovers(folder, "**/*")
     path = folder / "experiment.json"
     document = json.loads(json.dumps(dataclasses.asdict(experiment)))
     # more trials, rows or columns go on from what is there

@@ -108,7 +108,6 @@ class Trial:
         """Trains and measures; goes on where a killed one was."""
         folder = pathlib.Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        atomic.remove_leftovers(folder)
         began = time.monotonic()
         console.show_log()
         with open(folder / "log.txt", "a", encoding="utf-8") as log:

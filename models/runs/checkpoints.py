@@ -91,11 +91,7 @@ class Keeper(keras.callbacks.Callback):
         if row["val_mAP"] > self.best["val_mAP"]:
             self.best = row
             self._save_best()
-        with self._curves.as_default(step=epoch + 1):
-            for name, value in row.items():
-                if name != "epoch":
-                    tf.summary.scalar(name, value)
-        self._curves.flush()
+        self._write_curves(row)
         run_folder.write_history(self._out / "history.csv", self._rows)
         seconds = time.monotonic() - self._began
         left = seconds * (self._epochs - epoch - 1)
@@ -114,6 +110,18 @@ class Keeper(keras.callbacks.Callback):
             self._save_resume_point(epoch + 1)
             self._saved = time.monotonic()
             self._saving_seconds = self._saved - now
+
+    def _write_curves(self, row: dict[str, float]) -> None:
+        try:
+            with self._curves.as_default(step=int(row["epoch"])):
+                for name, value in row.items():
+                    if name != "epoch":
+                        tf.summary.scalar(name, value)
+            self._curves.flush()
+        except tf.errors.OpError as error:
+            raise InputError(
+                f"{self._out / 'tensorboard'}: cannot be written ({error.message})"
+            ) from error
 
     def _save_resume_point(self, epoch: int) -> None:
         arrays = {

@@ -44,11 +44,15 @@ def resolve(run: StrPath) -> pathlib.Path:
     """The folder of a run, which may be the name of one that travels with the package.
 
     A folder of that name with a run in it comes first.
+
+    Raises:
+      InputError: it holds what is not a file.
     """
     folder = pathlib.Path(run)
-    if (folder / "config.json").exists() or str(run) not in names():
-        return folder
-    return FOLDER / str(run)
+    if not (folder / "config.json").exists() and str(run) in names():
+        folder = FOLDER / str(run)
+    atomic.require_files(folder)
+    return folder
 
 
 def write(run: StrPath, out: StrPath) -> pathlib.Path:
@@ -67,12 +71,13 @@ def write(run: StrPath, out: StrPath) -> pathlib.Path:
             raise InputError(f"{run}: no {name}; a run that has finished is needed")
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out}: is not empty; choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    for name in _COPIED:
-        shutil.copyfile(run / name, out / name)
     model = _in_halves((run / MODEL).read_bytes())
-    atomic.write_bytes(out / MODEL, model)
-    atomic.write_text(out / CHECKSUM, f"{hashlib.sha256(model).hexdigest()}\n")
+    with atomic.replaced_folder(out) as folder:
+        for name in _COPIED:
+            shutil.copyfile(run / name, folder / name)
+        (folder / MODEL).write_bytes(model)
+        checksum = hashlib.sha256(model).hexdigest()
+        (folder / CHECKSUM).write_text(f"{checksum}\n")
     return out
 
 

@@ -294,6 +294,8 @@ def start_or_resume(
     Raises:
       InputError: a folder of something else, or a run of other settings.
     """
+    atomic.require_files(folder)
+    atomic.remove_leftovers(folder)
     classes_path = folder / "classes.csv"
     if not (folder / "config.json").exists():
         if folder.exists() and any(folder.iterdir()) and not classes_path.exists():
@@ -320,7 +322,6 @@ def start_or_resume(
                     f" now it is {now.get(key)!r}; choose another folder, or give the"
                     " settings of the run to go on with it"
                 )
-    atomic.remove_leftovers(folder)
     again = {**before, "training": document["training"]}
     if before.get("versions") != document["versions"]:
         again["resumed_with"] = document["versions"]

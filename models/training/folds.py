@@ -208,6 +208,8 @@ def _is_finished(folder: str) -> bool:
 
 def _claim(out: pathlib.Path, config: TrainConfig, options: TeachingOptions) -> None:
     """Makes the folder that of these settings, or checks that it is."""
+    atomic.require_files(out)
+    atomic.remove_leftovers(out)
     path = out / "teach.json"
     settings = {**dataclasses.asdict(config), **dataclasses.asdict(options)}
     for name in ("out", "resume"):

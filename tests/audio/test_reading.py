@@ -386,3 +386,12 @@ def test_standard_input_and_one_of_nothing(tmp_path, monkeypatch):
         else:
             with pytest.raises(InputError, match=message):
                 reading.read_audio("-")
+
+
+def test_a_name_that_is_not_text_is_read(tmp_path):
+    sf.write(tmp_path / "a.wav", np.full(100, 0.5), 16000)
+    path = (tmp_path / "a.wav").rename(tmp_path / os.fsdecode(b"\xff.wav"))
+    assert len(reading.read_audio(path)) == 100
+    path.write_bytes(b"no audio")
+    with pytest.raises(InputError, match=r"\.wav: cannot be read as audio \(Format"):
+        reading.read_audio(path)

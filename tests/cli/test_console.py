@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from absl import flags
@@ -94,6 +96,24 @@ sys.exit(run(lambda _: {body}))
         )
     # as a shell says it of `yes | head -1`: 128 and the signal's 13
     assert done.returncode == 141 and done.stderr == b""
+
+
+def test_an_interrupt_that_a_library_makes_an_error_of_is_one(capsys):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def body(_):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+        except BaseException as error:
+            raise InputError("not a usable run") from error
+
+    try:
+        assert console.run(flags.FlagValues(), "", body, [], program="thing") == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err.startswith("\nthing: interrupted")
 
 
 def test_a_pipe_to_somebody_else_is_a_bug():

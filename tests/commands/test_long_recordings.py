@@ -188,6 +188,31 @@ def test_a_journal_is_of_one_process_and_nothing_else_is_overwritten(tmp_path):
         Journal(tmp_path / "o.tsv", {}, True)
 
 
+@pytest.mark.parametrize("left", ["journal.jsonl", "call.json.7.tmp"])
+def test_a_journal_that_was_killed_at_its_beginning_or_end_is_begun_anew(
+    tmp_path, left
+):
+    out = tmp_path / "e.tsv"
+    journal_of(out).parent.mkdir()
+    (journal_of(out).parent / left).write_bytes(b"[]\n")
+    with Journal(out, {"a": 1}, True) as journal:
+        assert not journal.count
+
+
+def test_what_a_kill_left_half_written_goes_with_the_next_call(
+    run, recordings, tmp_path
+):
+    scores = tmp_path / "scores"
+    (scores / "sub").mkdir(parents=True)
+    left = [tmp_path / "e.tags.tsv.7.tmp", scores / "sub" / "00.tsv.7.tmp"]
+    other = tmp_path / "another.tsv.7.tmp"  # that of another call
+    for path in (*left, other):
+        path.touch()
+    paths = [str(recordings / "00.wav"), f"--out={tmp_path / 'e.tsv'}"]
+    assert predict.main([f"--run={run}", *paths, f"--scores={scores}"]) == 0
+    assert other.exists() and not any(path.exists() for path in left)
+
+
 def test_a_table_for_a_stream_is_written_as_files_are_done(
     run, recordings, tmp_path, capsys
 ):

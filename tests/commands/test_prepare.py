@@ -136,3 +136,13 @@ def test_help_lists_the_datasets_without_loading_tensorflow():
     assert done.returncode == 0, done.stderr
     for name in ("audioset_embeddings", "folder", "esc", "soundscapes"):
         assert f"\n  {name} " in done.stdout
+
+
+def test_datasets_are_listed_for_help_alone(monkeypatch, capsys):
+    """Before the command is run, Ctrl-C has no message."""
+    monkeypatch.setattr(prepare, "listing", lambda _: "all of them")
+    assert prepare.main(["--dataset=folder"]) == 1
+    assert prepare.main(["--help"]) == 0
+    assert capsys.readouterr().out.endswith("\ndatasets:\nall of them\n")
+    monkeypatch.delattr(prepare, "listing")
+    assert prepare.main(["--dataset=folder"]) == 1

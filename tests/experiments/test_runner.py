@@ -412,3 +412,16 @@ def test_broken_settings_of_an_experiment_are_named(tmp_path, contents):
     (tmp_path / "experiment.json").write_bytes(contents)
     with pytest.raises(InputError, match="experiment.json: broken .*another folder"):
         runner._claim(settings)
+
+
+def test_an_experiment_that_was_killed_at_its_first_file_begins(tmp_path):
+    (tmp_path / "experiment.json.7.tmp").touch()
+    runner._claim(
+        Experiment(
+            table="kim2019_table2",
+            out=str(tmp_path),
+            train_data=("data",),
+            validation_only=True,
+        )
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment.json"]

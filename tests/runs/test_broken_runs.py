@@ -8,10 +8,12 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from made import make_embeddings
 
 from tfweak.errors import InputError
-from tfweak.models.runs import run_folder, seen_clips
+from tfweak.labels import ClassList
+from tfweak.models.runs import checkpoints, run_folder, seen_clips
 from tfweak.models.training import trainer
 
 
@@ -204,3 +206,25 @@ def test_a_broken_history(run, contents):
     (run / "history.csv").write_bytes(contents)
     with pytest.raises(InputError, match="history.csv: cannot be read"):
         run_folder.read_history(run / "history.csv")
+
+
+def test_a_training_that_was_killed_at_its_very_beginning_begins_anew(tmp_path):
+    for left in ("classes.csv", "config.json.7.tmp"):
+        (tmp_path / left).touch()
+    classes = ClassList(("dog",))
+    assert run_folder.start_or_resume(tmp_path, {}, classes, True) is None
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {"classes.csv", "config.json"}
+    assert ClassList.read_csv(tmp_path / "classes.csv") == classes
+
+
+def test_curves_that_cannot_be_written_are_named(finished, tmp_path):
+    keeper = checkpoints.Keeper(tmp_path, run_folder.load(finished), None, 1)
+
+    class Full:
+        def as_default(self, step):
+            raise tf.errors.ResourceExhaustedError(None, None, "no space left")
+
+    keeper._curves = Full()
+    with pytest.raises(InputError, match="tensorboard: cannot be written .no space"):
+        keeper.on_epoch_end(0, {"loss": 1.0, "val_mAP": -2.0})

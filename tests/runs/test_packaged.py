@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -94,3 +98,19 @@ def test_a_folder_of_that_name_comes_before_the_package(tmp_path, monkeypatch):
     (tmp_path / "audioset" / "config.json").write_text("{}")
     assert str(packaged.resolve("audioset")) == "audioset"
     assert str(packaged.resolve("other")) == "other"
+
+
+def test_on_a_full_disk_there_is_no_folder_and_then_a_whole_one(
+    finished, tmp_path, monkeypatch
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfile", full)
+        with pytest.raises(OSError, match=f"space.*{out}"):
+            packaged.write(finished, out)
+    assert not list(tmp_path.iterdir())
+    packaged.write(finished, out)
+    packaged.check(out)

@@ -262,3 +262,10 @@ def test_killed_and_gone_on_with(taught, embeddings, tmp_path):
     for one, two in zip(weights_of(taught), weights_of(out)):
         np.testing.assert_array_equal(one, two)
     assert not list(out.rglob("*.partial"))
+
+
+def test_teachers_that_were_killed_at_their_first_file_begin(tmp_path):
+    (tmp_path / "teach.json.7.tmp").touch()
+    config = TrainConfig(data=("data",), out=str(tmp_path))
+    folds._claim(tmp_path, config, TeachingOptions())
+    assert [path.name for path in tmp_path.iterdir()] == ["teach.json"]

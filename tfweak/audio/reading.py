@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
 import re
@@ -67,14 +68,16 @@ _CORRECTED = re.compile(
     re.MULTILINE,
 )
 STANDARD_INPUT = "-"
+_log = logging.getLogger(__name__)
 
 
 def find_audio(folder: StrPath) -> list[pathlib.Path]:
     """The audio files under `folder`, at any depth, sorted by path.
 
     A file counts by its suffix (`AUDIO_SUFFIXES`, in any case); hidden files and what
-    lies in hidden folders do not count. So that nothing is overlooked, links that lead
-    nowhere and folders that cannot be read are among them; reading these says so.
+    lies in hidden folders do not count; pipes and devices are left out, which is said.
+    So that nothing is overlooked, links that lead nowhere and folders that cannot be
+    read are among them; reading these says so.
 
     Raises:
       InputError: when `folder` is not a folder.
@@ -91,7 +94,9 @@ def find_audio(folder: StrPath) -> list[pathlib.Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in (pathlib.Path(inside, name) for name in names):
             if path.suffix.lower() in AUDIO_SUFFIXES and path.name[0] != ".":
-                if path.is_file() or not path.exists():
+                if atomic.is_stream(path):
+                    _log.warning("%s: left out, for it is a pipe or a device", path)
+                else:
                     found.append(path)
     return sorted(found)
 
@@ -214,7 +219,8 @@ def _blocks(
         raise InputError(f"{path}: nothing came from it; audio is needed")
     holds_some = False
     try:
-        with sf.SoundFile(where) as file:
+        # as bytes: soundfile writes a name in the locale's encoding, if it can
+        with sf.SoundFile(os.fsencode(where)) as file:
             _require_plausible(path, file)
             # soundfile seeks after each read, which at the end of a stream of
             # unannounced length fails
@@ -243,7 +249,8 @@ def _blocks(
     except InputError:
         raise
     except _DECODER_ERRORS as error:
-        reason = str(error) or type(error).__name__
+        told = getattr(error, "error_string", None)  # without those bytes
+        reason = told or str(error) or type(error).__name__
         raise InputError(
             f"{path}: cannot be read as audio ({reason}); the file is broken, cut short"
             " or of a format that libsndfile does not read"

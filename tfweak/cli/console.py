@@ -19,7 +19,9 @@ import pathlib
 import select
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import types
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from absl import flags
@@ -83,7 +85,21 @@ def run(
                     registry.use_plugins(_plugins_of(arguments))
                 print(f"\n{more_help()}")
             return 0
-        return _run(flag_values, body, arguments, program, positional)
+        if sys.flags.optimize > 1:
+            print(
+                f"{program}: error: TensorFlow cannot be loaded without docstrings, as"
+                " with python -OO or PYTHONOPTIMIZE=2; leave that, or take -O",
+                file=sys.stderr,
+            )
+            return 1
+        try:
+            return _run(flag_values, body, arguments, program, positional)
+        except KeyboardInterrupt:
+            print(
+                f"\n{program}: interrupted; the same command goes on from here.",
+                file=sys.stderr,
+            )
+            return 130
 
     return while_read(work)
 
@@ -152,19 +168,39 @@ def _run(
         return 2
     show_log()
     try:
-        return body(rest) or 0
+        with _interrupt_kept():
+            return body(rest) or 0
     except BrokenPipeError:
         raise  # see `while_read`
     except (InputError, OSError) as error:
         message = as_flags(str(error), list(flag_values))
         print(f"{program}: error: {message}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(
-            f"\n{program}: interrupted; the same command goes on from here.",
-            file=sys.stderr,
-        )
-        return 130
+
+
+@contextlib.contextmanager
+def _interrupt_kept() -> Iterator[None]:
+    """Ctrl-C stays what it is where a library makes an error of its own of it."""
+    default = signal.default_int_handler
+    seen: list[int] = []
+
+    def note(number: int, frame: types.FrameType | None) -> None:
+        seen.append(number)
+        default(number, frame)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    is_ours = in_main and signal.getsignal(signal.SIGINT) is default
+    if is_ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception as error:
+        if seen:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, default)
 
 
 def show_log() -> None:

@@ -185,6 +185,7 @@ class DatasetInfo:
         """
         folder = pathlib.Path(folder)
         path = folder / INFO_NAME
+        atomic.require_files(path)
         if not path.exists():
             shards(folder)
             if (folder / PROGRESS_NAME).exists():
@@ -282,7 +283,7 @@ def shards(folder: StrPath) -> list[str]:
     found = sorted(
         str(p)
         for p in folder.iterdir()
-        if p.name.endswith(SHARD_SUFFIX) and p.is_file()
+        if p.name.endswith(SHARD_SUFFIX) and not p.is_dir()
     )
     if not found:
         inner = sorted(p.name for p in folder.iterdir() if (p / INFO_NAME).exists())

@@ -12,6 +12,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
+from .. import atomic
 from ..errors import InputError
 from ..typing import StrPath
 
@@ -44,6 +45,7 @@ def summary(path: StrPath) -> ShardSummary:
     Raises:
       InputError: it is not a file that can be read.
     """
+    atomic.require_files(path)
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file of records")
     try:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import atomic
 from ..errors import InputError
 from ..extractor import Extractor
 from ._graphs import require_harmless
@@ -37,6 +38,7 @@ def load_hub(handle: str, advice: str = "") -> Any:
     for attempt in range(_ATTEMPTS):
         try:
             folder = pathlib.Path(hub.resolve(handle))
+            atomic.require_files(folder)
             require_harmless(folder, handle)
             return hub.load(str(folder))
         except InputError:
@@ -60,6 +62,7 @@ def digest_of(handle: str) -> str:
     import tensorflow_hub as hub
 
     folder = pathlib.Path(hub.resolve(handle))
+    atomic.require_files(folder)
     digest = hashlib.sha256()
     for path in sorted([*folder.glob("saved_model.pb*"), *folder.glob("variables/*")]):
         digest.update(path.name.encode())

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ... import atomic
 from ...audio import mel_spectrum
 from ...audio.front_end_layer import FrontEndLayer
 from ...errors import InputError
@@ -200,6 +201,7 @@ def parse(source: str) -> tuple[str, str]:
     if not where:
         raise InputError(f"{source}: needs a path, checkpoint:PATH")
     path = pathlib.Path(where)
+    atomic.require_files(path)
     files = (path, path.with_name(path.name + ".index"))
     if not any(file.is_file() for file in files) and not (
         path.is_dir() and tf.train.latest_checkpoint(where)

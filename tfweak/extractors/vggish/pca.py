@@ -54,6 +54,7 @@ class PostProcessor:
         """
         if str(path).startswith("https://"):
             path = _download(str(path))
+        atomic.require_files(path)
         size = EMBEDDING_SIZE
         expected = (
             f"expected {PCA_NAME} with pca_eigen_vectors ({size}, {size}) and"

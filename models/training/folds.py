@@ -35,7 +35,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfweak import documents, processes, progress
+from tfweak import atomic, documents, processes, progress
 from tfweak.data.sources import ClipData
 from tfweak.errors import InputError
 from tfweak.typing import Array

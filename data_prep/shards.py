@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import atomic, documents
 from tfweak.data import records, shard_files
 from tfweak.errors import InputError
+from tfweak.files import atomic, documents
 from tfweak.payload import Payload
 
 from .dataset import Bad, Item

@@ -24,9 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from tfweak import atomic, documents, pool, processes
+from tfweak import pool, processes
 from tfweak.data import records, shard_files
 from tfweak.errors import InputError
+from tfweak.files import atomic, documents
 from tfweak.progress import Progress
 from tfweak.typing import StrPath
 

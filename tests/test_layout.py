@@ -21,9 +21,8 @@ INSTALLED = pathlib.Path(tfweak.__file__).parent
 # From the ground up. A room imports itself and what lies on lines above its own.
 FLOORS = """
 tfweak tfweak.errors tfweak.typing
-tfweak.atomic
+tfweak.files
 tfweak.labels tfweak.payload tfweak.registry
-tfweak.documents
 tfweak.processes tfweak.progress tfweak.settings
 tfweak.pool
 tfweak.extractor

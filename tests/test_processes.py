@@ -12,9 +12,10 @@ import sys
 import pytest
 from made import make_embeddings
 
-from tfweak import atomic, processes
+from tfweak import processes
 from tfweak.data_prep.commands import prepare
 from tfweak.errors import InputError
+from tfweak.files import atomic
 from tfweak.models.commands import experiment, train
 
 HOLD = """

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import atomic
 from .errors import InputError
+from .files import atomic
 from .typing import Array
 
 _INDEX = re.compile("[0-9]{1,9}")

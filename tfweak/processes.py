@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from . import atomic
 from .errors import InputError
+from .files import atomic
 from .typing import StrPath
 
 _PARENT_POLL_SECONDS = 0.5

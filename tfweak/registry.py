@@ -34,8 +34,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
-from . import atomic
 from .errors import InputError
+from .files import atomic
 
 ENTRY_POINTS = "tfweak.plugins"
 VARIABLE = "TFWEAK_PLUGINS"

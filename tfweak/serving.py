@@ -13,13 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import atomic, documents
 from .audio.front_end_layer import FrontEndLayer
 from .data.input_spec import InputSpec
 from .decoding.decoder import PADDING
 from .decoding.decoding import CLIP_SCORES, Decoding
 from .errors import InputError
 from .extractor import Extractor
+from .files import atomic, documents
 from .labels import ClassList, Event, SegmentGrid
 from .typing import StrPath
 

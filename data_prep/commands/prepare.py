@@ -1,12 +1,11 @@
 """Writes a dataset as TFRecords, in parallel.
 
 The datasets by clip id join a label list (--labels) with --source: a folder of audio
-named YTID, YTID_start_end or YTID_startms, each also with a Y in front, or one below
-which lie embedding shards, official ones or this command's. Listed clips that are not
-there are in the manifest.
+named YTID, YTID_start_end or YTID_startms, each also with a Y in front, or one above
+embedding shards, official ones or this command's.
 
-The same command goes on after an interruption. Files that cannot be used are listed in
-OUT/manifest.csv with the reason, the rest is written, and the exit status is 3.
+The same command goes on after an interruption. What cannot be used, and listed clips
+that are missing, stand in OUT/manifest.csv; the rest is written, the exit status is 3.
 """
 
 from __future__ import annotations
@@ -78,13 +77,8 @@ def _main(_: list[str]) -> int:
     DATASETS.get(work.dataset)().require_options(options)
     from ..writer import prepare  # loads TensorFlow, which --help does not need
 
-    results = prepare(
-        work.dataset,
-        work.out,
-        Options(**options),
-        workers=work.workers,
-        clips_per_shard=work.clips_per_shard,
-    )
+    details = {"workers": work.workers, "clips_per_shard": work.clips_per_shard}
+    results = prepare(work.dataset, work.out, Options(**options), **details)
     print("\n".join([*(line for r in results for line in r.summary()), _next(results)]))
     return 0 if all(r.is_whole for r in results) else console.SOME_FILES_UNUSABLE
 
@@ -94,8 +88,8 @@ def _next(results: list[Prepared]) -> str:
         ",".join(str(r.folder) for r in results if r.num_clips and r.is_test is is_test)
         for is_test in (False, True)
     )
-    line = f"next: tfweak-train --data={train or 'DIR'} --out=RUN"
-    return line + f", then tfweak-evaluate --run=RUN --data={test}" * bool(test)
+    then = f", then tfweak-evaluate --run=RUN --data={test}" if test else ""
+    return f"next: tfweak-train --data={train or 'DIR'} --out=RUN{then}"
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import pathlib
 import re
 from collections.abc import Container
 
-from tfweak import atomic
 from tfweak.errors import InputError
+from tfweak.files import atomic
 from tfweak.labels import delimiter_of
 
 _LABEL_COLUMNS = ("labels", "event_labels", "label", "event_label")

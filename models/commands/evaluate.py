@@ -21,9 +21,9 @@ import sys
 
 from absl import flags as absl_flags
 
-from tfweak import atomic
 from tfweak.cli import console, flags
 from tfweak.errors import InputError
+from tfweak.files import atomic
 from tfweak.settings import option
 
 from ..runs.config import RunOptions

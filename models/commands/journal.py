@@ -12,9 +12,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tfweak import atomic, documents
 from tfweak.errors import InputError
 from tfweak.evaluation.event_formats import FileEvents
+from tfweak.files import atomic, documents
 from tfweak.labels import Event
 
 SUFFIX = ".partial"

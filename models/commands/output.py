@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from tfweak import atomic
 from tfweak.audio.reading import AUDIO_SUFFIXES
 from tfweak.cli import console
 from tfweak.errors import InputError
 from tfweak.evaluation import event_formats
 from tfweak.evaluation.event_formats import FORMATS
+from tfweak.files import atomic
 from tfweak.settings import check, option
 
 from .journal import Entry, Journal

@@ -6,9 +6,9 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tfweak import atomic
 from tfweak.errors import InputError
 from tfweak.evaluation.metrics import METRICS
+from tfweak.files import atomic
 
 from . import figures, table_formats
 from .results import AVERAGE, Results

@@ -18,8 +18,9 @@ import logging
 import os
 import pathlib
 
-from tfweak import atomic, documents, processes
+from tfweak import processes
 from tfweak.errors import InputError
+from tfweak.files import atomic, documents
 
 from ..runs import run_folder
 from . import report

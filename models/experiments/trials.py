@@ -21,7 +21,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfweak import atomic, documents, pool, progress
+from tfweak import pool, progress
 from tfweak.cli import console
 from tfweak.data import records, sources
 from tfweak.decoding.decoder import DECODERS
@@ -29,6 +29,7 @@ from tfweak.decoding.decoding import Decoding
 from tfweak.decoding.scores import SOURCES
 from tfweak.errors import InputError
 from tfweak.evaluation.metrics import HISTORY, METRICS, OTHERS, at
+from tfweak.files import atomic, documents
 
 from ..runs import run_folder, scoring, seen_clips, tuning
 from ..runs.config import TrainConfig

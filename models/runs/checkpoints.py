@@ -17,7 +17,7 @@ from tfweak.learning.callbacks import WeightAverage
 from tfweak.learning.weak_model import WeakModel
 from tfweak.typing import Array
 
-from . import run_folder
+from . import resume_point, run_folder
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Keeper(keras.callbacks.Callback):
         self._out = out
         self._weak_model = model
         self._average = average
-        self._point = run_folder.ResumePoint(out)
+        self._point = resume_point.ResumePoint(out)
         self._curves = tf.summary.create_file_writer(str(out / "tensorboard"))
         self._rows: list[dict[str, float]] = []
         self.best: dict[str, float] = {"epoch": 0, "val_mAP": -1.0}

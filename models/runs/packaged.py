@@ -19,8 +19,8 @@ import zipfile
 import h5py
 import numpy as np
 
-from tfweak import atomic
 from tfweak.errors import InputError
+from tfweak.files import atomic
 from tfweak.typing import StrPath
 
 FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"

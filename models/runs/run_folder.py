@@ -17,8 +17,6 @@ import importlib.metadata
 import logging
 import pathlib
 import platform
-import re
-import shutil
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -27,17 +25,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfweak import atomic, documents
 from tfweak.decoding.decoder import create_decoder
 from tfweak.decoding.decoding import Decoding
 from tfweak.decoding.scores import available
 from tfweak.errors import InputError
+from tfweak.files import atomic, documents
 from tfweak.labels import ClassList
 from tfweak.payload import Payload
 from tfweak.typing import Array, StrPath
 
 from ..architecture import Architecture, create
-from . import packaged
+from . import packaged, resume_point
 
 DECODING_NAME = "decoding.json"
 _log = logging.getLogger(__name__)
@@ -326,7 +324,7 @@ def start_or_resume(
     if before.get("versions") != document["versions"]:
         again["resumed_with"] = document["versions"]
     write_config(folder, again)
-    return ResumePoint(folder).load()
+    return resume_point.ResumePoint(folder).load()
 
 
 def _flat(document: Any, prefix: str = "") -> dict[str, Any]:
@@ -354,79 +352,6 @@ def save_model(network: keras.Model, path: pathlib.Path) -> None:
     """Saves a Keras model whole or not at all."""
     with atomic.replaced(path, suffix=f"{atomic.SUFFIX}{path.suffix}") as temporary:
         network.save(temporary)
-
-
-_EPOCH = re.compile(r"epoch-\d+")
-
-
-class ResumePoint:
-    """The state after the last whole epoch: weights, optimizer, bests, history.
-
-    Two folders take turns, and a pointer file is replaced last, so that a kill at any
-    moment leaves a whole state.
-    """
-
-    def __init__(self, folder: pathlib.Path) -> None:
-        self._folder = folder / "last"
-
-    def save(self, arrays: dict[str, list[Array]], state: dict[str, Any]) -> None:
-        """Stores lists of arrays by name and a JSON document."""
-        name = f"epoch-{state['epoch']}"
-        target = self._folder / name
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        for key, values in arrays.items():
-            np.savez(target / f"{key}.npz", *values)
-        documents.write(target / "state.json", state, indent=None)
-        atomic.write_text(self._folder / "current", name)
-        for other in self._folder.iterdir():
-            if other.is_dir() and other.name != name:
-                shutil.rmtree(other, ignore_errors=True)
-
-    def load(self) -> tuple[dict[str, list[Array]], dict[str, Any]] | None:
-        """What `save` stored last; None where there is nothing yet.
-
-        Raises:
-          InputError: it is broken.
-        """
-        pointer = self._folder / "current"
-        if not pointer.exists():
-            return None
-        try:
-            name = pointer.read_text(encoding="utf-8")
-            if not _EPOCH.fullmatch(name):
-                raise ValueError(f"current is {name!r}")
-            target = self._folder / name
-            arrays = {}
-            for path in target.glob("*.npz"):
-                with np.load(path) as stored:
-                    arrays[path.stem] = [
-                        stored[f"arr_{i}"] for i in range(len(stored.files))
-                    ]
-            state = documents.read(target / "state.json", "")
-            if not isinstance(state["epoch"], int) or state["epoch"] < 0:
-                raise ValueError(f"epoch is {state['epoch']!r}")
-            if not isinstance(state["best"], dict):
-                raise TypeError("best is no document")
-            for row in state["history"]:
-                if not all(isinstance(value, (int, float)) for value in row.values()):
-                    raise TypeError("history holds other things than numbers")
-        except (
-            OSError,
-            EOFError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            NotImplementedError,  # a way of packing that zipfile does not know
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
-            raise InputError(
-                f"{self._folder}: the resume point is broken ({type(error).__name__}:"
-                f" {error}); train in another folder, or remove this one to begin anew"
-            ) from error
-        return arrays, state
 
 
 def write_history(path: pathlib.Path, rows: list[dict[str, float]]) -> None:

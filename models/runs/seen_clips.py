@@ -16,8 +16,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from tfweak import atomic
 from tfweak.errors import InputError
+from tfweak.files import atomic
 from tfweak.typing import Array, StrPath
 
 from . import packaged

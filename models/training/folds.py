@@ -35,9 +35,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfweak import atomic, documents, processes, progress
+from tfweak import processes, progress
 from tfweak.data.sources import ClipData
 from tfweak.errors import InputError
+from tfweak.files import atomic, documents
 from tfweak.typing import Array
 
 from ..runs import run_folder

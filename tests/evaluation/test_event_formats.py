@@ -10,7 +10,6 @@ import threading
 import numpy as np
 import pytest
 
-from tfweak import atomic
 from tfweak.errors import InputError
 from tfweak.evaluation.event_formats import (
     FORMATS,
@@ -18,6 +17,7 @@ from tfweak.evaluation.event_formats import (
     write_event_files,
     write_scores,
 )
+from tfweak.files import atomic
 from tfweak.labels import Event, SegmentGrid
 
 NAMES = ("Speech", "Air horn, truck horn", "a\tb")

@@ -37,7 +37,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import commands
 import killing
 
-from tfweak import atomic
+from tfweak.files import atomic
 
 # how often each is drawn
 SHARES = {

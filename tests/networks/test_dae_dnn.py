@@ -11,7 +11,7 @@ from tfweak.audio import front_ends
 from tfweak.data import pipelines, records
 from tfweak.models.architecture import create
 from tfweak.models.networks import autoencoder, layers
-from tfweak.models.runs import run_folder
+from tfweak.models.runs import resume_point
 from tfweak.models.training import trainer
 from tfweak.payload import Payload
 
@@ -111,9 +111,9 @@ def test_a_resumed_run_is_not_pretrained_again(chunks, tmp_path, logged, monkeyp
         save(self, arrays, state)
         raise Stop
 
-    save = run_folder.ResumePoint.save
+    save = resume_point.ResumePoint.save
     with monkeypatch.context() as patch:
-        patch.setattr(run_folder.ResumePoint, "save", stop)
+        patch.setattr(resume_point.ResumePoint, "save", stop)
         with pytest.raises(Stop):
             trainer.train(config(chunks, tmp_path / "stopped"))
     assert "pre-training" in logged.text

@@ -23,7 +23,7 @@ from tfweak.errors import InputError
 from tfweak.extractors.vggish import RELEASED_EMBEDDINGS
 from tfweak.labels import ClassList
 from tfweak.models.architecture import ARCHITECTURES, create
-from tfweak.models.runs import run_folder, scoring, weights
+from tfweak.models.runs import resume_point, run_folder, scoring, weights
 from tfweak.models.training import trainer
 from tfweak.payload import Payload
 
@@ -98,7 +98,7 @@ def test_stopped_and_resumed_is_the_undisturbed_run(finished, embeddings, tmp_pa
     class Stop(Exception):
         pass
 
-    original = run_folder.ResumePoint.save
+    original = resume_point.ResumePoint.save
     for stop_after in (1, 3):
         calls = []
 
@@ -108,12 +108,12 @@ def test_stopped_and_resumed_is_the_undisturbed_run(finished, embeddings, tmp_pa
             if state["epoch"] == stop_after:
                 raise Stop
 
-        run_folder.ResumePoint.save = save
+        resume_point.ResumePoint.save = save
         try:
             with pytest.raises(Stop):
                 trainer.train(config(embeddings, out))
         finally:
-            run_folder.ResumePoint.save = original
+            resume_point.ResumePoint.save = original
         assert calls[-1] == stop_after
     (out / "model.keras.1.tmp.keras").write_text("half a model")
     trainer.train(config(embeddings, out))

@@ -16,8 +16,8 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from .. import atomic
 from ..errors import InputError
+from ..files import atomic
 from ..typing import Array, StrPath
 from . import headers, ogg
 

@@ -22,9 +22,9 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message as protobuf_message
 
-from .. import atomic, documents
 from ..errors import InputError
 from ..extractors.vggish import RELEASED_EMBEDDINGS
+from ..files import atomic, documents
 from ..labels import ClassList, Event, are_times
 from ..payload import Payload
 from ..typing import Array, StrPath

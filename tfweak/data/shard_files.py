@@ -12,8 +12,8 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from .. import atomic
 from ..errors import InputError
+from ..files import atomic
 from ..typing import StrPath
 
 _LENGTH_BYTES, _CHECKSUM_BYTES = 8, 4

@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import atomic
 from ..errors import InputError
+from ..files import atomic
 from ..typing import Array, StrPath
 from .sources import ClipData, Ragged
 

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import atomic
 from ..errors import InputError
+from ..files import atomic
 from ..labels import Event, SegmentGrid
 from ..typing import Array, StrPath
 

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import atomic
 from ..errors import InputError
 from ..extractor import Extractor
+from ..files import atomic
 from ._graphs import require_harmless
 
 _ATTEMPTS = 3

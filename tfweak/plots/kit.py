@@ -11,8 +11,8 @@ import pathlib
 import urllib.parse
 from typing import TYPE_CHECKING, Any, Literal
 
-from .. import atomic
 from ..errors import InputError
+from ..files import atomic
 from ..typing import Array, StrPath
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import mutations
 import numpy as np
 from frame import Damage, Wrong
 
-from tfweak import documents, serving
+from tfweak import serving
+from tfweak.files import documents
 from tfweak.models.architecture import create
-from tfweak.models.runs import run, run_folder, seen_clips
+from tfweak.models.runs import resume_point, run, run_folder, seen_clips
 from tfweak.models.training import teachers, trainer
 from tfweak.payload import Payload
 
@@ -145,7 +146,7 @@ def _check_resume(made, target):
     document = json.loads((made / "run" / "config.json").read_text())
     classes = run_folder.ClassList.read_csv(made / "run" / "classes.csv")
     point = run_folder.start_or_resume(target, document, classes, True)
-    expected = run_folder.ResumePoint(made / "run").load()
+    expected = resume_point.ResumePoint(made / "run").load()
     if point is None:
         raise Wrong("begun anew, though there was a resume point")
     for name, values in expected[0].items():

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ... import atomic
 from ...audio import mel_spectrum
 from ...audio.front_end_layer import FrontEndLayer
 from ...errors import InputError
+from ...files import atomic
 from ...typing import Array
 from .._hub import load_hub
 from .pca import digest

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ... import atomic
 from ...errors import InputError
+from ...files import atomic
 from ...typing import Array, StrPath
 from .spec import EMBEDDING_SIZE
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tfweak import documents
 from tfweak.errors import InputError
+from tfweak.files import documents
 
 DOCUMENT = {"a": [1, 0.1, None, True], "b": {"c": "Möwe"}, "d": float("inf")}
 

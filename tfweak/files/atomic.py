@@ -10,8 +10,8 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 
-from .errors import InputError
-from .typing import StrPath
+from ..errors import InputError
+from ..typing import StrPath
 
 SUFFIX = ".tmp"
 _LEFTOVER = re.compile(rf".*\.\d+{re.escape(SUFFIX)}(\.\w+)?")

@@ -57,14 +57,8 @@ define(_FLAGS, Options)
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    return console.run(
-        _FLAGS,
-        __doc__,
-        _main,
-        argv,
-        program=PROGRAM,
-        more_help=lambda: f"datasets:\n{listing(DATASETS)}",
-    )
+    program, more = PROGRAM, lambda: f"datasets:\n{listing(DATASETS)}"
+    return console.run(_FLAGS, __doc__, _main, argv, program=program, more_help=more)
 
 
 def _main(_: list[str]) -> int:

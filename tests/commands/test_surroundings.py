@@ -128,7 +128,7 @@ def test_what_cannot_be_read_below_an_audio_folder(
     closed.mkdir()
 
     def scan(path):  # root may read everything
-        if os.fspath(path) == str(closed):
+        if str(path) == str(closed):
             raise PermissionError(13, "Permission denied", str(closed))
         return scandir(path)
 

@@ -144,13 +144,22 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
     )
 
 
+def _require_whole(archive: pathlib.Path) -> None:
+    """Compares the checksums of a zip file with what it holds.
+
+    Raises:
+      ValueError: one is another; what zipfile raises where it cannot be read.
+    """
+    with zipfile.ZipFile(archive) as held:
+        damaged = held.testzip()
+    if damaged:
+        raise ValueError(f"{damaged} in {archive.name} is damaged")
+
+
 def _load_weights(network: keras.Model, path: pathlib.Path) -> None:
     """Loads weights whose checksums are right, which Keras does not look at."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged:
-            raise ValueError(f"{damaged} in it is damaged")
+        _require_whole(path)
         network.load_weights(path)
     except (
         KeyError,
@@ -395,6 +404,7 @@ class ResumePoint:
             target = self._folder / name
             arrays = {}
             for path in target.glob("*.npz"):
+                _require_whole(path)
                 with np.load(path) as stored:
                     arrays[path.stem] = [
                         stored[f"arr_{i}"] for i in range(len(stored.files))
@@ -415,6 +425,7 @@ class ResumePoint:
             TypeError,
             AttributeError,
             NotImplementedError,  # a way of packing that zipfile does not know
+            RuntimeError,  # encrypted
             zipfile.BadZipFile,
             zlib.error,
         ) as error:

@@ -204,3 +204,15 @@ def test_a_broken_history(run, contents):
     (run / "history.csv").write_bytes(contents)
     with pytest.raises(InputError, match="history.csv: cannot be read"):
         run_folder.read_history(run / "history.csv")
+
+
+def test_a_resume_point_with_a_wrong_bit(run):
+    paths = sorted((run / "last" / "epoch-1").glob("*.npz"))
+    whole = paths[0].read_bytes()
+    begin = whole.index(b"'descr'")  # of the first array, which numpy would evaluate
+    for place in range(begin, begin + 60, 7):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        paths[0].write_bytes(changed)
+        with pytest.raises(InputError, match="last: the resume point is broken"):
+            run_folder.ResumePoint(run).load()

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfweak import atomic, documents
-from tfweak.data import records, shard_files
+from tfweak import atomic
+from tfweak.data import documents, records, shard_files
 from tfweak.errors import InputError
 from tfweak.payload import Payload
 

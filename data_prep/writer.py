@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from tfweak import atomic, documents, pool, processes
-from tfweak.data import records, shard_files
+from tfweak import atomic, pool, processes
+from tfweak.data import documents, records, shard_files
 from tfweak.errors import InputError
 from tfweak.progress import Progress
 from tfweak.typing import StrPath

@@ -21,7 +21,6 @@ INSTALLED = pathlib.Path(tfweak.__file__).parent
 FLOORS = """
 tfweak tfweak.errors tfweak.typing
 tfweak.atomic tfweak.labels tfweak.payload tfweak.registry
-tfweak.documents
 tfweak.processes tfweak.progress tfweak.settings
 tfweak.pool
 tfweak.extractor

@@ -15,8 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import documents
 from .audio.front_end_layer import FrontEndLayer
+from .data import documents
 from .data.input_spec import InputSpec
 from .decoding.decoder import PADDING
 from .decoding.decoding import CLIP_SCORES, Decoding

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tfweak import documents
+from tfweak.data import documents
 from tfweak.errors import InputError
 from tfweak.evaluation.event_formats import FileEvents
 from tfweak.labels import Event

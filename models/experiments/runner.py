@@ -18,7 +18,8 @@ import logging
 import os
 import pathlib
 
-from tfweak import atomic, documents, processes
+from tfweak import atomic, processes
+from tfweak.data import documents
 from tfweak.errors import InputError
 
 from ..runs import run_folder

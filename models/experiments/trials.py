@@ -21,9 +21,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfweak import atomic, documents, pool, progress
+from tfweak import atomic, pool, progress
 from tfweak.cli import console
-from tfweak.data import records, sources
+from tfweak.data import documents, records, sources
 from tfweak.decoding.decoder import DECODERS
 from tfweak.decoding.decoding import Decoding
 from tfweak.decoding.scores import SOURCES

@@ -27,7 +27,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfweak import atomic, documents
+from tfweak import atomic
+from tfweak.data import documents
 from tfweak.decoding.decoder import create_decoder
 from tfweak.decoding.decoding import Decoding
 from tfweak.decoding.scores import available
@@ -37,7 +38,7 @@ from tfweak.payload import Payload
 from tfweak.typing import Array, StrPath
 
 from ..architecture import Architecture, create
-from . import packaged
+from . import archives, packaged
 
 DECODING_NAME = "decoding.json"
 _log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         payload = Payload(**config["data"]["train"]["payload"])
         packaged.check(folder)
         network = architecture.build(precision)
-        _load_weights(network, folder / "model.keras")
+        archives.load_weights(network, folder / "model.keras")
         num_classes = model["config"]["num_classes"]
         classes = ClassList.read_csv(folder / "classes.csv")
         digest = config["data"]["train"].get("classes", classes.digest)
@@ -142,40 +143,6 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         decodings,
         config,
     )
-
-
-def _require_whole(archive: pathlib.Path) -> None:
-    """Compares the checksums of a zip file with what it holds.
-
-    Raises:
-      ValueError: one is another; what zipfile raises where it cannot be read.
-    """
-    with zipfile.ZipFile(archive) as held:
-        damaged = held.testzip()
-    if damaged:
-        raise ValueError(f"{damaged} in {archive.name} is damaged")
-
-
-def _load_weights(network: keras.Model, path: pathlib.Path) -> None:
-    """Loads weights whose checksums are right, which Keras does not look at."""
-    try:
-        _require_whole(path)
-        network.load_weights(path)
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OSError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise InputError(
-            f"{path}: broken, or of another model ({type(error).__name__}: {error})"
-        ) from error
 
 
 def _read_decodings(
@@ -404,7 +371,7 @@ class ResumePoint:
             target = self._folder / name
             arrays = {}
             for path in target.glob("*.npz"):
-                _require_whole(path)
+                archives.require_whole(path)
                 with np.load(path) as stored:
                     arrays[path.stem] = [
                         stored[f"arr_{i}"] for i in range(len(stored.files))

@@ -35,7 +35,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfweak import documents, processes, progress
+from tfweak import processes, progress
+from tfweak.data import documents
 from tfweak.data.sources import ClipData
 from tfweak.errors import InputError
 from tfweak.typing import Array

@@ -22,12 +22,13 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message as protobuf_message
 
-from .. import atomic, documents
+from .. import atomic
 from ..errors import InputError
 from ..extractors.vggish import RELEASED_EMBEDDINGS
 from ..labels import ClassList, Event, are_times
 from ..payload import Payload
 from ..typing import Array, StrPath
+from . import documents
 from .shard_files import ShardSummary
 
 SCHEMA_VERSION = 1

@@ -11,7 +11,8 @@ import mutations
 import numpy as np
 from frame import Damage, Wrong
 
-from tfweak import documents, serving
+from tfweak import serving
+from tfweak.data import documents
 from tfweak.models.architecture import create
 from tfweak.models.runs import run, run_folder, seen_clips
 from tfweak.models.training import teachers, trainer

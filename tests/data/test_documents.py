@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tfweak import documents
+from tfweak.data import documents
 from tfweak.errors import InputError
 
 DOCUMENT = {"a": [1, 0.1, None, True], "b": {"c": "Möwe"}, "d": float("inf")}

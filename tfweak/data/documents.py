@@ -8,9 +8,9 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from . import atomic
-from .errors import InputError
-from .typing import StrPath
+from .. import atomic
+from ..errors import InputError
+from ..typing import StrPath
 
 CHECKSUM = "checksum"
 # What reading a document raises where it is none; deep nesting ends the parser.

@@ -158,7 +158,7 @@ class Results:
             [epoch[name] for epoch in epochs]
             for result in self._cells[row, column]
             for epochs in result.histories
-            if epochs and name in epochs[0]
+            if epochs and all(name in epoch for epoch in epochs)
         ]
         if not curves:
             return None

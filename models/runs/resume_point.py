@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tfweak.errors import InputError
-from tfweak.files import atomic, documents
+from tfweak.files import archives, atomic, documents
 from tfweak.typing import Array
 
 _EPOCH = re.compile(r"epoch-\d+")
@@ -58,6 +58,7 @@ class ResumePoint:
             target = self._folder / name
             arrays = {}
             for path in target.glob("*.npz"):
+                archives.require_whole(path)
                 with np.load(path) as stored:
                     arrays[path.stem] = [
                         stored[f"arr_{i}"] for i in range(len(stored.files))
@@ -78,6 +79,7 @@ class ResumePoint:
             TypeError,
             AttributeError,
             NotImplementedError,  # a way of packing that zipfile does not know
+            RuntimeError,  # encrypted
             zipfile.BadZipFile,
             zlib.error,
         ) as error:

@@ -17,8 +17,6 @@ import importlib.metadata
 import logging
 import pathlib
 import platform
-import zipfile
-import zlib
 from collections.abc import Collection
 from typing import Any
 
@@ -29,7 +27,7 @@ from tfweak.decoding.decoder import create_decoder
 from tfweak.decoding.decoding import Decoding
 from tfweak.decoding.scores import available
 from tfweak.errors import InputError
-from tfweak.files import atomic, documents
+from tfweak.files import archives, atomic, documents
 from tfweak.labels import ClassList
 from tfweak.payload import Payload
 from tfweak.typing import Array, StrPath
@@ -102,7 +100,7 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         payload = Payload(**config["data"]["train"]["payload"])
         packaged.check(folder)
         network = architecture.build(precision)
-        _load_weights(network, folder / "model.keras")
+        archives.load_weights(network, folder / "model.keras")
         num_classes = model["config"]["num_classes"]
         classes = ClassList.read_csv(folder / "classes.csv")
         digest = config["data"]["train"].get("classes", classes.digest)
@@ -140,31 +138,6 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
         decodings,
         config,
     )
-
-
-def _load_weights(network: keras.Model, path: pathlib.Path) -> None:
-    """Loads weights whose checksums are right, which Keras does not look at."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged:
-            raise ValueError(f"{damaged} in it is damaged")
-        network.load_weights(path)
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OSError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise InputError(
-            f"{path}: broken, or of another model ({type(error).__name__}: {error})"
-        ) from error
 
 
 def _read_decodings(

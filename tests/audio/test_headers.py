@@ -47,6 +47,15 @@ def test_w64_with_more_than_it_announces(tmp_path):
         reading.read_audio(path)
 
 
+def test_rf64_with_a_little_less_than_it_announces(tmp_path):
+    path = tmp_path / "a.rf64"
+    sf.write(path, noise(4000), 16000, format="RF64")
+    assert len(reading.read_audio(path)) == 4000
+    path.write_bytes(path.read_bytes()[:-18])
+    with pytest.raises(InputError, match="announces 4000 samples and holds 3991"):
+        reading.read_audio(path)
+
+
 def test_flac_with_tags_and_other_rates(tmp_path):
     for rate, subtype in ((16000, "PCM_S8"), (44100, "PCM_24"), (12345, "PCM_16")):
         path = tmp_path / "a.flac"

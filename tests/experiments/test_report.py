@@ -209,6 +209,8 @@ def test_every_decoder_has_a_row_compared_with_the_chosen(trials, tmp_path):
         {"seconds": []},
         {"history": [[{"val_mAP": "0.5"}]]},
         {"history": 3},
+        {"history": [[]]},
+        {"history": [[{"loss": 0.5}]]},
         {"metrics": {"EER": "low"}},
         {"metrics": 0.5},
         {"metrics": {"classes": {"dog": 0.5}}},

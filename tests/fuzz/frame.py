@@ -152,7 +152,7 @@ class Worker:
         send.close()
         self.current = None
         self._began = time.monotonic()
-        self._base = self._bytes()
+        self._base = 0
 
     def _run(self, send):
         log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -169,7 +169,7 @@ class Worker:
             )
             before = _status("VmRSS")
             pathlib.Path("/proc/self/clear_refs").write_text("5")  # VmHWM begins anew
-            send.send((case, damage))
+            send.send((case, damage, before))
             began = time.monotonic()
             outcome, detail = judge(target, made, folder, damage)
             grown = _status("VmHWM") - before
@@ -194,7 +194,7 @@ class Worker:
                     found.append(item)
                     self.current = None
                 else:
-                    self.current, self._base = item, self._bytes()
+                    *self.current, self._base = item
         except (EOFError, OSError):
             self._process.join(10)
             is_alive = self._process.is_alive()

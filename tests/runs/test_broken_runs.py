@@ -13,7 +13,7 @@ from made import make_embeddings
 
 from tfweak.errors import InputError
 from tfweak.labels import ClassList
-from tfweak.models.runs import checkpoints, run_folder, seen_clips
+from tfweak.models.runs import checkpoints, resume_point, run_folder, seen_clips
 from tfweak.models.training import trainer
 
 
@@ -228,3 +228,15 @@ def test_curves_that_cannot_be_written_are_named(finished, tmp_path):
     keeper._curves = Full()
     with pytest.raises(InputError, match="tensorboard: cannot be written .no space"):
         keeper.on_epoch_end(0, {"loss": 1.0, "val_mAP": -2.0})
+
+
+def test_a_resume_point_with_a_wrong_bit(run):
+    paths = sorted((run / "last" / "epoch-1").glob("*.npz"))
+    whole = paths[0].read_bytes()
+    begin = whole.index(b"'descr'")  # of the first array, which numpy would evaluate
+    for place in range(begin, begin + 60, 7):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        paths[0].write_bytes(changed)
+        with pytest.raises(InputError, match="last: the resume point is broken"):
+            resume_point.ResumePoint(run).load()

@@ -19,6 +19,9 @@ _SAID = re.compile(
 _W64_BYTES = re.compile(r"^data *: (\d+)", re.MULTILINE)
 _W64_CHUNK_BYTES = 24
 _UNKNOWN_BYTES = 1 << 62
+_RF64_FRAMES = re.compile(
+    r"Calculated frame count (\d+) does not match value from 'ds64' chunk of (\d+)"
+)
 _AIFF_FRAMES = re.compile(
     r"Frame count read from 'COMM' chunk \((\d+)\) not equal[^(]*\((\d+)\)"
 )
@@ -67,6 +70,9 @@ def _of_wav(file: sf.SoundFile) -> str:
             f"it announces {rate} samples of {align} bytes a second, but {each_second}"
             " bytes"
         )
+    found = _RF64_FRAMES.search(file.extra_info)
+    if found and int(found[2]):
+        return f"it announces {found[2]} samples and holds {found[1]}"
     found = _W64_BYTES.search(file.extra_info) if file.format == "W64" else None
     if found and _W64_CHUNK_BYTES < int(found[1]) < _UNKNOWN_BYTES:
         frames = (int(found[1]) - _W64_CHUNK_BYTES) // align

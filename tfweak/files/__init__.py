@@ -1,1 +1,1 @@
-"""Files that are written whole or not at all, and documents that know their own."""
+"""Files that are there whole or not at all, and that know when they are damaged."""

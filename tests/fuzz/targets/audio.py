@@ -248,9 +248,9 @@ def _aiff(contents):
             common = struct.unpack_from(">hIhHQ", contents, at + 8)
         if magic == b"SSND" and common:
             channels, frames, bits, exponent, mantissa = common
-            rate = round(math.ldexp(mantissa, exponent - 16383 - 63))
-            if not 1 <= rate <= 1 << 30:
+            if not 0 <= exponent - 16383 <= 30:
                 return "no rate"
+            rate = round(math.ldexp(mantissa, exponent - 16383 - 63)) or 1
             offset = struct.unpack_from(">I", contents, at + 8)[0]
             there = min(size - 8, len(contents) - at - 16) - offset
             why = ""

@@ -67,6 +67,8 @@ def damage(made, folder, rng):
     path = target / name
     way = str(rng.choice(["damage"] * 12 + ["remove", "folder", "swap", "other"]))
     wanted = {path.name, f"/{name.split('/')[0]}"} - {f"/{path.name}"}
+    if name == "config.json":  # of another network than its weights
+        wanted.add("model.keras")
     if way == "remove":
         path.unlink()
     elif way == "folder":

@@ -86,7 +86,9 @@ def damage(made, folder, rng):
             way = _lie(example, PAYLOADS[name], rng)
             serialized[at] = example.SerializeToString()
         (target / SHARD).write_bytes(b"".join(map(framed, serialized)))
-    return Damage(f"{way} in {name}", (SHARD, "/data: the shards hold no clips"))
+    return Damage(
+        f"{way} in {name}", (SHARD, "/data: the shards hold no clips", "times in")
+    )
 
 
 _FLOATS = (math.nan, math.inf, -math.inf, -1.0, -0.0, 1e30, 3.0, -1e-9)
@@ -278,7 +280,11 @@ def check(made, folder):
     expected = [read_by_hand(record, payload) for record in serialized]
     _check_one_by_one(data, payload, serialized, expected, is_broken)
     found = sources.open_data([data])
+    original = _original(made / payload_name(payload) / SHARD)
     for number, clip in enumerate(expected):
+        if isinstance(clip, str) and clip.startswith("no message"):
+            # a byte that TensorFlow has no use for
+            clip = expected[number] = read_by_hand(original[number], payload)
         if isinstance(clip, str):
             raise Wrong(f"record {number} was taken: {clip}")
     if is_broken:
@@ -296,8 +302,7 @@ def check(made, folder):
             raise Wrong(f"record {number} was read as {read}")
     stored = list(found.open_serialized().batch(1000).as_numpy_iterator())
     _check_features(np.concatenate(stored), payload, expected)
-    same = serialized == _original(made / payload_name(payload) / SHARD)
-    return "as the original" if same else "as the records say"
+    return "as the original" if serialized == original else "as the records say"
 
 
 def payload_name(payload):

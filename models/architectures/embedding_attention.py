@@ -21,7 +21,7 @@ from tfweak.payload import Payload
 from tfweak.settings import option
 from tfweak.typing import StrPath
 
-from ..networks.attention_head import AttentionHead, segment_head
+from ..networks.attention_head import AttentionHead, feature_head, segment_head
 from ..networks.layers import ApplyMask, SequenceMask, network_inputs
 from ..networks.normalization import MaskedBatchNormalization
 
@@ -42,6 +42,12 @@ class EmbeddingAttention(AttentionHead):
     hidden_layers: int = option(3, "per-segment layers", lower=0)
     dropout: float = option(
         0.5, "share dropped after each in training", lower=0.0, upper=0.99
+    )
+    feature_units: int = option(
+        0,
+        "of a second head with attention over features (Kong et al. 2019), whose clip"
+        " scores are averaged with those of the segments; 0 for none",
+        lower=0,
     )
     rescaling: str = option(
         "centred",
@@ -74,7 +80,20 @@ class EmbeddingAttention(AttentionHead):
             hidden = keras.layers.Dropout(self.dropout, name=f"L7-{i}_dropout")(hidden)
         hidden = ApplyMask(name="valid_hidden")(hidden, mask)
         outputs = segment_head(hidden, mask, self.num_classes, self.pooling)
+        if self.feature_units:
+            probs = feature_head(
+                hidden, mask, self.feature_units, self.num_classes, self.dropout
+            )
+            both = [outputs["clip_probs"], probs]
+            outputs["clip_probs"] = keras.layers.Average(
+                dtype="float32", name="clip_probs"
+            )(both)
         return keras.Model(inputs, outputs, name="embedding_attention")
+
+    @property
+    def class_layers(self) -> tuple[str, ...]:
+        """Those of the segments' head, and L8-c of the features'."""
+        return (*super().class_layers, *(("L8-c",) if self.feature_units else ()))
 
     @property
     def input(self) -> InputSpec:

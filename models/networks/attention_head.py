@@ -7,7 +7,12 @@ from typing import Any
 
 import keras
 
-from tfweak.learning.pooling import POOLINGS, pool, reads_second_layer
+from tfweak.learning.pooling import (
+    POOLINGS,
+    AttentionPooling,
+    pool,
+    reads_second_layer,
+)
 from tfweak.settings import option
 from tfweak.typing import Tensors
 
@@ -59,3 +64,36 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> Tens
         )(second)
     pooled = pool(pooling, probs, second, mask, hidden.shape[-1])
     return {**pooled, "mask": mask}
+
+
+def feature_head(
+    hidden: Any, mask: Any, units: int, num_classes: int, dropout: float
+) -> Any:
+    """Clip probabilities by attention over features, which knows no classes.
+
+        u = W_u h,   v = sigmoid(W_v h),   z = sum_t v_t u_t / sum_t v_t,
+        y_hat = sigmoid(W_c dropout(ReLU(norm(z))))
+
+    Feature-level attention of Kong et al. 2019, "Weakly labelled AudioSet tagging with
+    attention neural networks". It says nothing of when.
+
+    Args:
+      hidden: (B, T, D), what L7 gives.
+      mask: (B, T) bool.
+      units: of u and v.
+      num_classes: C.
+      dropout: share of the pooled features dropped in training.
+
+    Returns:
+      (B, C) float32.
+    """
+    values = keras.layers.Dense(units, name="L8-u")(hidden)
+    logits = keras.layers.Dense(units, name="L8-v")(hidden)
+    pooled = AttentionPooling(name="feature_pooling")(values, logits, mask)
+    pooled = keras.layers.BatchNormalization(name="feature_norm")(pooled["clip_probs"])
+    pooled = keras.layers.ReLU(name="feature_relu")(pooled)
+    pooled = keras.layers.Dropout(dropout, name="feature_dropout")(pooled)
+    logits = keras.layers.Dense(num_classes, name="L8-c")(pooled)
+    return keras.layers.Activation("sigmoid", dtype="float32", name="feature_probs")(
+        logits
+    )

@@ -21,12 +21,14 @@ SMALL = {
     "attention_fcn": {"width": 0.0625, "batch_norm": True},
     "embedding_attention": {"hidden_units": 16},
 }
+TWO_HEADS = {"name": "embedding_attention", "hidden_units": 16, "feature_units": 8}
+VARIANTS = {**SMALL, "two heads": TWO_HEADS}
 RNG = np.random.default_rng(0)
 
 
 def make(name, pooling="attention", precision="float32", **settings):
-    settings = {**SMALL[name], "pooling": pooling, **settings}
-    architecture = create(name, 5, **settings)
+    settings = {"name": name, **VARIANTS[name], "pooling": pooling, **settings}
+    architecture = create(num_classes=5, **settings)
     return architecture, architecture.build(precision)
 
 
@@ -129,7 +131,7 @@ def test_segments_as_fine_as_time_is_halved(halvings, frames):
     )
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("rows", [1, 15, 16, 37])
 def test_a_padded_clip_gives_the_answer_of_the_clip_alone(name, rows):
     architecture, network = make(name)
@@ -148,7 +150,7 @@ def test_a_padded_clip_gives_the_answer_of_the_clip_alone(name, rows):
         assert not np.array(two[key])[:, segments:].any()
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_padding_does_not_reach_the_statistics_of_a_training_step(name):
     def moving(pad):
         keras.utils.set_random_seed(0)
@@ -163,7 +165,7 @@ def test_padding_does_not_reach_the_statistics_of_a_training_step(name):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_saves_and_loads(name, tmp_path):
     architecture, network = make(name)
     x = {"features": features(network, 40), "num_frames": np.array([40, 9])}
@@ -179,7 +181,7 @@ def _flat(document):
     return {"name": document["name"], **document["config"]}
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision_answers_nearly_alike_in_float32(name, precision):
     _, network = make(name)
@@ -207,6 +209,34 @@ def test_parameters_of_the_embedding_head():
     # 128 * 1024 + 1024 + 2 (1024 * 1024 + 1024) + 3 * 2 * 1024 + 2 (1024 * 527 + 527)
     network = create("embedding_attention", 527).build()
     assert trainable(network) == 132_096 + 2_099_200 + 6_144 + 1_080_350
+
+
+def test_the_second_head_pools_features():
+    settings = {"hidden_layers": 0, "pooling": "average"}
+    one = create("embedding_attention", 4, **settings).build()
+    both = create("embedding_attention", 4, **settings, feature_units=3).build()
+    both.set_weights([RNG.normal(size=w.shape) ** 2 for w in both.get_weights()])
+    one.get_layer("L8-a").set_weights(both.get_layer("L8-a").get_weights())
+    x = {"features": features(one, 6, 1), "num_frames": np.array([4])}
+    rows = x["features"][0, :4] / 128 - 1
+
+    def dense(name, values):
+        kernel, bias = both.get_layer(name).get_weights()
+        return values @ kernel + bias
+
+    gates = 1 / (1 + np.exp(-dense("L8-v", rows)))
+    pooled = (gates * dense("L8-u", rows)).sum(0) / gates.sum(0)
+    gamma, beta, mean, variance = both.get_layer("feature_norm").get_weights()
+    pooled = gamma * (pooled - mean) / np.sqrt(variance + 1e-3) + beta
+    expected = 1 / (1 + np.exp(-dense("L8-c", np.maximum(pooled, 0))))
+    found, segments = both(x), one(x)
+    np.testing.assert_allclose(
+        found["clip_probs"][0],
+        (segments["clip_probs"][0] + expected) / 2,
+        rtol=1e-4,
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(found["segment_probs"], segments["segment_probs"])
 
 
 def test_grid_of_the_papers_network_is_its_real_receptive_field():
@@ -315,7 +345,7 @@ def test_the_example_of_how_to_add_a_model_is_one(tmp_path, monkeypatch):
 
 
 def test_class_layers_start_at_the_frequencies():
-    architecture, network = make("embedding_attention")
+    architecture, network = make("two heads")
     layers.start_at_frequencies(
         network, architecture.class_layers, np.array([0, 1, 3, 6, 8]), 9
     )
@@ -323,4 +353,5 @@ def test_class_layers_start_at_the_frequencies():
     # (n + 0.5) / (N + 1)
     frequency = [0.05, 0.15, 0.35, 0.65, 0.85]
     np.testing.assert_allclose(1 / (1 + np.exp(-bias)), frequency, rtol=1e-5)
+    np.testing.assert_array_equal(network.get_layer("L8-c").bias, bias)
     assert not network.get_layer("L8-b").bias.numpy().any()

@@ -185,14 +185,14 @@ def test_rates_of_nothing_audible_are_refused(tmp_path, rate):
     path = noisy_wav(tmp_path / "a.wav", at24=("<I", rate))
     with pytest.raises(InputError, match=f"a.wav: announces {rate} samples a second"):
         reading.read_audio(path)
-    noisy_wav(path, 160, at24=("<I", 100))  # 1.6 s at 100 Hz
+    noisy_wav(path, 160, at24=("<I", 100), at28=("<I", 200))  # 1.6 s
     assert len(reading.read_audio(path)) == 25600
 
 
 def test_memory_does_not_grow_with_channels_or_with_a_lower_rate(tmp_path):
     many = tmp_path / "many.wav"
     sf.write(many, noise(300, 1024), 16000)
-    slow = noisy_wav(tmp_path / "slow.wav", 40000, at24=("<I", 100))
+    slow = noisy_wav(tmp_path / "slow.wav", 40000, at24=("<I", 100), at28=("<I", 200))
     # in each, 16 MB would be a block of 4 M values
     for path in (many, slow):
         largest = max(len(block) for block in reading.audio_blocks(path))

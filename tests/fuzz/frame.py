@@ -34,7 +34,7 @@ from tfweak.errors import InputError
 
 GOOD = ("read", "named")
 BAD = ("wrong", "unnamed", "traceback", "crash", "hang", "memory")
-MOST_BYTES = 2 << 30
+most_bytes = 2 << 30  # of memory that an input may take
 _TOGETHER = 200  # inputs of a worker, after which another one takes its place
 _fork = multiprocessing.get_context("fork")
 
@@ -173,7 +173,7 @@ class Worker:
             began = time.monotonic()
             outcome, detail = judge(target, made, folder, damage)
             grown = _status("VmHWM") - before
-            if grown > MOST_BYTES:
+            if grown > most_bytes:
                 outcome, detail = "memory", f"{grown >> 20} MB; {outcome}: {detail}"
             seconds = round(time.monotonic() - began, 3)
             send.send(Result(case, outcome, damage.way, detail, seconds))
@@ -201,7 +201,7 @@ class Worker:
         outcome = ""
         if time.monotonic() - self._began > most_seconds:
             outcome = "hang"
-        elif self.current and self._bytes() - self._base > MOST_BYTES:
+        elif self.current and self._bytes() - self._base > most_bytes:
             outcome = "memory"
         if outcome:
             self._process.kill()

@@ -34,11 +34,13 @@ def main():
     flags.add_argument("--seed", type=int, default=1)
     flags.add_argument("--jobs", type=int, default=os.cpu_count())
     flags.add_argument("--seconds", type=float, default=120.0, help="of one input")
+    flags.add_argument("--megabytes", type=int, default=2048, help="the same")
     flags.add_argument("--out", type=pathlib.Path, default=pathlib.Path("fuzz.json"))
     flags.add_argument("--only", help="some of the targets, separated by commas")
     flags.add_argument("--targets", type=pathlib.Path, default=HERE / "targets")
     flags.add_argument("--replay", type=pathlib.Path)
     asked = flags.parse_args()
+    frame.most_bytes = asked.megabytes << 20
     targets = frame.load(asked.targets)
     if asked.only:
         targets = {name: targets[name] for name in asked.only.split(",")}

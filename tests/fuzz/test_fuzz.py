@@ -66,7 +66,7 @@ def check(made, folder):
     if way == 5:
         time.sleep(100)
     if way == 6:
-        np.ones(1 << 29)
+        np.ones(1 << 25)  # 256 MB
     if way == 7:
         os._exit(0)
     return "rightly"
@@ -95,6 +95,7 @@ def toy(tmp_path_factory):
         f"--targets={folder / 'targets'}",
         "--inputs=40",
         "--seconds=8",
+        "--megabytes=100",
         "--jobs=2",
     )
     return folder, done
@@ -144,6 +145,7 @@ def test_a_killed_run_goes_on(toy):
         f"--targets={folder / 'targets'}",
         "--inputs=40",
         "--seconds=8",
+        "--megabytes=100",
     )
     assert done.returncode == 1
     assert json.loads((folder / "toy.json").read_text())["outcomes"] == before

@@ -223,12 +223,12 @@ def read_assets(folder: StrPath) -> tuple[ClassList, Decoding]:
     if not (assets / DECODING_NAME).exists():
         raise InputError(f"{folder}: no SavedModel that tfweak-export wrote")
     path = assets / DECODING_NAME
+    document = documents.read(path, "export the run again")
     try:
-        decoding = Decoding.from_dict(documents.read(path, "it was changed since"))
+        decoding = Decoding.from_dict(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = str(error).replace(f"{path}: ", "")
         raise InputError(
-            f"{path}: broken ({type(error).__name__}: {reason}); export the run again"
+            f"{path}: broken ({type(error).__name__}: {error}); export the run again"
         ) from error
     classes = ClassList.read_csv(assets / CLASSES_NAME)
     if len(classes) != len(decoding.thresholds):

@@ -154,9 +154,11 @@ def _read_decodings(
     if not path.exists():  # before the training has ended
         half = np.full(num_classes, 0.5)
         return {"segment": Decoding(create_decoder("threshold"), half, half)}
+    advice = "remove it and tune the run to have it again"
+    document = documents.read(path, advice)
     try:
-        stored = documents.read(path, "it was changed since")["decodings"]
-        found = {name: Decoding.from_dict(value) for name, value in stored.items()}
+        stored = document["decodings"].items()
+        found = {name: Decoding.from_dict(value) for name, value in stored}
         if "segment" not in found:
             raise InputError("no decoding of the name segment")
         for decoding in found.values():
@@ -168,10 +170,8 @@ def _read_decodings(
             if decoding.scores not in available(outputs):
                 raise InputError(f"the model has no {decoding.scores} scores")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = str(error).replace(f"{path}: ", "")
         raise InputError(
-            f"{path}: broken ({type(error).__name__}: {reason}); remove it and tune the"
-            " run to have it again"
+            f"{path}: broken ({type(error).__name__}: {error}); {advice}"
         ) from error
     return found
 

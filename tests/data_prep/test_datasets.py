@@ -593,7 +593,7 @@ def test_audioset_records_are_copied_or_listed(tmp_path):
     }
     for name, part in (
         ("bb.tfrecord#3", "127"),
-        ("bb.tfrecord#4", "no embedding"),
+        ("bb.tfrecord#4", "no rows of audio_embedding"),
         ("bb.tfrecord#5", "label 527"),
         ("bb.tfrecord#7", "id0"),
         ("cut.tfrecord", "2 whole records"),

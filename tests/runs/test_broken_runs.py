@@ -240,3 +240,10 @@ def test_a_resume_point_with_a_wrong_bit(run):
         paths[0].write_bytes(changed)
         with pytest.raises(InputError, match="last: the resume point is broken"):
             resume_point.ResumePoint(run).load()
+
+
+def test_what_a_kill_left_of_an_earlier_epoch_goes(run):
+    last = run / "last"
+    shutil.copytree(last / "epoch-1", last / "epoch-0")
+    assert resume_point.ResumePoint(run).load() is not None
+    assert sorted(path.name for path in last.iterdir()) == ["current", "epoch-1"]

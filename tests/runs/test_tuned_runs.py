@@ -222,7 +222,7 @@ def test_all_find_the_same_events(copy, other, tmp_path, decoder, source):
     "change, message",
     [
         (lambda d: "{", "JSONDecodeError"),
-        (lambda d: "[]", "TypeError"),
+        (lambda d: "[]", "a list, expected an object"),
         (lambda d: {}, "KeyError"),
         (lambda d: {"decodings": {}}, "no decoding of the name segment"),
         (lambda d: {"decodings": []}, "AttributeError"),

@@ -71,8 +71,13 @@ def _main(_: list[str]) -> int:
     DATASETS.get(work.dataset)().require_options(options)
     from ..writer import prepare  # loads TensorFlow, which --help does not need
 
-    details = {"workers": work.workers, "clips_per_shard": work.clips_per_shard}
-    results = prepare(work.dataset, work.out, Options(**options), **details)
+    results = prepare(
+        work.dataset,
+        work.out,
+        Options(**options),
+        workers=work.workers,
+        clips_per_shard=work.clips_per_shard,
+    )
     print("\n".join([*(line for r in results for line in r.summary()), _next(results)]))
     return 0 if all(r.is_whole for r in results) else console.SOME_FILES_UNUSABLE
 

@@ -214,7 +214,7 @@ def _check(result: dict[str, Any]) -> None:
             raise TypeError("the error is not a text")
         return
     found = [result["mean_valid_mAP"], result["seconds"], *result["valid_mAP"]]
-    found += [result[name] for name in ("parameters",) if name in result]
+    found.append(result.get("parameters", 0))
     for epochs in result["history"]:
         if not epochs:
             raise ValueError("a training without epochs")

@@ -152,6 +152,11 @@ class TrainConfig:
         "alpha of mixup, 0 is off; 1 for embeddings, 0 for audio if not given",
         lower=0.0,
     )
+    random_rows: int = option(
+        0,
+        "of each clip's embeddings, drawn anew in each step; 0 takes all",
+        lower=0,
+    )
     balance: bool = option(False, "show clips of rare classes more often")
     average_weights: float = option(
         0.999,

@@ -141,6 +141,11 @@ class Training:
                 f" of {self._chosen.model} are not so many rows of input each; use"
                 " another model"
             )
+        if config.random_rows and not (embeddings and self._has_rows_of_its_own()):
+            raise InputError(
+                f"random_rows={config.random_rows} is for embeddings and models with a"
+                f" segment a row; {self._chosen.model} has none here"
+            )
         weights.check(config.init, self.architecture)
         self._teachers = Teachers(
             config.teacher,
@@ -273,6 +278,7 @@ class Training:
             num_segments=architecture.num_segments,
             front_end=architecture.input.front_end,
             balance=config.balance,
+            random_rows=config.random_rows,
             mixup=self._chosen.mixup,
             seed=config.seed,
             teacher=teacher,

@@ -254,6 +254,40 @@ def test_mixup_mixes_features_and_labels_alike():
     assert (mixed_x["num_frames"].numpy() >= x["num_frames"].numpy()).all()
 
 
+def test_drawn_rows_keep_order_labels_and_padding():
+    lengths = np.tile([1, 3, 4, 9, 10], 200)
+    valid = np.arange(10) < lengths[:, None]
+    rows = np.where(valid, np.arange(1.0, 11.0), 0.0).astype(np.float32)
+    x = {"features": tf.constant(rows[..., None]), "num_frames": tf.constant(lengths)}
+    y = {
+        "weak": tf.ones([1000, 2]),
+        "strong": tf.constant(rows[..., None] * [1.0, 2.0], tf.float32),
+        "teacher_segment_probs": tf.constant(rows[..., None] / 10),
+        "has_strong": tf.ones([1000], tf.bool),
+    }
+    drawn, labels = pipelines.draw_rows(x, y, 4, tf.constant([3, 4]))
+    found = drawn["features"].numpy()[..., 0]
+    np.testing.assert_array_equal(drawn["num_frames"], np.minimum(lengths, 4))
+    for own, wanted in zip(found, np.minimum(lengths, 4)):
+        assert (own[wanted:] == 0).all() and (own[:wanted] > 0).all()
+        assert (np.diff(own[:wanted]) > 0).all()
+    np.testing.assert_array_equal(found[lengths == 3], rows[lengths == 3][:, :4])
+    np.testing.assert_array_equal(labels["strong"], found[..., None] * [1, 2])
+    np.testing.assert_array_equal(
+        labels["teacher_segment_probs"], (found / np.float32(10))[..., None]
+    )
+    assert set(labels) == set(y) and labels["weak"] is y["weak"]
+    # each of the 10 rows in four of ten of the 200 clips that have them: 80 +- 7
+    counts = np.bincount(found[lengths == 10].astype(int).ravel(), minlength=11)[1:]
+    assert counts.sum() == 800 and (np.abs(counts - 80) < 28).all()
+    again, _ = pipelines.draw_rows(x, y, 4, tf.constant([3, 4]))
+    np.testing.assert_array_equal(again["features"], drawn["features"])
+    other, _ = pipelines.draw_rows(x, y, 4, tf.constant([4, 4]))
+    assert (other["features"].numpy() != drawn["features"].numpy()).any()
+    every, _ = pipelines.draw_rows(x, y, 12, tf.constant([3, 4]))
+    np.testing.assert_array_equal(every["features"], x["features"])
+
+
 def test_official_shards_count_as_documented(shared_data):
     data = sources.open_data([shared_data / "audioset" / "bal_train"])
     assert len(data) == 22160 and len(data.classes) == 527 and data.num_strong == 0

@@ -205,6 +205,8 @@ def test_a_run_of_other_settings_is_refused(finished, embeddings, change, messag
         ({"freeze": "9"}, "freeze=9"),
         ({"classes": "/nowhere.csv"}, "/nowhere.csv"),
         ({"batch_size": 0}, "batch_size=0"),
+        ({"random_rows": -1}, "random_rows=-1"),
+        ({"random_rows": 3, "model": "tlweak", "model_settings": {}}, "tlweak"),
         ({"precision": "int8"}, "int8"),
     ],
 )
@@ -352,6 +354,17 @@ def test_a_training_that_pasted_nothing_says_so(embeddings, tmp_path, caplog):
     assert "found nothing to paste in the last epoch" in caplog.text
 
 
+def test_a_step_draws_rows_and_a_resumed_one_the_same(embeddings, tmp_path):
+    settings = {"random_rows": 3, "segment_weight": 1.0, "supervision": "strong+self"}
+    trainer.train(config(embeddings, tmp_path / "once", **settings))
+    trainer.train(config(embeddings, tmp_path / "twice", **settings, epochs=2))
+    trainer.train(config(embeddings, tmp_path / "twice", **settings))
+    assert_same_run(tmp_path / "once", tmp_path / "twice")
+    trainer.train(config(embeddings, tmp_path / "all", **settings | {"random_rows": 0}))
+    one, other = (network_weights(tmp_path / name)[0] for name in ("once", "all"))
+    assert (one != other).any()
+
+
 def test_segments_that_overlap_cannot_be_pasted(embeddings, tmp_path):
     def training(**more):
         return trainer.Training(
@@ -371,7 +384,8 @@ def test_a_run_from_before_there_was_a_choice_goes_on(finished, embeddings, tmp_
         trainer.train(config(embeddings, out, epochs=1, **more))
         path = out / "config.json"
         document = json.loads(path.read_text())
-        document["training"].pop("self_supervision", None)
+        for setting in ("self_supervision", "random_rows"):
+            document["training"].pop(setting, None)
         del document["checksum"]
         path.write_text(json.dumps(document))
         return config(embeddings, out, epochs=2, **more)

@@ -47,8 +47,10 @@ class InputConfig:
       balance: repeat clips of rare classes (repeat-factor sampling, Gupta et al. 2019):
         a clip comes max_c sqrt(mean frequency / frequency of c) times an epoch on
         average, at least once.
+      random_rows: so many of a clip's rows, drawn at random in each step; 0 for all.
+        For models with a segment a row.
       mixup: alpha of the Beta distribution of mixup (Zhang et al. 2018); 0 is off.
-      seed: of shuffling, balancing and mixing.
+      seed: of shuffling, balancing, drawing and mixing.
       shuffle_clips: size of the shuffle buffer.
       cache_bytes: records are kept in memory when the files are no larger in all; of
         waveforms, their features.
@@ -61,6 +63,7 @@ class InputConfig:
     num_segments: Callable[[Any], Any] = lambda rows: rows
     front_end: front_ends.FrontEnd | None = None
     balance: bool = False
+    random_rows: int = 0
     mixup: float = 0.0
     seed: int = 0
     shuffle_clips: int = 4096
@@ -70,6 +73,10 @@ class InputConfig:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise InputError(f"batch size {self.batch_size}: at least 1 is needed")
+        if self.random_rows < 0:
+            raise InputError(
+                f"random rows {self.random_rows}: 0 (all) or more are needed"
+            )
         if self.mixup < 0:
             raise InputError(f"mixup {self.mixup}: 0 (off) or more is needed")
 
@@ -124,15 +131,18 @@ class TrainingInput:
         dataset = _batches(clips, data, config, config.num_frames, held)
         steps = -(-int(times.sum()) // config.batch_size)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
-        if config.mixup:
+        if config.random_rows or config.mixup:
             number = int(rng.integers(1 << 31))
-            seeds = tf.data.Dataset.counter().map(
-                lambda step: tf.stack([tf.cast(step, tf.int32), number])
-            )
-            dataset = tf.data.Dataset.zip((dataset, seeds)).map(
-                lambda batch, seed: mix(batch[0], batch[1], config.mixup, seed),
-                num_parallel_calls=tf.data.AUTOTUNE,
-                deterministic=True,
+
+            def varied(batch: tuple[Tensors, Tensors], step: tf.Tensor) -> Any:
+                seed = tf.stack([tf.cast(step, tf.int32), number])
+                if config.random_rows:
+                    batch = draw_rows(*batch, config.random_rows, seed)
+                return mix(*batch, config.mixup, seed) if config.mixup else batch
+
+            steps = tf.data.Dataset.counter()
+            dataset = tf.data.Dataset.zip((dataset, steps)).map(
+                varied, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
             )
         return _to_device(dataset)
 
@@ -225,6 +235,35 @@ def audio_file_batches(
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     dataset = dataset.padded_batch(batch_size, ([None], [], [None]))
     return _to_device(dataset.map(frame, num_parallel_calls=tf.data.AUTOTUNE))
+
+
+def draw_rows(
+    x: dict[str, Any], y: dict[str, Any], count: int, seed: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Some rows of each clip, drawn without replacement, in their order.
+
+    A clip with no more valid rows than asked for keeps them all. The labels of segments
+    follow their rows; those of clips are the whole clip's.
+
+    Args:
+      x, y: a batch as this module makes it, of a model with a segment a row.
+      count: rows wanted, at least 1.
+      seed: (2,) int32; the same seed draws alike.
+    """
+    size, num_rows = tf.unstack(tf.shape(x["features"])[:2])
+    valid = tf.sequence_mask(x["num_frames"], num_rows)
+    draw = tf.random.stateless_uniform([size, num_rows], seed + [0, 2])
+    draw = tf.where(valid, draw, -1.0)
+    drawn = tf.math.top_k(draw, tf.minimum(count, num_rows)).indices
+    # padding is behind every valid row, as it was
+    drawn = tf.sort(drawn, axis=1)
+    x = {
+        "features": tf.gather(x["features"], drawn, batch_dims=1),
+        "num_frames": tf.minimum(x["num_frames"], count),
+    }
+    of_segments = {"strong", "teacher_segment_probs"} & set(y)
+    followed = {name: tf.gather(y[name], drawn, batch_dims=1) for name in of_segments}
+    return x, {**y, **followed}
 
 
 def mix(

@@ -38,9 +38,11 @@ class ResumePoint:
             np.savez(target / f"{key}.npz", *values)
         documents.write(target / "state.json", state, indent=None)
         atomic.write_text(self._folder / "current", name)
-        self._remove_others(name)
+        self._tidy(name)
 
-    def _remove_others(self, name: str) -> None:
+    def _tidy(self, name: str) -> None:
+        """Leaves the state of this name alone."""
+        atomic.remove_leftovers(self._folder)
         for other in self._folder.iterdir():
             if other.is_dir() and other.name != name:
                 shutil.rmtree(other, ignore_errors=True)
@@ -90,5 +92,5 @@ class ResumePoint:
                 f"{self._folder}: the resume point is broken ({type(error).__name__}:"
                 f" {error}); train in another folder, or remove this one to begin anew"
             ) from error
-        self._remove_others(name)  # that a kill has left
+        self._tidy(name)  # of what a kill has left
         return arrays, state

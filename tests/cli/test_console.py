@@ -145,6 +145,16 @@ def test_errors_become_messages(capsys, error, status, message):
     assert message in text and "Traceback" not in text
 
 
+@pytest.mark.parametrize("argument", ["--count=5", "--help", "--version"])
+def test_an_early_interrupt_is_no_traceback(capsys, monkeypatch, argument):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(console, "_print_anything", interrupted)
+    assert call([argument]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
 def test_a_bug_is_not_hidden():
     def body(rest):
         raise ZeroDivisionError

@@ -152,13 +152,22 @@ def content(folder: pathlib.Path) -> dict[str, Any]:
                 _curves(path)
             )
         elif path.name != "log.txt":
-            stored = path.read_bytes()
-            if path.suffix == ".json":  # fingerprints of .keras files, which have dates
-                stored = re.sub(rb'"teachers": \[[^]]*\]', b"", stored)
-            found[name] = _READERS.get(path.suffix, bytes)(stored)
-            if path.name == "result.json":
-                found[name] = {**json.loads(found[name]), "seconds": 0}
+            found[name] = _READERS.get(path.suffix, bytes)(path.read_bytes())
     return found
+
+
+def _document(stored: bytes) -> Any:
+    """JSON without what is never twice the same.
+
+    Those are durations, fingerprints of .keras files, which have dates, and checksums
+    of documents with either.
+    """
+
+    def kept(item: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in item.items() if k not in ("checksum", "teachers")}
+
+    document = json.loads(stored, object_hook=kept)
+    return {**document, "seconds": 0} if isinstance(document, dict) else document
 
 
 def _curves(path: pathlib.Path) -> dict[tuple[str, int], bytes]:
@@ -193,6 +202,7 @@ def _arrays(archive: bytes) -> dict[str, bytes]:
 
 
 _READERS: dict[str, Callable[[bytes], Any]] = {
+    ".json": _document,
     ".keras": _weights,
     ".npz": _arrays,
     ".gz": gzip.decompress,

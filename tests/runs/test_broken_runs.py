@@ -247,3 +247,20 @@ def test_what_a_kill_left_of_an_earlier_epoch_goes(run):
     shutil.copytree(last / "epoch-1", last / "epoch-0")
     assert resume_point.ResumePoint(run).load() is not None
     assert sorted(path.name for path in last.iterdir()) == ["current", "epoch-1"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_a_kill_left_of_a_resume_point_goes(tmp_path, begun):
+    point = resume_point.ResumePoint(tmp_path)
+    state = {"epoch": 1, "best": {}, "history": []}
+    if begun:
+        point.save({}, state)
+    (tmp_path / "last" / "epoch-2").mkdir(parents=True)
+    (tmp_path / "last" / "current.17.tmp").write_text("epo")
+    if begun:
+        assert point.load() is not None
+    else:  # it was killed before there was any
+        assert point.load() is None
+        point.save({}, state)
+    names = {path.name for path in (tmp_path / "last").iterdir()}
+    assert names == {"current", "epoch-1"}

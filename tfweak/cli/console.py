@@ -70,11 +70,11 @@ def run(
       SystemExit: with `NOBODY_READS`, see `while_read`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _print_anything()
-    if PLUGINS not in flag_values:
-        _define_plugins(flag_values)
 
-    def work() -> int:
+    def prepared() -> int:
+        _print_anything()
+        if PLUGINS not in flag_values:
+            _define_plugins(flag_values)
         if VERSION & set(arguments):
             print(versions())
             return 0
@@ -92,8 +92,11 @@ def run(
                 file=sys.stderr,
             )
             return 1
+        return _run(flag_values, body, arguments, program, positional)
+
+    def work() -> int:
         try:
-            return _run(flag_values, body, arguments, program, positional)
+            return prepared()
         except KeyboardInterrupt:
             print(
                 f"\n{program}: interrupted; the same command goes on from here.",

@@ -12,6 +12,8 @@ and, where the system has them,
   `localization` (B, T, C)    Z_loc, summing to 1 over classes (Xu et al. 2017), whose
                               `attention` sums to less than 1 where Z_loc of a class is
                               around 1e-9 or less throughout;
+  `head_probs` (B, H, C)      what each of several heads says of the clip, whose mean
+                              `clip_probs` is; L_pred is then the mean of theirs;
   `present_cost`, `absent_cost` (B, C)  what a class costs that is in the clip, and what
                               one costs that is not (Chou et al. 2018): a model that
                               answers them is trained by `losses.micro_loss` too.

@@ -84,10 +84,14 @@ class EmbeddingAttention(AttentionHead):
             probs = feature_head(
                 hidden, mask, self.feature_units, self.num_classes, self.dropout
             )
-            both = [outputs["clip_probs"], probs]
-            outputs["clip_probs"] = keras.layers.Average(
+            one_row = keras.layers.Reshape((1, -1), dtype="float32", name="head_rows")
+            both = keras.layers.Concatenate(axis=1, dtype="float32", name="head_probs")(
+                [one_row(outputs["clip_probs"]), one_row(probs)]
+            )
+            mean = keras.layers.GlobalAveragePooling1D(
                 dtype="float32", name="clip_probs"
-            )(both)
+            )
+            outputs |= {"head_probs": both, "clip_probs": mean(both)}
         return keras.Model(inputs, outputs, name="embedding_attention")
 
     @property

@@ -133,6 +133,28 @@ def test_strong_baselines_train_the_segments(clip_weight):
     assert set(logs) == {"loss", "loss_pred", "loss_segments"}
 
 
+def test_each_head_learns_by_itself():
+    keras.utils.set_random_seed(2)
+    settings = {"hidden_layers": 0, "feature_units": 4}
+    network_ = create("embedding_attention", C, **settings).build("float32")
+    model = weak_model.WeakModel(network_, Supervision())
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    x, y = batch()
+    outputs = model(x, training=False)
+    first, second = (np.array(outputs["head_probs"])[:, i] for i in (0, 1))
+    weak = y["weak"]
+    by_hand = -sum(
+        np.where(weak, np.log(probs), np.log1p(-probs)) for probs in (first, second)
+    )
+    expected = by_hand.sum(1) / 2
+    found = model.compute_terms(x, y, outputs)["loss_pred"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    model.train_on_batch(x, y)
+    pastes = weak_model.WeakModel(network_, Supervision("self"))
+    pastes.compile(optimizer=keras.optimizers.SGD(0.1))
+    assert np.isfinite(pastes.test_on_batch(x, y, return_dict=True)["loss_pasted"])
+
+
 def costly_network():
     """A network that answers what its segments cost, as `mmnet_ms` does."""
     keras.utils.set_random_seed(2)

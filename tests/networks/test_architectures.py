@@ -236,6 +236,8 @@ def test_the_second_head_pools_features():
         rtol=1e-4,
         atol=1e-6,
     )
+    np.testing.assert_allclose(found["head_probs"][0, 0], segments["clip_probs"][0])
+    np.testing.assert_allclose(found["head_probs"][0, 1], expected, 1e-4, 1e-6)
     np.testing.assert_allclose(found["segment_probs"], segments["segment_probs"])
 
 

@@ -39,7 +39,8 @@ class WeakModel(keras.Model):
     weights clips, and what is pasted by the clip that it was cut from. Metrics given to
     `compile` compare the weak labels with `clip_probs`.
 
-    A network that answers `present_cost` and `absent_cost` (B, C) is trained by
+    A network that answers `head_probs` (B, H, C) has L_pred of each head, averaged. One
+    that answers `present_cost` and `absent_cost` (B, C) is trained by
     `losses.micro_loss` too, with the weight of L_pred.
 
     Logged by name: `loss` (the total), `loss_pred`, and where they apply `loss_micro`,
@@ -164,7 +165,7 @@ class WeakModel(keras.Model):
         """
         labels = labels if isinstance(labels, Mapping) else {"weak": labels}
         weak = ops.cast(labels["weak"], "float32")
-        terms = {"loss_pred": losses.prediction_loss(weak, outputs["clip_probs"])}
+        terms = {"loss_pred": _prediction_loss(weak, outputs)}
         mask = outputs["mask"]
         if self._has_micro_loss:
             terms["loss_micro"] = losses.micro_loss(
@@ -215,8 +216,8 @@ class WeakModel(keras.Model):
         terms = {}
         try:
             if self.supervision.teacher_weight:
-                terms["loss_teacher"] = losses.prediction_loss(
-                    labels["teacher_clip_probs"], outputs["clip_probs"]
+                terms["loss_teacher"] = _prediction_loss(
+                    labels["teacher_clip_probs"], outputs
                 )
             if self.supervision.teacher_segment_weight:
                 terms["loss_teacher_segments"] = losses.teacher_segment_loss(
@@ -243,7 +244,7 @@ class WeakModel(keras.Model):
         rows = ops.take(x["num_frames"], made.into, axis=0)
         pasted = {"features": made.features, "num_frames": rows}
         answers = self(pasted, training=training)
-        tags = losses.prediction_loss(made.weak, answers["clip_probs"], made.judged)
+        tags = _prediction_loss(made.weak, answers, made.judged)
         segments = losses.segment_loss(
             made.strong, answers["segment_probs"], answers["mask"], made.known
         )
@@ -317,6 +318,15 @@ class WeakModel(keras.Model):
                 metric.update_state(loss, sample_weight=clips)
         weak = y["weak"] if isinstance(y, Mapping) else y
         return self.compute_metrics(x, weak, outputs["clip_probs"], sample_weight)
+
+
+def _prediction_loss(weak: Any, outputs: Mapping[str, Any], judged: Any = 1.0) -> Any:
+    """L_pred; of several heads the mean, since one alone would lean on the others."""
+    if "head_probs" not in outputs:
+        return losses.prediction_loss(weak, outputs["clip_probs"], judged)
+    heads = ops.unstack(outputs["head_probs"], axis=1)
+    found = [losses.prediction_loss(weak, probs, judged) for probs in heads]
+    return sum(found) / len(found)
 
 
 def _unpack(data: Any) -> tuple[Any, Any, Any]:

@@ -281,7 +281,8 @@ def start_or_resume(
     if not resume:
         raise InputError(f"out={folder}: holds a run already, and resume is off")
     before = read_config(folder)
-    before["training"].setdefault("random_rows", 0)  # begun when there were none
+    if "random_rows" in document["training"]:  # begun when there were none
+        before["training"].setdefault("random_rows", 0)
     if "self" in before["training"].get("supervision", ""):
         # begun when there was no other
         before["training"].setdefault("self_supervision", "pseudo_labels")

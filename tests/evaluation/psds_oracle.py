@@ -16,6 +16,8 @@ def reference_psds(reference, durations, dtc, gtc, cttc):
         "psds_eval", reason="psds_eval is not installed", exc_type=ImportError
     )
     pandas = pytest.importorskip("pandas")
+    # it makes an int of an array of one row and one column, which NumPy 2.4 refuses
+    psds_eval.psds.int = lambda array: array.item()
     warnings.filterwarnings("ignore", category=FutureWarning, module="psds_eval")
 
     def frame(table):

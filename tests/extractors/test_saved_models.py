@@ -421,6 +421,7 @@ def test_what_cannot_be_is_named(spec, settings, message, saved):
 
 def test_a_perch_that_needs_a_newer_tensorflow_is_refused_by_name(monkeypatch):
     handle = "https://www.kaggle.com/models/google/x/tensorFlow2/perch_v2/2"
+    monkeypatch.setattr(tf, "__version__", "2.19.1")
     with pytest.raises(InputError, match="Perch 2 needs TensorFlow 2.20 or newer"):
         create_extractor(f"perch:{handle}").payload  # noqa: B018
     monkeypatch.setattr(tf, "__version__", "2.21.0")

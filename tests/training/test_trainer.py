@@ -345,6 +345,7 @@ def test_pasting_begins_in_the_fourth_epoch(embeddings, tmp_path, caplog):
     assert told not in caplog.text
     trainer.train(config(embeddings, tmp_path / "short", epochs=3))
     assert f"{told}, give more" in caplog.text
+    assert "pasting is for audio" in caplog.text
 
 
 def test_a_training_that_pasted_nothing_says_so(embeddings, tmp_path, caplog):

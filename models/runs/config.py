@@ -79,7 +79,7 @@ class TrainConfig:
         "pasting",
         "how the model supervises itself: it cuts sounds out of its clips and pastes"
         " them into others, where their times are known (for audio; on embeddings it"
-        " costs mAP); or by pseudo labels on the attention, as in the paper",
+        " gains nothing); or by pseudo labels on the attention, as in the paper",
         choices=SELF_SUPERVISIONS,
     )
     attention_weights: tuple[float, ...] = option(

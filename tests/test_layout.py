@@ -7,6 +7,7 @@ import functools
 import importlib.metadata
 import os
 import pathlib
+import platform
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import tfweak
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CONFIG = f"--config-file={ROOT / 'pyproject.toml'}"
 INSTALLED = pathlib.Path(tfweak.__file__).parent
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 # From the ground up. A room imports itself and what lies on lines above its own.
 FLOORS = """
 tfweak tfweak.errors tfweak.typing
@@ -192,6 +194,26 @@ def test_loading_tensorflow_says_nothing_but_errors():
     first, second, *_, last = said
     assert first == "ERROR:tensorflow:an error"
     assert second.startswith("Traceback") and "InvalidArgumentError" in last
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="left as it is on other CPUs"
+)
+@pytest.mark.parametrize("given, kernels", [({}, True), ({ONEDNN: "0"}, False)])
+def test_onednn_computes_unless_it_is_switched_off(given, kernels):
+    code = (
+        "import tfweak; from tensorflow.python.util import _pywrap_util_port as port;"
+        " print(port.IsMklEnabled())"
+    )
+    others = {k: v for k, v in os.environ.items() if k != ONEDNN}
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**others, **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == [str(kernels)]
 
 
 def test_a_checkout_that_hides_the_installed_package_says_so():

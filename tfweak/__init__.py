@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import pathlib
+import platform
 import sys
 from typing import Any
 
@@ -27,6 +28,10 @@ if not (_HERE / "models").is_dir():
 # TensorFlow greets with lines about GPU libraries that read like errors; what is an
 # error of ours or of an operation is an exception, and is not touched by this
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow leaves oneDNN off where the CPU has neither AVX512-VNNI nor AMX; networks
+# on audio then train at half the speed (benchmarks/onednn.py)
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # Public name -> module; imported when first used, so that `import tfweak` is quick.
 _PUBLIC = {

@@ -127,8 +127,8 @@ def test_segments_as_fine_as_time_is_halved(halvings, frames):
     assert [architecture.num_segments(n) for n in (101, 60)] == segments
     alone = network({"features": rows[1:, :60], "num_frames": np.array([60])})
     np.testing.assert_allclose(
-        out["segment_probs"][1, : segments[1]], alone["segment_probs"][0], atol=1e-6
-    )
+        out["segment_probs"][1, : segments[1]], alone["segment_probs"][0], atol=3e-6
+    )  # kernels add up in another order for another length
 
 
 @pytest.mark.parametrize("name", VARIANTS)

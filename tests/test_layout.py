@@ -236,7 +236,7 @@ def test_every_public_name_is_there():
 def test_commands_are_short():
     entries = importlib.metadata.entry_points(group="console_scripts")
     ours = [entry for entry in entries if entry.name.startswith("tfweak-")]
-    assert len(ours) == 8
+    assert len(ours) == 7
     for entry in ours:
         path = modules()[entry.value.partition(":")[0]]
         assert path.parent.name == "commands"

@@ -55,7 +55,6 @@ _PUBLIC = {
     "ScoreSource": "decoding.scores",
     "SegmentGrid": "labels",
     "Supervision": "learning.supervision",
-    "TeachingOptions": "models.training.options",
     "TrainConfig": "models.runs.config",
     "TrainingInput": "data.pipelines",
     "WeakModel": "learning.weak_model",
@@ -73,7 +72,6 @@ _PUBLIC = {
     "plot_clip": "plots.clip",
     "read_audio": "audio.reading",
     "register": "registry",
-    "teach": "models.training.folds",
     "train": "models.training.trainer",
     "training_batches": "data.pipelines",
 }

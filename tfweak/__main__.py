@@ -15,7 +15,6 @@ COMMANDS = {
     "quickstart": "models.commands.quickstart",
     "prepare": "data_prep.commands.prepare",
     "train": "models.commands.train",
-    "teach": "models.commands.teach",
     "evaluate": "models.commands.evaluate",
     "predict": "models.commands.predict",
     "export": "models.commands.export",

@@ -13,7 +13,7 @@ from tfweak.errors import InputError
 from tfweak.settings import split_settings
 
 from ..architecture import ARCHITECTURES
-from ..runs.config import OF_TEACHERS, TrainConfig
+from ..runs.config import TrainConfig
 
 
 def define(flag_values: absl_flags.FlagValues, skip: Collection[str] = ()) -> None:
@@ -75,7 +75,3 @@ def _refuse_contradictions(flag_values: absl_flags.FlagValues) -> None:
                 "--attention_target has no effect where nothing is put on the"
                 " attention; add --self_supervision=pseudo_labels"
             )
-    if "teacher" in flag_values and not flag_values["teacher"].value:
-        for name in OF_TEACHERS:
-            if flag_values[name].present:
-                raise InputError(f"--{name} has no effect without --teacher")

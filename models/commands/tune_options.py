@@ -58,9 +58,8 @@ class TuneOptions:
         run = run_folder.load(folder, precision)
         if data:
             clips = scoring.open_for(run, data)
-            learnt_from = ("train", "transferred")
             seen_clips.check_unseen(
-                folder, clips.clip_ids, "data", allow_overlap, learnt_from
+                folder, clips.clip_ids, "data", allow_overlap, seen_clips.LEARNT
             )
         else:
             clips = trainer.validation_data(run)

@@ -14,9 +14,8 @@ from tfweak.learning.precision import resolve_precision
 
 from ..architecture import ARCHITECTURES, Architecture, create
 from ..networks.layers import Standardise
-from ..runs.config import NOT_OF_TRIALS, OF_TEACHERS, TrainConfig, training_settings
+from ..runs.config import NOT_OF_TRIALS, TrainConfig, training_settings
 from ..training import trainer
-from ..training.options import TeachingOptions
 from . import tables
 from .report import settings_note
 from .spec import Experiment
@@ -113,21 +112,13 @@ class Plan:
         config = self.config(row, column, self.experiment.seed, alpha)
         model = self.model(row)
         source = "the run" if config.init.startswith("run:") else "training clips"
-        teaching = self._teaching(row)
-        left_out = NOT_OF_TRIALS if teaching else {*NOT_OF_TRIALS, *OF_TEACHERS}
         return {
             "model": model.name,
             **{name: getattr(model, name) for name in sorted(self._fields(row))},
             **{
                 name: getattr(self.defaults, name) if value is None else value
                 for name, value in dataclasses.asdict(config).items()
-                if name not in left_out
-            },
-            **{
-                f"teaching {name}": value
-                for name, value in (
-                    dataclasses.asdict(teaching).items() if teaching else ()
-                )
+                if name not in NOT_OF_TRIALS
             },
             "precision": resolve_precision(config.precision),
             "bias initialisation": "class frequencies",
@@ -182,12 +173,7 @@ class Plan:
             given.fold_data,
             keep_model=number == 0,
             every_decoder=given.every_decoder,
-            teaching=self._teaching(row),
         )
-
-    def _teaching(self, row: str) -> TeachingOptions | None:
-        settings = self.rows[row].teaching
-        return TeachingOptions(**settings) if settings else None
 
     def alpha_trials(self) -> dict[tuple[str, str], dict[float, list[Trial]]]:
         """(row, column) -> alpha -> trials that only validate."""
@@ -208,7 +194,6 @@ class Plan:
         return Trial(
             self._folder("alpha", row, column, f"{alpha:g}", f"trial-{number:02d}"),
             self.config(row, column, seed, alpha),
-            teaching=self._teaching(row),
         )
 
     def _folder(self, *parts: str) -> str:

@@ -27,8 +27,6 @@ class System:
       architecture: its name; `--model`, or that for the kind of data, where None.
       class_references: class name, or `average` -> the published figure of the table's
         `by_class`, as text.
-      teaching: settings of `TeachingOptions`, where teachers of folds are trained for
-        each of its trials.
     """
 
     description: Mapping[str, str]
@@ -37,7 +35,6 @@ class System:
     reference: Mapping[str, str] = _nothing()
     architecture: str | None = None
     class_references: Mapping[str, str] = _nothing()
-    teaching: Settings = _nothing()
 
     @property
     def searches_alpha(self) -> bool:

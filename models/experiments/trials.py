@@ -34,8 +34,6 @@ from tfweak.files import atomic, documents
 from ..runs import run_folder, scoring, seen_clips, tuning
 from ..runs.config import TrainConfig
 from ..training import trainer
-from ..training.folds import Teaching
-from ..training.options import TeachingOptions
 
 RESULT_NAME = "result.json"
 _TRIALS_PER_PROCESS = 20
@@ -57,7 +55,6 @@ class Trial:
       fold_data: measure by cross-validation, each of these folders being a fold.
       keep_model: keep the run folder (of the first fold), for figures.
       every_decoder: measure the events of every decoder on every source of scores.
-      teaching: train teachers of folds first, from which the training learns.
     """
 
     folder: str
@@ -67,7 +64,6 @@ class Trial:
     fold_data: tuple[str, ...] = ()
     keep_model: bool = False
     every_decoder: bool = False
-    teaching: TeachingOptions | None = None
 
     @property
     def name(self) -> str:
@@ -128,11 +124,7 @@ class Trial:
             keras.utils.clear_session()
             out = pathlib.Path(self.folder, f"run-{number}")
             config = dataclasses.replace(self.config, data=folders, out=str(out))
-            teachers = pathlib.Path(self.folder, f"teachers-{number}")
-            if self.teaching:
-                Teaching(config, self.teaching, teachers).run((train, valid))
-            else:
-                trainer.Training(config).run((train, valid))
+            trainer.Training(config).run((train, valid))
             run = run_folder.load(out)
             if self.every_decoder:
                 tuning.retune(
@@ -157,10 +149,8 @@ class Trial:
                 answers.append(scoring.collect(run, test))
             if self.keep_model and number == 0:
                 atomic.remove_folder(out / "last")
-                atomic.remove_folder(out / "teacher")
             else:
                 atomic.remove_folder(out)
-            atomic.remove_folder(teachers)
         result["valid_mAP"] = best
         result["mean_valid_mAP"] = sum(best) / len(best)
         result["history"] = histories

@@ -55,8 +55,7 @@ class TrainConfig:
     )
     allow_overlap: bool = option(
         False,
-        "validate on clips that the run of init=run:PATH or a teacher has learnt from,"
-        " and be taught by all teachers where all of them have learnt from a clip",
+        "validate on clips that the run of init=run:PATH has learnt from",
     )
     classes: str | None = option(
         None,
@@ -112,24 +111,6 @@ class TrainConfig:
     segment_weight: float = option(
         0.0,
         "of the loss of the segment predictions against strong labels",
-        lower=0.0,
-    )
-    teacher: Sequence[str] = option(
-        (),
-        "finished runs of the same classes whose answers are learnt beside the tags;"
-        " each clip is answered by those that have not learnt from it, and tfweak-teach"
-        " makes some",
-    )
-    teacher_weight: float = option(
-        0.5,
-        "share of the teachers' answers in the clip-level loss; the tags have the rest",
-        lower=0.0,
-        upper=1.0,
-    )
-    teacher_segment_weight: float = option(
-        0.5,
-        "of the loss of the segment predictions against the teachers', of the classes"
-        " that a clip is tagged with; 0 is off, and needs no common segments",
         lower=0.0,
     )
     segment_thresholds: str = option(
@@ -207,19 +188,13 @@ class TrainConfig:
                 " valid_data"
             )
         object.__setattr__(self, "out", os.fspath(self.out))
-        for name in ("data", "valid_data", "exclude_data", "teacher"):
+        for name in ("data", "valid_data", "exclude_data"):
             folders = getattr(self, name)
             if isinstance(folders, (str, os.PathLike)):
                 raise InputError(f"{name}: a list of folders, not one text")
             object.__setattr__(self, name, tuple(map(os.fspath, folders)))
         if not self.data:
             raise InputError("data: no folder given")
-        weights = self.teacher_weight, self.teacher_segment_weight
-        if self.teacher and not any(weights):
-            raise InputError(
-                "teacher has no effect with teacher_weight=0 and"
-                " teacher_segment_weight=0"
-            )
 
 
 TrainConfig.__doc__ = f"{TrainConfig.__doc__}\n{text_of(TrainConfig)}"
@@ -248,12 +223,7 @@ NOT_OF_TRIALS = {
     "seed",
     "model_settings",
     "resume",
-    "teacher",
 }
-
-
-# Of no effect without teachers.
-OF_TEACHERS = ("teacher_weight", "teacher_segment_weight")
 
 
 def training_settings(given: Mapping[str, str], where: str) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 A score on clips that a model was trained on, or on clips that chose its best epoch,
 says nothing. Every run keeps the ids of both in `clips.txt.gz`, a line each: the role,
 a tab, the id. A run that starts from another one takes that run's clips along under
-the role `transferred`, and one that others teach what these have learnt from under
-`taught`, what has chosen their epochs under `taught_valid`.
+the role `transferred`.
 """
 
 from __future__ import annotations
@@ -12,9 +11,7 @@ from __future__ import annotations
 import gzip
 import pathlib
 import zlib
-from collections.abc import Collection, Sequence
-
-import numpy as np
+from collections.abc import Collection
 
 from tfweak.errors import InputError
 from tfweak.files import atomic
@@ -27,11 +24,9 @@ ROLES = {
     "train": "it was trained on",
     "valid": "its best epoch was chosen on",
     "transferred": "the run that its weights come from had seen",
-    "taught": "a teacher of it had learnt from",
-    "taught_valid": "the epoch of a teacher of it was chosen on",
 }
 # what is in its weights; clips that only chose an epoch are not
-LEARNT = ("train", "transferred", "taught")
+LEARNT = ("train", "transferred")
 
 
 def write(
@@ -39,7 +34,6 @@ def write(
     train: Array,
     valid: Array,
     source: StrPath | None = None,
-    teachers: Sequence[StrPath] = (),
 ) -> None:
     """Writes the clip ids of a run.
 
@@ -47,19 +41,12 @@ def write(
       folder: of the run.
       train, valid: (N,) bytes, ids trained on and validated on.
       source: the run that the weights come from, if any.
-      teachers: the runs whose answers are learnt.
     """
     clips: dict[str, set[bytes]] = {role: set() for role in ROLES}
     clips |= {"train": set(train), "valid": set(valid)}
     if source is not None:
         earlier = read(source)
         clips["transferred"] = set().union(*earlier.values())
-    for teacher in teachers:
-        earlier = read(teacher)
-        taught = set().union(*(earlier[role] for role in LEARNT))
-        clips["taught"] |= taught - clips["train"]
-        chosen = earlier["valid"] | earlier["taught_valid"]
-        clips["taught_valid"] |= chosen - clips["valid"]
     lines = [
         role.encode() + b"\t" + clip_id
         for role, ids in clips.items()
@@ -89,20 +76,6 @@ def read(folder: StrPath) -> dict[str, set[bytes]]:
             " which clips this run has seen; train it again"
         ) from error
     return clips
-
-
-def learnt_from(folder: StrPath, clip_ids: Array) -> Array:
-    """Which clips a run has learnt from, itself or through the runs before it.
-
-    A clip that only chose its epoch is none of them: the run was the best of some dozen
-    on a set of clips, which says next to nothing of a single one.
-
-    Returns:
-      (N,) bool.
-    """
-    roles = read(folder)
-    learnt = set().union(*(roles[role] for role in LEARNT))
-    return np.array([clip_id in learnt for clip_id in clip_ids], bool)
 
 
 def check_unseen(

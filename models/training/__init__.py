@@ -1,1 +1,1 @@
-"""Trainings: one, or those of teachers and of the student that they teach."""
+"""One training."""

@@ -26,9 +26,8 @@ from tfweak.payload import Payload
 from ..architecture import ARCHITECTURES, Architecture, create
 from ..networks import layers
 from ..runs import checkpoints, run_folder, seen_clips, tuning, weights
-from ..runs.config import OF_TEACHERS, TrainConfig
+from ..runs.config import TrainConfig
 from ..runs.run import Run, load
-from .teachers import Teachers
 
 _log = logging.getLogger(__name__)
 
@@ -123,10 +122,6 @@ class Training:
             segment_weight=config.segment_weight,
             overlay="replace" if embeddings else "maximum",
             seed=config.seed % (1 << 31),
-            teacher_weight=config.teacher_weight if config.teacher else 0.0,
-            teacher_segment_weight=(
-                config.teacher_segment_weight if config.teacher else 0.0
-            ),
         )
         trainable = self.architecture.attention_is_trainable
         if self.supervision.needs_attention and not trainable:
@@ -147,11 +142,6 @@ class Training:
                 f" segment a row; {self._chosen.model} has none here"
             )
         weights.check(config.init, self.architecture)
-        self._teachers = Teachers(
-            config.teacher,
-            self.architecture,
-            self.supervision.teacher_segment_weight > 0,
-        )
 
     def _has_rows_of_its_own(self) -> bool:
         """Whether each segment stands for rows that no other one stands for."""
@@ -228,8 +218,6 @@ class Training:
             seen_clips.check_unseen(
                 source, valid_data.clip_ids, "validation", config.allow_overlap
             )
-        if config.teacher:
-            self._teachers.check_data(train_data, valid_data, config.allow_overlap)
         with processes.alone_in(config.out):
             self._run(architecture, source, train_data, valid_data)
 
@@ -246,15 +234,8 @@ class Training:
             out, document, train_data.classes, config.resume
         )
         if state is None:
-            seen_clips.write(
-                out, train_data.clip_ids, valid_data.clip_ids, source, config.teacher
-            )
+            seen_clips.write(out, train_data.clip_ids, valid_data.clip_ids, source)
         precision = resolve_precision(config.precision)
-        teacher = None
-        if config.teacher:
-            teacher = self._teachers.answer(
-                train_data, out / "teacher", self._chosen.batch_size, precision
-            )
 
         keras.utils.set_random_seed(config.seed)
         network = architecture.build(precision)
@@ -281,10 +262,9 @@ class Training:
             random_rows=config.random_rows,
             mixup=self._chosen.mixup,
             seed=config.seed,
-            teacher=teacher,
         )
         valid_batches = pipelines.evaluation_batches(
-            valid_data, dataclasses.replace(inputs, grid=None, teacher=None)
+            valid_data, dataclasses.replace(inputs, grid=None)
         )
         batches = pipelines.TrainingInput(train_data, inputs)
         if state is None and source is None:
@@ -378,14 +358,6 @@ class Training:
             },
             "versions": run_folder.versions(),
         }
-        # teachers are what they are, wherever they lie
-        teachers = settings.pop("teacher")
-        if teachers:
-            document["data"]["teachers"] = self._teachers.fingerprints
-            document["teachers"] = teachers
-        else:
-            for name in OF_TEACHERS:
-                del settings[name]
         return document
 
 

@@ -20,12 +20,11 @@ from tfweak.data_prep.commands import prepare
 from tfweak.evaluation import detection, events
 from tfweak.labels import ClassList
 from tfweak.models.architecture import ARCHITECTURES
-from tfweak.models.commands import evaluate, export, predict, teach, train
+from tfweak.models.commands import evaluate, export, predict, train
 
 COMMANDS = {
     "tfweak-prepare": prepare,
     "tfweak-train": train,
-    "tfweak-teach": teach,
     "tfweak-evaluate": evaluate,
     "tfweak-predict": predict,
     "tfweak-export": export,
@@ -434,30 +433,6 @@ def test_wrong_flags_are_refused_before_any_work(name, wrong, capsys):
         ),
         (
             "tfweak-train",
-            ["--data={data}", "--out={}", "--teacher_segment_weight=1"],
-            1,
-            "--teacher_segment_weight has no effect without --teacher",
-        ),
-        (
-            "tfweak-train",
-            ["--data={data}", "--out={}", "--teacher={run},/nowhere"],
-            1,
-            "/nowhere: not a run folder",
-        ),
-        (
-            "tfweak-train",
-            ["--data={data}", "--out={}/r", "--teacher={run}", "--teacher_weight=2"],
-            2,
-            "teacher_weight",
-        ),
-        (
-            "tfweak-teach",
-            ["--data={data}", "--out={}/r", "--supervision=self", "--folds=1"],
-            2,
-            "folds",
-        ),
-        (
-            "tfweak-teach",
             ["--data={data}", "--out={}/r", "--pseudo_labels=soft"],
             1,
             "--pseudo_labels has no effect",

@@ -17,7 +17,7 @@ from made import write_run
 from tfweak.data_prep.commands import prepare
 from tfweak.errors import InputError
 from tfweak.models.architecture import create
-from tfweak.models.commands import evaluate, experiment, export, predict, teach, train
+from tfweak.models.commands import evaluate, experiment, export, predict, train
 from tfweak.payload import Payload
 from tfweak.serving import read_assets
 
@@ -85,7 +85,6 @@ def test_in_a_run(audio_run, audio, embeddings, tmp_path, pipe, capsys):
         (evaluate, [f"--run={run}", data, "--tune"]),
         (export, [f"--run={run}", out]),
         (export, [f"--run={run}", out, "--form=run"]),
-        (train, [data, out, f"--teacher={run}"]),
         (train, [data, f"--out={run}"]),
         (train, [data, out, "--model=attention_fcn", f"--init=run:{run}"]),
     ):
@@ -101,7 +100,6 @@ def test_in_a_data_set(embeddings, tmp_path, pipe, capsys):
         (train, [f"--data={data}", out]),
         (train, [f"--data={embeddings}", f"--valid_data={data}", out]),
         (train, [f"--data={embeddings}", f"--exclude_data={data}", out]),
-        (teach, [f"--data={data}", out]),
         (experiment, [table, f"--train_data={data}", f"--test_data={embeddings}", out]),
     ):
         refused(command, arguments, data / pipe, capsys)
@@ -112,7 +110,6 @@ def test_in_a_folder_that_is_gone_on_with(audio, embeddings, tmp_path, capsys):
     for command, name, arguments in (
         (prepare, "_progress/plan.json", ["--dataset=folder", f"--source={audio}"]),
         (train, "last/current", [data]),
-        (teach, "teach.json", [data]),
         (
             experiment,
             "experiment.json",

@@ -16,7 +16,7 @@ from made import write_run
 
 from tfweak.data_prep.commands import prepare
 from tfweak.models.architecture import create
-from tfweak.models.commands import evaluate, experiment, export, predict, teach, train
+from tfweak.models.commands import evaluate, experiment, export, predict, train
 from tfweak.models.runs import run_folder, seen_clips
 from tfweak.payload import Payload
 
@@ -150,7 +150,6 @@ def test_a_folder_that_cannot_be_written_is_named(sounds, run, embeddings, capsy
     for command, arguments in (
         (prepare, ["--dataset=folder", f"--source={sounds}"]),
         (train, [data]),
-        (teach, [data]),
         (evaluate, [f"--run={run}", data]),
         (predict, [f"--run={run}", str(sounds)]),
         (export, [f"--run={run}"]),

@@ -25,7 +25,7 @@ import tfweak.models.runs.predictions
 import tfweak.models.training.folds  # noqa: F401
 from tfweak.data_prep.commands import prepare
 from tfweak.models.architecture import create
-from tfweak.models.commands import evaluate, experiment, export, predict, teach, train
+from tfweak.models.commands import evaluate, experiment, export, predict, train
 from tfweak.payload import Payload
 
 SMALL = "hidden_units=8,hidden_layers=1"
@@ -103,7 +103,6 @@ COMMANDS = {
             "--out=out",
         ),
     ),
-    "teach": Command(teach.main, (*_TRAIN, "--folds=2", "--epochs=1", "--out=out")),
     "evaluate": Command(
         evaluate.main,
         (
@@ -159,12 +158,11 @@ def content(folder: pathlib.Path) -> dict[str, Any]:
 def _document(stored: bytes) -> Any:
     """JSON without what is never twice the same.
 
-    Those are durations, fingerprints of .keras files, which have dates, and checksums
-    of documents with either.
+    Those are durations, and checksums of documents with them.
     """
 
     def kept(item: dict[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in item.items() if k not in ("checksum", "teachers")}
+        return {k: v for k, v in item.items() if k != "checksum"}
 
     document = json.loads(stored, object_hook=kept)
     return {**document, "seconds": 0} if isinstance(document, dict) else document

@@ -49,7 +49,6 @@ SHARES = {
     "evaluate": 1,
     "train": 3,
     "experiment": 2,
-    "teach": 0.5,
 }
 
 

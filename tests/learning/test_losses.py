@@ -241,65 +241,7 @@ def test_unknown_target():
         losses.attention_loss(None, None, None, np.ones((1, 1), bool), "nonsense")
 
 
-def test_scores_of_a_teacher_are_labels_golden():
+def test_soft_labels_golden():
     # q = 0.25 at y_hat = 0.5: log 2, whatever q; q = 1 at 0.9: -log 0.9
     found = losses.prediction_loss(np.array([[0.25, 1.0]]), np.array([[0.5, 0.9]]))
     np.testing.assert_allclose(found, [math.log(2) + 0.105361], atol=1e-6)
-    # the share w of it is the cross-entropy of the blended label
-    tags, probs = np.array([[1.0, 0.0]]), np.array([[0.7, 0.2]])
-    teacher = np.array([[0.6, 0.3]])
-    both = 0.7 * np.array(losses.prediction_loss(tags, probs))
-    both = both + 0.3 * np.array(losses.prediction_loss(teacher, probs))
-    blended = 0.7 * tags + 0.3 * teacher
-    np.testing.assert_allclose(both, losses.prediction_loss(blended, probs), rtol=1e-6)
-
-
-def test_teacher_segment_loss_by_hand():
-    # Class 0 present, class 1 not, two valid segments of three: the mean of
-    # BCE(0.8, 0.5) = 0.693147 and BCE(0.25, 0.9) = -.25 log .9 - .75 log .1 = 1.753279
-    weak = np.array([[1.0, 0.0]])
-    teacher = np.array([[[0.8, 0.0], [0.25, 0.0], [0.0, 0.0]]])
-    probs = np.array([[[0.5, 0.3], [0.9, 0.4], [0.6, 0.6]]])
-    mask = np.array([[True, True, False]])
-    found = losses.teacher_segment_loss(weak, teacher, probs, mask)
-    np.testing.assert_allclose(found, [(0.693147 + 1.753279) / 2], atol=1e-5)
-    # what is said of a class without a tag does not count
-    teacher[..., 1] = 0.9
-    again = losses.teacher_segment_loss(weak, teacher, probs, mask)
-    np.testing.assert_array_equal(again, found)
-
-
-def test_teacher_segment_loss_of_padding_and_of_mixes():
-    weak = (RNG.random((2, 3)) < 0.7).astype(np.float64)
-    weak[0, 0], weak[1, 0] = 1, 0
-    teacher = RNG.random((2, 5, 3)) * weak[:, np.newaxis]
-    probs = RNG.uniform(0.1, 0.9, (2, 5, 3))
-    mask = np.ones((2, 5), bool)
-    short = np.array(losses.teacher_segment_loss(weak, teacher, probs, mask))
-    longer = [np.pad(a, [(0, 0), (0, 2), (0, 0)]) for a in (teacher, probs)]
-    longer[1][:, 5:] = 0.7
-    mask = np.pad(mask, [(0, 0), (0, 2)])
-    found = losses.teacher_segment_loss(weak, *longer, mask)
-    np.testing.assert_allclose(found, short, rtol=1e-6)
-    # a mix costs the blend of what its parts would, with the same answers to it
-    share, same = 0.7, np.stack([probs[0]] * 2)
-    parts = losses.teacher_segment_loss(weak, teacher, same, mask[:, :5])
-    mixed = losses.teacher_segment_loss(
-        *(share * a[:1] + (1 - share) * a[1:] for a in (weak, teacher)),
-        same[:1],
-        mask[:1, :5],
-    )
-    expected = share * parts[0] + (1 - share) * parts[1]
-    np.testing.assert_allclose(mixed[0], expected, rtol=1e-6)
-
-
-def test_teacher_segment_loss_pulls_x_a_to_the_teacher():
-    weak, mask = np.array([[1.0, 0.0]]), np.array([[True, True, False]])
-    teacher = np.array([[[0.8, 0.0], [0.3, 0.0], [0.0, 0.0]]])
-    probs = tf.constant(np.full((1, 3, 2), 0.5), tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(probs)
-        loss = losses.teacher_segment_loss(weak, teacher, probs, mask)
-    # d BCE(q, p) / dp = (p - q) / (p (1 - p)), over two segments
-    expected = [[[-0.3 * 4 / 2, 0], [0.2 * 4 / 2, 0], [0, 0]]]
-    np.testing.assert_allclose(tape.gradient(loss, probs), expected, atol=1e-6)

@@ -29,8 +29,6 @@ def test_round_trip_and_transfer_over_two_steps(tmp_path):
         "train": {b"f"},
         "valid": {b"g"},
         "transferred": {b"-a", b"b", b"c", b"d", b"e"},
-        "taught": set(),
-        "taught_valid": set(),
     }
 
 

@@ -6,8 +6,7 @@
 
 Every element is `(x, y)`: x has `features` (B, T_in, F) float32 and `num_frames` (B,)
 int32; y has `weak` (B, C), and where asked for `strong` (B, T, C) and `has_strong`
-(B,), of teachers `teacher_clip_probs` (B, C) and `teacher_segment_probs` (B, T, C); in
-evaluation `clip_id` (B,) and `clip` (B,), its number in the data, by which
+(B,); in evaluation `clip_id` (B,) and `clip` (B,), its number in the data, by which
 the data tells more of it. An epoch's order follows from the seed and the epoch's
 number alone, so that a run can resume at any epoch.
 """
@@ -29,7 +28,6 @@ from ..typing import Array, StrPath, Tensors
 from . import parsing
 from .sources import ClipData, uniform_hash
 from .targets import Targets
-from .teacher_scores import TeacherScores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +52,6 @@ class InputConfig:
       shuffle_clips: size of the shuffle buffer.
       cache_bytes: records are kept in memory when the files are no larger in all; of
         waveforms, their features.
-      teacher: what teachers say of the training clips.
     """
 
     batch_size: int = 32
@@ -68,7 +65,6 @@ class InputConfig:
     seed: int = 0
     shuffle_clips: int = 4096
     cache_bytes: int = 1 << 30
-    teacher: TeacherScores | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -151,9 +147,7 @@ class TrainingInput:
         data = self._data
         with tf.device("CPU"):
             if self._clips is None and data.payload.kind == "waveform":
-                once = dataclasses.replace(
-                    self._config, grid=None, teacher=None, cache_bytes=0
-                )
+                once = dataclasses.replace(self._config, grid=None, cache_bytes=0)
                 parts = [
                     tf.RaggedTensor.from_tensor(
                         tf.cast(x["features"], dtype), x["num_frames"]
@@ -261,9 +255,9 @@ def draw_rows(
         "features": tf.gather(x["features"], drawn, batch_dims=1),
         "num_frames": tf.minimum(x["num_frames"], count),
     }
-    of_segments = {"strong", "teacher_segment_probs"} & set(y)
-    followed = {name: tf.gather(y[name], drawn, batch_dims=1) for name in of_segments}
-    return x, {**y, **followed}
+    if "strong" in y:
+        y = {**y, "strong": tf.gather(y["strong"], drawn, batch_dims=1)}
+    return x, y
 
 
 def mix(
@@ -272,8 +266,7 @@ def mix(
     """Mixup (Zhang et al. 2018): each clip with another of its batch.
 
     lambda ~ Beta(alpha, alpha) a pair, the larger share for the clip itself; features
-    and labels mix alike, those of teachers too; a mix has strong labels where both
-    clips have.
+    and labels mix alike; a mix has strong labels where both clips have.
 
     Args:
       x, y: a batch as this module makes it.
@@ -299,8 +292,6 @@ def mix(
     if "strong" in y:
         mixed["strong"] = blend(y["strong"])
         mixed["has_strong"] = y["has_strong"] & tf.gather(y["has_strong"], partner)
-    for name in {"teacher_clip_probs", "teacher_segment_probs"} & set(y):
-        mixed[name] = blend(y[name])
     return x, mixed
 
 
@@ -313,7 +304,7 @@ def _batches(
     ids: tf.Tensor | None = None,
 ) -> tf.data.Dataset:
     """Of numbers of clips that are held, or of pairs of a number and a record."""
-    targets = Targets(data, config.grid, config.num_segments, config.teacher)
+    targets = Targets(data, config.grid, config.num_segments)
 
     def example(
         clips: tf.Tensor, found: tf.Tensor | tf.RaggedTensor | None = None

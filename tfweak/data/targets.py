@@ -11,7 +11,6 @@ import tensorflow as tf
 from ..labels import SegmentGrid
 from ..typing import Array, Tensors
 from .sources import ClipData
-from .teacher_scores import TeacherScores
 
 
 class Targets:
@@ -21,7 +20,6 @@ class Targets:
       data: where the labels are.
       grid: the model's segments, for strong labels; None leaves them out.
       num_segments: rows of input -> segments; one a row if not given.
-      teacher: what teachers say of the clips.
     """
 
     def __init__(
@@ -29,9 +27,7 @@ class Targets:
         data: ClipData,
         grid: SegmentGrid | None = None,
         num_segments: Callable[[Any], Any] = lambda rows: rows,
-        teacher: TeacherScores | None = None,
     ) -> None:
-        self._teacher = teacher
         self._num_classes = len(data.classes)
         self._grid = grid
         self._num_segments = num_segments
@@ -46,9 +42,7 @@ class Targets:
     def __call__(self, clips: tf.Tensor, num_rows: tf.Tensor) -> Tensors:
         """`weak` (B, C) and what else there is.
 
-        With a grid `strong` (B, T, C) and `has_strong` (B,); with a teacher
-        `teacher_clip_probs` (B, C) and, where it has them, `teacher_segment_probs`
-        (B, T, C).
+        With a grid `strong` (B, T, C) and `has_strong` (B,).
         """
         labels = tf.gather(self._labels, clips)
         where = tf.stack([labels.value_rowids(), labels.flat_values], axis=1)
@@ -59,14 +53,6 @@ class Targets:
             segments = self._num_segments(num_rows)
             y["strong"] = self._strong(clips, self._grid, segments)
             y["has_strong"] = tf.gather(self._has_strong, clips)
-        if self._teacher:
-            found = _looked_up(self._teacher.of_clips, clips)
-            y["teacher_clip_probs"] = tf.ensure_shape(found, y["weak"].shape)
-        if self._teacher and self._teacher.segment_probs is not None:
-            segments = self._num_segments(num_rows)
-            found = _looked_up(self._teacher.of_segments, clips, segments)
-            shape = [None, None, self._num_classes]
-            y["teacher_segment_probs"] = tf.ensure_shape(found, shape)
         return y
 
     def _strong(
@@ -87,11 +73,6 @@ class Targets:
         )
         maps = tf.reshape(tf.maximum(maps, 0.0), [events.nrows(), classes, -1])
         return tf.transpose(maps, [0, 2, 1])
-
-
-def _looked_up(lookup: Callable[..., Array], *where: Any) -> tf.Tensor:
-    """What is not held in memory."""
-    return tf.numpy_function(lookup, where, tf.float32, stateful=False)
 
 
 def _tensor(values: Array, splits: Array) -> tf.RaggedTensor:

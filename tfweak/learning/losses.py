@@ -1,4 +1,4 @@
-"""The losses of Kim & Ghaffarzadegan 2019, L_micro, and a teacher's.
+"""The losses of Kim & Ghaffarzadegan 2019, and L_micro.
 
 Every loss here is per clip, (B,) float32: a *sum* over classes and segments, to be
 averaged over the batch; the paper's attention weight alpha = 1 belongs to that
@@ -88,39 +88,6 @@ def micro_loss(weak: Any, present_cost: Any, absent_cost: Any) -> Any:
     """
     weak = ops.cast(weak, "float32")
     return ops.sum(weak * present_cost + (1.0 - weak) * absent_cost, axis=-1)
-
-
-def teacher_segment_loss(
-    weak: Any, teacher_segment_probs: Any, segment_probs: Any, mask: Any
-) -> Any:
-    """The mean over valid segments of sum_c y_c BCE(q_{c,t}, X^a_{c,t}).
-
-    A student learns *when* from the segment scores q of a teacher, of the classes that
-    the clip is tagged with: what a teacher hears of others is what tags deny. Derived
-    here: with u = y q the sum is
-
-        sum_c [ -u_{c,t} log X^a_{c,t} - (y_c - u_{c,t}) log(1 - X^a_{c,t}) ],
-
-    linear in y and u. Where mixup blends both, the loss of a mix is therefore the blend
-    of the losses against what each of its clips would have been taught, a clip being
-    silent in its padding.
-
-    Args:
-      weak: (B, C) labels in [0, 1], y.
-      teacher_segment_probs: (B, T, C), u: q, and 0 for classes without a tag.
-      segment_probs: (B, T, C), X^a.
-      mask: (B, T) bool, True where valid.
-
-    Returns:
-      (B,) float32, on the scale of `segment_loss`.
-    """
-    weak = ops.expand_dims(ops.cast(weak, "float32"), 1)
-    heard = ops.minimum(ops.cast(teacher_segment_probs, "float32"), weak)
-    probs = ops.clip(ops.cast(segment_probs, "float32"), EPSILON, 1.0 - EPSILON)
-    cells = heard * ops.log(probs) + (weak - heard) * ops.log(1.0 - probs)
-    valid = ops.cast(mask, "float32")
-    loss = ops.sum(-ops.sum(cells, axis=-1) * valid, axis=1)
-    return loss / ops.maximum(ops.sum(valid, axis=1), 1.0)
 
 
 def attention_loss(

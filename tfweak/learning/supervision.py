@@ -23,9 +23,7 @@ SELF_SUPERVISIONS = ("pasting", "pseudo_labels")
 class Supervision:
     """How the attention is supervised: a setting of training, not of a model.
 
-        L = clip_weight * ((1 - teacher_weight) L_pred + teacher_weight L_pred(teacher)
-                           + L_micro, where the network answers its costs)
-            + teacher_segment_weight * L_seg(teacher)
+        L = clip_weight * (L_pred + L_micro, where the network answers its costs)
             + strong_weight * L_att(Y, where a clip has strong labels)
             + L_self
             + segment_weight * L_seg(Y, where a clip has strong labels)
@@ -40,13 +38,6 @@ class Supervision:
     supervision of the attention: it trains the segment predictions themselves, as in
     the models without attention of rows 2 (clip_weight=0) and 3 of Table I.
 
-    A teacher is what other models said of the same clips. L_pred(teacher) is L_pred
-    against its clip scores q instead of the tags y (Hinton et al. 2015, "Distilling the
-    knowledge in a neural network"; of a teacher no larger than the student, Furlanello
-    et al. 2018, "Born-again neural networks"): for the share w the two are L_pred
-    against (1 - w) y + w q. There is no temperature: each class is a question of its
-    own. L_seg(teacher) is `losses.teacher_segment_loss`.
-
     Attributes:
       kind: `none`, `strong`, `self` or `strong+self`.
       strong_weight, self_weight: alpha of each term; the paper found 1 best.
@@ -56,8 +47,6 @@ class Supervision:
       clip_weight, segment_weight: of L_pred and L_seg.
       overlay: what rows become that something is pasted on, see `pasting.paste`.
       seed: of what is cut and where it is pasted.
-      teacher_weight: the teacher's share of the clips' loss, 0 to 1.
-      teacher_segment_weight: of its segments' loss.
     """
 
     kind: str = "none"
@@ -70,8 +59,6 @@ class Supervision:
     segment_weight: float = 0.0
     overlay: str = "replace"
     seed: int = 0
-    teacher_weight: float = 0.0
-    teacher_segment_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for what, value, choices in (
@@ -85,15 +72,10 @@ class Supervision:
         from .pseudo_labels import PSEUDO_LABELS  # loads TensorFlow
 
         PSEUDO_LABELS.get(self.pseudo_labels)
-        weights = self.strong_weight, self.self_weight, self.teacher_segment_weight
+        weights = self.strong_weight, self.self_weight
         if min(*weights, self.clip_weight, self.segment_weight) < 0:
             raise InputError("the weight of a loss cannot be negative")
-        if not 0 <= self.teacher_weight <= 1:
-            raise InputError(
-                f"teacher weight {self.teacher_weight}: a share from 0 to 1 is needed"
-            )
-        of_segments = self.segment_weight or self.teacher_segment_weight
-        if self.kind == "none" and not self.clip_weight and not of_segments:
+        if self.kind == "none" and not self.clip_weight and not self.segment_weight:
             raise InputError("clip weight 0 leaves no loss: give a segment weight")
 
     @property
@@ -105,11 +87,6 @@ class Supervision:
     def needs_strong(self) -> bool:
         """Whether the data must give strong labels."""
         return self.uses_strong or self.segment_weight > 0
-
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether a teacher's answers are part of the loss."""
-        return self.teacher_weight > 0 or self.teacher_segment_weight > 0
 
     @property
     def uses_pasting(self) -> bool:

@@ -34,18 +34,16 @@ class WeakModel(keras.Model):
     Inputs are a dict of `features` (B, T_in, F) and `num_frames` (B,) valid rows, or
     the features alone where every row is valid. Labels are a dict of `weak` (B, C)
     and, for strong supervision, `strong` (B, T, C) on the network's own segments and
-    `has_strong` (B,), for that by a teacher `teacher_clip_probs` (B, C) and
-    `teacher_segment_probs` (B, T, C); or the weak labels alone. `sample_weight` (B,)
-    weights clips, and what is pasted by the clip that it was cut from. Metrics given to
-    `compile` compare the weak labels with `clip_probs`.
+    `has_strong` (B,); or the weak labels alone. `sample_weight` (B,) weights clips, and
+    what is pasted by the clip that it was cut from. Metrics given to `compile` compare
+    the weak labels with `clip_probs`.
 
     A network that answers `head_probs` (B, H, C) has L_pred of each head, averaged. One
     that answers `present_cost` and `absent_cost` (B, C) is trained by
     `losses.micro_loss` too, with the weight of L_pred.
 
     Logged by name: `loss` (the total), `loss_pred`, and where they apply `loss_micro`,
-    `loss_segments`, `loss_strong`, `loss_teacher`, `loss_teacher_segments`, `loss_self`
-    (all before their weight), with pseudo
+    `loss_segments`, `loss_strong`, `loss_self` (all before their weight), with pseudo
     labels `pseudo_positive`, the mean P over the valid segments of present classes, and
     with pasting `loss_pasted`, L_pred of the clips that something was pasted into, and
     `pasted`, their share.
@@ -80,9 +78,6 @@ class WeakModel(keras.Model):
         names += ["loss_micro"] if self._has_micro_loss else []
         names += ["loss_segments"] if self.supervision.segment_weight else []
         names += ["loss_strong"] if self.supervision.uses_strong else []
-        names += ["loss_teacher"] if self.supervision.teacher_weight else []
-        if self.supervision.teacher_segment_weight:
-            names += ["loss_teacher_segments"]
         if self.supervision.uses_pseudo_labels:
             names += ["loss_self", "pseudo_positive"]
         if self.supervision.uses_pasting:
@@ -194,8 +189,6 @@ class WeakModel(keras.Model):
 
         if self.supervision.uses_strong:
             terms["loss_strong"] = attention_loss(labels["strong"]) * has_strong
-        if self.supervision.needs_teacher:
-            terms |= self._teacher_terms(labels, weak, outputs)
         if self._pastes:
             terms |= self._pasted_terms(inputs, weak, outputs, training)
         if self.supervision.uses_pseudo_labels:
@@ -208,29 +201,6 @@ class WeakModel(keras.Model):
             terms["pseudo_positive"] = ops.sum(pseudo, axis=(1, 2)) / ops.maximum(
                 possible, 1.0
             )
-        return terms
-
-    def _teacher_terms(
-        self, labels: Mapping[str, Any], weak: Any, outputs: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        terms = {}
-        try:
-            if self.supervision.teacher_weight:
-                terms["loss_teacher"] = _prediction_loss(
-                    labels["teacher_clip_probs"], outputs
-                )
-            if self.supervision.teacher_segment_weight:
-                terms["loss_teacher_segments"] = losses.teacher_segment_loss(
-                    weak,
-                    labels["teacher_segment_probs"],
-                    outputs["segment_probs"],
-                    outputs["mask"],
-                )
-        except KeyError as error:
-            raise InputError(
-                "supervision by a teacher, but the data gives none: labels need"
-                f" {error}"
-            ) from None
         return terms
 
     def _pasted_terms(
@@ -265,8 +235,6 @@ class WeakModel(keras.Model):
         """The scalar total: mean over clips of the terms, plus regularisers."""
         terms = self.compute_terms(x, y, y_pred, training)
         total = terms["loss_pred"]
-        if share := self.supervision.teacher_weight:
-            total = (1.0 - share) * total + share * terms["loss_teacher"]
         if self._pastes:
             total += terms["loss_pasted"]
         if self._has_micro_loss:
@@ -274,8 +242,6 @@ class WeakModel(keras.Model):
         total *= self.supervision.clip_weight
         if self.supervision.segment_weight:
             total += self.supervision.segment_weight * terms["loss_segments"]
-        if weight := self.supervision.teacher_segment_weight:
-            total += weight * terms["loss_teacher_segments"]
         if self.supervision.uses_strong:
             total += self.supervision.strong_weight * terms["loss_strong"]
         if "loss_self" in terms:

@@ -50,16 +50,6 @@ TABLE = ResultTable(
             {"supervision": "self"},
         ),
         **{name: _without(name) for name in _POOLINGS},
-        # six trainings a trial
-        "teacher": System(
-            {"pseudo labels": "", "target": "teachers of five folds", "alpha": ""},
-            teaching={"folds": 5},
-        ),
-        "teacher_pasting": System(
-            {"pseudo labels": "", "target": "the same, and pasting", "alpha": "1"},
-            {"supervision": "self"},
-            teaching={"folds": 5},
-        ),
         "soft_entropy_strong": _row("soft", "cross_entropy", 1.0),
         "printed_weak": _row("printed", "attention", 0.1),
         "printed_activation": _row("printed", "activation", 0.1),

@@ -15,7 +15,7 @@ from tfweak import serving
 from tfweak.files import documents
 from tfweak.models.architecture import create
 from tfweak.models.runs import resume_point, run, run_folder, seen_clips
-from tfweak.models.training import teachers, trainer
+from tfweak.models.training import trainer
 from tfweak.payload import Payload
 
 SHARE = 1
@@ -137,7 +137,6 @@ def check(made, folder):
     if found != seen_clips.read(made / "run"):
         raise Wrong("other clips were seen")
     _check_resume(made, target)
-    teachers.Teachers([str(target)], loaded.architecture, True)
     classes, decoding = serving.read_assets(target / "saved_model")
     if len(classes) != len(decoding.thresholds):
         raise Wrong(f"an export of {len(classes)} classes")

@@ -11,8 +11,8 @@ Tables:
   kim2019_table1    six systems from tags and strong labels, one- and two-step transfer
   kim2019_table2    no, unsupervised and self-supervised attention from tags, and the
                     other systems of the paper by --rows
-  self_supervision  forms of self-supervision: pseudo labels and targets; pasting and
-                    poolings by --rows
+  self_supervision  forms of self-supervision: pseudo labels and targets; pasting by
+                    --rows
   xu2017_table2     CGRNN against attention and localisation, EER by tag; --fold_data
   xu2017_table3     these two and three other systems, EER by tag
 """

@@ -7,12 +7,7 @@ from typing import Any
 
 import keras
 
-from tfweak.learning.pooling import (
-    POOLINGS,
-    AttentionPooling,
-    pool,
-    reads_second_layer,
-)
+from tfweak.learning.pooling import POOLINGS, AttentionPooling, pool
 from tfweak.settings import option
 from tfweak.typing import Tensors
 
@@ -28,9 +23,8 @@ class AttentionHead(Architecture):
 
     @property
     def class_layers(self) -> tuple[str, ...]:
-        """L8-a; where L8-b judges the clip, that too."""
-        judges = self.pooling == "decision_surface"
-        return ("L8-a", "L8-b") if judges else ("L8-a",)
+        """L8-a."""
+        return ("L8-a",)
 
     @property
     def attention_is_trainable(self) -> bool:
@@ -50,19 +44,19 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> Tens
       hidden: (B, T, D), what L7 gives.
       mask: (B, T) bool.
       num_classes: C.
-      pooling: one of `POOLINGS`; without L8-b where it does not read it.
+      pooling: one of `POOLINGS`; `average` has no L8-b.
 
     Returns:
       The output dict of every architecture, see `models.architecture`.
     """
     probs = masked_dense(hidden, mask, num_classes, "sigmoid", "L8-a", "segment_probs")
-    second = None
-    if reads_second_layer(pooling):
-        second = keras.layers.Dense(num_classes, name="L8-b")(hidden)
-        second = keras.layers.Activation(
+    logits = None
+    if pooling == "attention":
+        logits = keras.layers.Dense(num_classes, name="L8-b")(hidden)
+        logits = keras.layers.Activation(
             "linear", dtype="float32", name="attention_logits"
-        )(second)
-    pooled = pool(pooling, probs, second, mask, hidden.shape[-1])
+        )(logits)
+    pooled = pool(pooling, probs, logits, mask)
     return {**pooled, "mask": mask}
 
 

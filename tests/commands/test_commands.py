@@ -326,7 +326,7 @@ def test_help_of_training_lists_models_and_settings(capsys):
         for field, _, _, _ in settings.options_of(ARCHITECTURES.get(name)):
             assert field.name == "num_classes" or f"\n      {field.name}: " in models
     assert "num_classes" not in models
-    assert "\n      pooling: of the segments (one of average, linear_softmax," in models
+    assert "\n      pooling: of the segments (one of average, attention;" in models
 
 
 def test_help_of_training_lists_own_models(tmp_path):

@@ -41,69 +41,6 @@ def test_what_a_pooled_model_answers():
     np.testing.assert_allclose(found["clip_probs"], [[0.425]], rtol=1e-6)
 
 
-# Two segments of probabilities 1/4 and 3/4, of a padded third nothing is known:
-# weights in the ratio of 1 : 3 (linear), 1 : 9 (n = 2), 1 : sqrt(e) (alpha = 1).
-@pytest.mark.parametrize(
-    "layer, weights, ratio",
-    [
-        (pooling.LinearSoftmaxPooling(), [], 3.0),
-        (pooling.PowerPooling(), [[1.0]], 3.0),
-        (pooling.PowerPooling(), [[2.0]], 9.0),
-        (pooling.PowerPooling(), [[0.0]], 1.0),
-        (pooling.AutoPooling(), [[1.0]], np.exp(0.5)),
-        (pooling.AutoPooling(), [[-2.0]], np.exp(-1.0)),
-    ],
-)
-def test_weights_from_the_probabilities_golden(layer, weights, ratio):
-    probs = np.array([[[0.25], [0.75], [0.9]]], np.float32)
-    mask = np.array([[True, True, False]])
-    layer.build(probs.shape)
-    layer.set_weights([np.array(w) for w in weights])
-    found = layer(probs, mask)
-    shares = np.array([1.0, ratio, 0.0]) / (1.0 + ratio)
-    np.testing.assert_allclose(found["attention"][0, :, 0], shares, rtol=1e-5)
-    expected = 0.25 * shares[0] + 0.75 * shares[1]
-    np.testing.assert_allclose(found["clip_probs"], [[expected]], rtol=1e-5)
-
-
-def test_linear_softmax_pushes_up_what_is_above_half_of_the_answer():
-    probs = tf.constant([[[0.2], [0.3], [0.8]]])
-    with tf.GradientTape() as tape:
-        tape.watch(probs)
-        clip = pooling.LinearSoftmaxPooling()(probs, np.ones((1, 3), bool))
-        answer = clip["clip_probs"][0, 0]
-    slope = tape.gradient(answer, probs).numpy()[0, :, 0]
-    # (0.04 + 0.09 + 0.64) / 1.3; dy/dp = (2 p - y) / sum p
-    np.testing.assert_allclose(answer, 0.77 / 1.3, rtol=1e-6)
-    np.testing.assert_allclose(
-        slope, (2 * np.array([0.2, 0.3, 0.8]) - 0.77 / 1.3) / 1.3, rtol=1e-5
-    )
-
-
-def test_exponents_are_not_negative_and_cost_something():
-    layer = pooling.PowerPooling(penalty=0.5)
-    probs = RNG.random((1, 3, 2)).astype(np.float32)
-    layer(probs, np.ones((1, 3), bool))
-    layer.set_weights([np.array([1.0, 2.0])])
-    assert float(sum(layer.losses)) == pytest.approx(0.5 * (1 + 4))
-    constrained = layer.exponent.constraint(tf.constant([-1.0, 2.0]))
-    np.testing.assert_array_equal(constrained, [0.0, 2.0])
-    assert pooling.PowerPooling.from_config(layer.get_config()).penalty == 0.5
-
-
-def test_decision_surface_golden():
-    # s = log 1/3 and log 3 of 4 features: A is 1 : 3; y_hat = sigmoid(2/4 + 3 * 6/4)
-    probs = np.array([[[0.25], [0.75], [0.5]]], np.float32)
-    logits = np.array([[[2.0], [6.0], [99.0]]], np.float32)
-    mask = np.array([[True, True, False]])
-    layer = pooling.DecisionSurfacePooling(4)
-    found = layer(probs, logits, mask)
-    np.testing.assert_allclose(found["attention"][0, :, 0], [0.25, 0.75, 0], rtol=1e-5)
-    expected = 1 / (1 + np.exp(-(0.25 * 2 + 0.75 * 6)))
-    np.testing.assert_allclose(found["clip_probs"], [[expected]], rtol=1e-5)
-    assert layer.from_config(layer.get_config()).features == 4
-
-
 def test_padding_takes_nothing_even_from_logits_far_below_zero():
     # log sigmoid(-200) = -200: padded segments must weigh less than that
     logits = np.full((1, 3, 1), -200.0, np.float32)
@@ -215,11 +152,7 @@ def test_gradient_against_differences():
 
 LAYERS = [
     pooling.AveragePooling,
-    pooling.LinearSoftmaxPooling,
-    pooling.PowerPooling,
-    pooling.AutoPooling,
     pooling.AttentionPooling,
-    pooling.DecisionSurfacePooling,
     pooling.LocalizationPooling,
 ]
 

@@ -80,12 +80,11 @@ def test_output_contract_at_any_length(name, pooling, rows):
     np.testing.assert_allclose(np.sum(outputs["attention"], 1), 1, atol=1e-5)
     probs = np.array(outputs["segment_probs"])
     assert (probs >= 0).all() and (probs <= 1).all() and not probs[~mask].any()
-    if pooling != "decision_surface":
-        np.testing.assert_allclose(
-            outputs["clip_probs"],
-            np.sum(np.array(outputs["attention"]) * probs, 1),
-            atol=1e-5,
-        )
+    np.testing.assert_allclose(
+        outputs["clip_probs"],
+        np.sum(np.array(outputs["attention"]) * probs, 1),
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -285,7 +284,7 @@ def test_grid_of_the_papers_network_is_its_real_receptive_field():
         ({"name": "attention_fcn", "width": "wide"}, "width='wide' is not a number"),
         ({"name": "attention_fcn", "width": 0.0}, "width"),
         ({"name": "attention_fcn", "batch_norm": "maybe"}, "not true or false"),
-        ({"name": "attention_fcn", "pooling": "max"}, "auto, attention"),
+        ({"name": "attention_fcn", "pooling": "max"}, "average, attention"),
         ({"name": "embedding_attention", "rescaling": "bytes"}, "centred"),
     ],
 )

@@ -136,161 +136,25 @@ class LocalizationPooling(Float32Layer):
         }
 
 
-@keras.saving.register_keras_serializable(package="tfweak")
-class LinearSoftmaxPooling(Float32Layer):
-    """Segments weighted by their own probability; nothing is learnt.
-
-        A_t = X^a_t / sum_t X^a_t,   y_hat = sum_t A_t * X^a_t
-
-    A segment is pushed up by a tag where it is above half of y_hat, and down where it
-    is below: Wang, Li & Metze 2019, "A comparison of five multiple instance learning
-    pooling functions for sound event detection with weak labeling", where it localises
-    best of five.
-    """
-
-    def call(self, segment_probs: Any, mask: Any) -> dict[str, Any]:
-        """Pools, as `AveragePooling` does."""
-        logs = ops.log(ops.maximum(segment_probs, _SMALLEST_WEIGHT))
-        return _weighted(segment_probs, logs, mask)
+POOLINGS = ("average", "attention")
 
 
-@keras.saving.register_keras_serializable(package="tfweak")
-class PowerPooling(Float32Layer):
-    """Segments weighted by a power of their probability that each class learns.
-
-        A_t = (X^a_t)^n / sum_t (X^a_t)^n,   y_hat = sum_t A_t * X^a_t,   n >= 0
-
-    From the average (n = 0) over linear softmax (n = 1) to the maximum: Liu et al.
-    2021, "Power pooling: an adaptive pooling function for weakly labelled sound event
-    detection". `penalty` times sum n^2 is added to the loss.
-    """
-
-    def __init__(self, penalty: float = 1e-4, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.penalty = penalty
-
-    def build(self, input_shape: Any) -> None:
-        self.exponent = self.add_weight(
-            (input_shape[-1],),
-            "ones",
-            name="exponent",
-            constraint=keras.constraints.NonNeg(),
-            regularizer=keras.regularizers.L2(self.penalty),
-        )
-
-    def call(self, segment_probs: Any, mask: Any) -> dict[str, Any]:
-        """Pools, as `AveragePooling` does."""
-        logs = ops.log(ops.maximum(segment_probs, _SMALLEST_WEIGHT))
-        return _weighted(segment_probs, self.exponent * logs, mask)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "penalty": self.penalty}
-
-
-@keras.saving.register_keras_serializable(package="tfweak")
-class AutoPooling(Float32Layer):
-    """A softmax over time of the probabilities, as sharp as each class learns.
-
-        A = softmax_t(alpha * X^a_t),   y_hat = sum_t A_t * X^a_t
-
-    From the average (alpha = 0) over exponential softmax (1) to the maximum: McFee,
-    Salamon & Bello 2018, "Adaptive pooling operators for weakly labeled sound event
-    detection".
-    """
-
-    def build(self, input_shape: Any) -> None:
-        self.alpha = self.add_weight((input_shape[-1],), "ones", name="alpha")
-
-    def call(self, segment_probs: Any, mask: Any) -> dict[str, Any]:
-        """Pools, as `AveragePooling` does."""
-        return _weighted(segment_probs, self.alpha * segment_probs, mask)
-
-
-@keras.saving.register_keras_serializable(package="tfweak")
-class DecisionSurfacePooling(Float32Layer):
-    """The detector is its own attention; another layer judges the clip.
-
-        X^a = sigmoid(s),   A = softmax_t(s / sqrt(d)),   y_hat = sigmoid(sum_t A_t r_t)
-
-    Lin, Wang, Liu & Qian 2019, "Specialized decision surface and disentangled feature
-    for weakly-supervised polyphonic sound event detection", with s = L8-a and r = L8-b
-    of a segment of d features: sum_t A_t r_t is r of the features that A has pooled.
-    """
-
-    def __init__(self, features: int = 1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.features = features
-
-    def call(self, segment_probs: Any, clip_logits: Any, mask: Any) -> dict[str, Any]:
-        """Pools.
-
-        Args:
-          segment_probs: (B, T, C) float, X^a.
-          clip_logits: (B, T, C) float, r.
-          mask: (B, T) bool, True where valid.
-
-        Returns:
-          `clip_probs` (B, C) and `attention` (B, T, C), float32.
-        """
-        probs = ops.clip(segment_probs, _SMALLEST_WEIGHT, 1.0 - 1e-6)
-        logits = ops.log(probs) - ops.log1p(-probs)
-        attention = softmax_over_time(logits / self.features**0.5, mask)
-        clip = ops.sigmoid(ops.sum(attention * clip_logits, axis=1))
-        return {
-            "clip_probs": clip * ops.cast(ops.any(mask, axis=1)[:, None], "float32"),
-            "attention": attention,
-        }
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "features": self.features}
-
-
-def _weighted(segment_probs: Any, scores: Any, mask: Any) -> dict[str, Any]:
-    attention = softmax_over_time(scores, mask)
-    return {
-        "clip_probs": ops.sum(attention * segment_probs, axis=1),
-        "attention": attention,
-    }
-
-
-# of segments alone; `attention` and `decision_surface` read a second layer, too
-_OF_SEGMENTS = {
-    "average": AveragePooling,
-    "linear_softmax": LinearSoftmaxPooling,
-    "power": PowerPooling,
-    "auto": AutoPooling,
-}
-POOLINGS = (*_OF_SEGMENTS, "attention", "decision_surface")
-
-
-def reads_second_layer(kind: str) -> bool:
-    """Whether a pooling of `POOLINGS` needs L8-b."""
-    return kind not in _OF_SEGMENTS
-
-
-def pool(
-    kind: str, segment_probs: Any, second: Any, mask: Any, features: int = 1
-) -> Tensors:
+def pool(kind: str, segment_probs: Any, attention_logits: Any, mask: Any) -> Tensors:
     """A pooling layer by its name, applied.
 
     Args:
       kind: one of `POOLINGS`.
       segment_probs: (B, T, C) float, X^a.
-      second: (B, T, C) float, what L8-b gives, or None where it is not read.
+      attention_logits: (B, T, C) float, what L8-b gives; read by `attention` alone.
       mask: (B, T) bool, True where valid.
-      features: that L8 reads of a segment.
 
     Returns:
       What every model answers: `clip_probs`, `segment_probs`, `attention` and, where
       there is attention to train, `attention_logits`.
     """
-    if kind in _OF_SEGMENTS:
-        pooled = _OF_SEGMENTS[kind](name="pooling")(segment_probs, mask)
-    elif kind == "attention":
-        pooled = AttentionPooling(name="pooling")(segment_probs, second, mask)
-        pooled["attention_logits"] = second
+    if kind == "attention":
+        pooled = AttentionPooling(name="pooling")(segment_probs, attention_logits, mask)
+        pooled["attention_logits"] = attention_logits
     else:
-        pooled = DecisionSurfacePooling(features, name="pooling")(
-            segment_probs, second, mask
-        )
+        pooled = AveragePooling(name="pooling")(segment_probs, mask)
     return {**pooled, "segment_probs": segment_probs}

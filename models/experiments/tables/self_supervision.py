@@ -1,4 +1,4 @@
-"""What makes self-supervision help: pseudo labels, their targets, and poolings.
+"""What makes self-supervision help: pseudo labels and their targets.
 
 The systems learn from tags alone. Columns are none of the paper's; use
 `--validation_only`, for these are choices, and a test set is no place for them.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from ..table import Column, ResultTable, System
 from . import _kim2019, kim2019_table2
-
-_POOLINGS = ("average", "linear_softmax", "power", "auto", "decision_surface")
 
 
 def _row(pseudo_labels: str, target: str, alpha: float) -> System:
@@ -24,15 +22,9 @@ def _row(pseudo_labels: str, target: str, alpha: float) -> System:
     )
 
 
-def _without(pooling: str) -> System:
-    """Nothing but tags, with a pooling."""
-    text = {"pseudo labels": "", "target": "", "alpha": ""}
-    return System(text, {}, {"pooling": pooling})
-
-
 TABLE = ResultTable(
     name="self_supervision",
-    title="Self-supervised attention: pseudo labels, targets, poolings",
+    title="Self-supervised attention: pseudo labels and targets",
     columns={"tags": Column()},
     rows={
         "unsupervised": System({"pseudo labels": "", "target": "", "alpha": ""}),
@@ -49,7 +41,6 @@ TABLE = ResultTable(
             {"pseudo labels": "", "target": "segments of pasted clips", "alpha": "1"},
             {"supervision": "self"},
         ),
-        **{name: _without(name) for name in _POOLINGS},
         "soft_entropy_strong": _row("soft", "cross_entropy", 1.0),
         "printed_weak": _row("printed", "attention", 0.1),
         "printed_activation": _row("printed", "activation", 0.1),

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 import tfweak.data_prep.writer
 import tfweak.models.experiments.runner
-import tfweak.models.runs.predictions
+import tfweak.models.runs.predictions  # noqa: F401
 from tfweak.data_prep.commands import prepare
 from tfweak.models.architecture import create
 from tfweak.models.commands import evaluate, experiment, export, predict, train

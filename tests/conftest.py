@@ -19,6 +19,9 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
 
 import pytest
 
+# before TensorFlow, whose kernels it chooses: those of every command
+import tfweak  # noqa: F401
+
 if TYPE_CHECKING:
     from made import VggishStandIn
 

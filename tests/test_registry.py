@@ -77,7 +77,7 @@ def test_a_rule_of_pseudo_labels_is_one_file_and_a_flag(
         "--supervision=self",
         "--self_supervision=pseudo_labels",
         "--pseudo_labels=never",
-        "--set=hidden_units=8,hidden_layers=1",
+        "--set=hidden_units=8,hidden_layers=1,feature_units=8",
         "--epochs=1",
         f"--out={tmp_path / 'run'}",
     ]
@@ -127,7 +127,7 @@ def test_an_extractor_is_one_file_and_its_size_and_hop_reach_the_model(
     )
     info = records.DatasetInfo("loud", extractor.payload, CLASSES, 45, True)
     info.write(folder)
-    settings = {"hidden_units": 16, "hidden_layers": 1}
+    settings = {"hidden_units": 16, "hidden_layers": 1, "feature_units": 8}
     run = trainer.train(
         TrainConfig(
             data=[str(folder)],

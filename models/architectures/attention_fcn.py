@@ -67,13 +67,6 @@ class AttentionFcn(AttentionHead, ScaledArchitecture):
     input = FRAMES
 
     batch_norm: bool = option(False, "normalise after each convolution")
-    time_halvings: int = option(
-        4,
-        "how many of the four poolings halve time, too, the others mel alone: 4 make"
-        " segments of 160 ms, 3 of 80 ms, 2 of 40 ms",
-        lower=0,
-        upper=4,
-    )
     dropout: float = option(
         0.0, "share of L7's output dropped in training", lower=0.0, upper=0.99
     )
@@ -86,19 +79,18 @@ class AttentionFcn(AttentionHead, ScaledArchitecture):
         stride = 1
         mask = SequenceMask(name="mask_1")(num_frames, features)
         hidden = ApplyMask(name="valid_1")(hidden, mask)
-        for (name, filters, pool), time_pool in zip(CONVOLUTIONS, self._time_pools()):
+        for name, filters, pool in CONVOLUTIONS:
             hidden = _convolution(hidden, name, filters, KERNEL, "same", self)
             if pool > 1:
-                stride *= time_pool
+                stride *= pool
                 # max pooling before the ReLU gives what it gives after, at a quarter of
                 # the work
                 hidden = ApplyMask(PASSED_OVER, name=f"{name}_before_pool")(
                     hidden, mask
                 )
                 hidden = keras.layers.MaxPooling2D(
-                    (time_pool, pool), padding="same", name=f"{name}_pool"
+                    pool, padding="same", name=f"{name}_pool"
                 )(hidden)
-            if time_pool > 1:
                 rows = keras.layers.Reshape(
                     (-1, hidden.shape[2] * hidden.shape[3]), name=f"{name}_rows"
                 )(hidden)
@@ -128,23 +120,15 @@ class AttentionFcn(AttentionHead, ScaledArchitecture):
         frames are 25 ms long, so slot 0 starts at 12.5 - 5 = 7.5 ms.
         """
         layers: list[time_grid.TimeLayer] = []
-        for pool in self._time_pools():
+        for _, _, pool in CONVOLUTIONS:
             layers += [time_grid.same(KERNEL), time_grid.pool(pool)]
         return time_grid.segment_grid(layers, FRAMES)
 
     def num_segments(self, num_frames: Any) -> Any:
-        """Each pooling halves and rounds up: ceil(frames / 16) in all, if not finer."""
-        for pool in self._time_pools():
+        """Each pooling halves and rounds up: ceil(frames / 16) in all."""
+        for _, _, pool in CONVOLUTIONS:
             num_frames = (num_frames + pool - 1) // pool
         return num_frames
-
-    def _time_pools(self) -> list[int]:
-        """What each convolution's pooling takes of time."""
-        pools: list[int] = []
-        for _, _, pool in CONVOLUTIONS:
-            halves = sum(earlier > 1 for earlier in pools) < self.time_halvings
-            pools.append(pool if halves else 1)
-        return pools
 
 
 def _convolution(

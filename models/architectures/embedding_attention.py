@@ -3,7 +3,8 @@
 The trunk is frozen in the embeddings, one row for each of its hops. A stack of
 per-segment layers stands for L7; L8-a, L8-b and the pooling are the paper's. The
 stack (1024 units three times with batch normalisation, ReLU and dropout 0.5) follows
-Kong et al. 2018, "Audio Set classification with attention model".
+Kong et al. 2018, "Audio Set classification with attention model". The paper has one
+head; the second, which is on by default, tags better (docs/self_supervision.md).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class EmbeddingAttention(AttentionHead):
         0.5, "share dropped after each in training", lower=0.0, upper=0.99
     )
     feature_units: int = option(
-        0,
+        1024,
         "of a second head with attention over features (Kong et al. 2019), whose clip"
         " scores are averaged with those of the segments; 0 for none",
         lower=0,

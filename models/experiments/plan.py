@@ -63,8 +63,7 @@ class Plan:
         return setting in self._fields(row)
 
     def _fields(self, row: str) -> set[str]:
-        fields = dataclasses.fields(ARCHITECTURES.get(self._model(row)))
-        return {field.name for field in fields} - {"num_classes"}
+        return _settings_of(self._model(row))
 
     def _model(self, row: str) -> str:
         own = self.rows[row].architecture
@@ -73,7 +72,8 @@ class Plan:
     def _model_settings(self, row: str) -> dict[str, Any]:
         fields = self._fields(row)
         given = self.experiment.model_settings
-        taken = {name: value for name, value in given.items() if name in fields}
+        wanted = {**self.table.model, **given}
+        taken = {name: value for name, value in wanted.items() if name in fields}
         follows = ARCHITECTURES.get(self._model(row)).settings_for(self._payload)
         return {**follows, **taken, **self.rows[row].model}
 
@@ -136,13 +136,19 @@ class Plan:
         }
         # what validates or tests the second step has no part in the first
         tested = (*(given.valid_data or given.data), *given.test_data)
+        model = given.model or self.defaults.model
+        own = {k: v for k, v in self.table.model.items() if k in _settings_of(model)}
         config = TrainConfig(
             data=given.pretrain_data,
             out="",
             exclude_data=tested,
             classes=given.pretrain_classes,
-            model=given.model,
-            model_settings={**given.model_settings, **self.table.pretraining_model},
+            model=model,
+            model_settings={
+                **own,
+                **given.model_settings,
+                **self.table.pretraining_model,
+            },
             seed=given.seed,
             **settings,
         )
@@ -244,6 +250,11 @@ class Plan:
                 f" trials each: {found}."
             )
         return notes
+
+
+def _settings_of(model: str) -> set[str]:
+    fields = dataclasses.fields(ARCHITECTURES.get(model))
+    return {field.name for field in fields} - {"num_classes"}
 
 
 @functools.cache

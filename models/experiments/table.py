@@ -67,6 +67,7 @@ class ResultTable:
       rows: the systems by name, in order.
       columns: the ways of training them by name, in order.
       training: payload kind -> settings of `TrainConfig` that the source gives.
+      model: settings of those architectures that have them.
       more_rows, more_columns: what runs only where `--rows` or `--columns` names it.
       pretraining, pretraining_model: where a column is pretrained, `training` for the
         first step, and the settings of its model.
@@ -87,6 +88,7 @@ class ResultTable:
     rows: Mapping[str, System]
     columns: Mapping[str, Column]
     training: Mapping[str, Settings] = _nothing()
+    model: Settings = _nothing()
     more_rows: Mapping[str, System] = _nothing()
     more_columns: Mapping[str, Column] = _nothing()
     pretraining: Mapping[str, Settings] = _nothing()

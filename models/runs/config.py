@@ -121,7 +121,7 @@ class TrainConfig:
     )
     epochs: int | None = option(
         None,
-        "passes over the training data; 30 for embeddings, 50 for audio if not given",
+        "passes over the training data; 45 for embeddings, 50 for audio if not given",
         lower=1,
     )
     batch_size: int | None = option(
@@ -133,10 +133,12 @@ class TrainConfig:
         "alpha of mixup, 0 is off; 1 for embeddings, 0 for audio if not given",
         lower=0.0,
     )
-    random_rows: int = option(
-        0,
-        "of each clip's embeddings, drawn anew in each step; 0 takes all",
-        lower=0,
+    random_rows: float | None = option(
+        None,
+        "share of each clip's embeddings that each step draws anew, 0 takes all; 0.5"
+        " for embeddings if not given",
+        lower=0.0,
+        upper=1.0,
     )
     balance: bool = option(False, "show clips of rare classes more often")
     average_weights: float = option(

@@ -44,11 +44,12 @@ class Defaults:
     epochs: int
     batch_size: int
     mixup: float
+    random_rows: float
 
 
 # Of embeddings, and of everything else.
-EMBEDDING_DEFAULTS = Defaults("embedding_attention", 30, 500, 1.0)
-AUDIO_DEFAULTS = Defaults("attention_fcn", 50, 32, 0.0)
+EMBEDDING_DEFAULTS = Defaults("embedding_attention", 45, 500, 1.0, 0.5)
+AUDIO_DEFAULTS = Defaults("attention_fcn", 50, 32, 0.0, 0.0)
 
 
 def defaults_for(payload: Payload) -> Defaults:
@@ -136,11 +137,14 @@ class Training:
                 f" of {self._chosen.model} are not so many rows of input each; use"
                 " another model"
             )
-        if config.random_rows and not (embeddings and self._has_rows_of_its_own()):
-            raise InputError(
-                f"random_rows={config.random_rows} is for embeddings and models with a"
-                f" segment a row; {self._chosen.model} has none here"
-            )
+        if not (embeddings and self._has_rows_of_its_own()):
+            if config.random_rows:
+                raise InputError(
+                    f"random_rows={config.random_rows:g} is for embeddings and models"
+                    f" with a segment a row; {self._chosen.model} has none here"
+                )
+            self._chosen = dataclasses.replace(self._chosen, random_rows=0.0)
+            self.config = dataclasses.replace(self.config, random_rows=0.0)
         weights.check(config.init, self.architecture)
 
     def _has_rows_of_its_own(self) -> bool:
@@ -259,7 +263,7 @@ class Training:
             num_segments=architecture.num_segments,
             front_end=architecture.input.front_end,
             balance=config.balance,
-            random_rows=config.random_rows,
+            random_rows=self._chosen.random_rows,
             mixup=self._chosen.mixup,
             seed=config.seed,
         )

@@ -264,24 +264,28 @@ def test_drawn_rows_keep_order_labels_and_padding():
         "strong": tf.constant(rows[..., None] * [1.0, 2.0], tf.float32),
         "has_strong": tf.ones([1000], tf.bool),
     }
-    drawn, labels = pipelines.draw_rows(x, y, 4, tf.constant([3, 4]))
+    drawn, labels = pipelines.draw_rows(x, y, 0.4, tf.constant([3, 4]))
     found = drawn["features"].numpy()[..., 0]
-    np.testing.assert_array_equal(drawn["num_frames"], np.minimum(lengths, 4))
-    for own, wanted in zip(found, np.minimum(lengths, 4)):
+    counts = np.tile([1, 2, 2, 4, 4], 200)  # 0.4, 1.2, 1.6, 3.6 and 4, rounded up
+    np.testing.assert_array_equal(drawn["num_frames"], counts)
+    assert found.shape == (1000, 4)
+    for own, wanted, length in zip(found, counts, lengths):
         assert (own[wanted:] == 0).all() and (own[:wanted] > 0).all()
-        assert (np.diff(own[:wanted]) > 0).all()
-    np.testing.assert_array_equal(found[lengths == 3], rows[lengths == 3][:, :4])
+        assert (np.diff(own[:wanted]) > 0).all() and own.max() <= length
     np.testing.assert_array_equal(labels["strong"], found[..., None] * [1, 2])
     assert set(labels) == set(y) and labels["weak"] is y["weak"]
     # each of the 10 rows in four of ten of the 200 clips that have them: 80 +- 7
     counts = np.bincount(found[lengths == 10].astype(int).ravel(), minlength=11)[1:]
     assert counts.sum() == 800 and (np.abs(counts - 80) < 28).all()
-    again, _ = pipelines.draw_rows(x, y, 4, tf.constant([3, 4]))
+    again, _ = pipelines.draw_rows(x, y, 0.4, tf.constant([3, 4]))
     np.testing.assert_array_equal(again["features"], drawn["features"])
-    other, _ = pipelines.draw_rows(x, y, 4, tf.constant([4, 4]))
+    other, _ = pipelines.draw_rows(x, y, 0.4, tf.constant([4, 4]))
     assert (other["features"].numpy() != drawn["features"].numpy()).any()
-    every, _ = pipelines.draw_rows(x, y, 12, tf.constant([3, 4]))
+    every, all_labels = pipelines.draw_rows(x, y, 1.0, tf.constant([3, 4]))
     np.testing.assert_array_equal(every["features"], x["features"])
+    np.testing.assert_array_equal(all_labels["strong"], y["strong"])
+    third, _ = pipelines.draw_rows(x, y, 1 / 3, tf.constant([3, 4]))
+    assert third["num_frames"][:5].numpy().tolist() == [1, 1, 2, 3, 4]
 
 
 def test_official_shards_count_as_documented(shared_data):

@@ -118,6 +118,33 @@ def test_each_folder_is_a_fold(folds, tmp_path):
     assert "each of these folders being a fold" in (out / "table.md").read_text()
 
 
+def test_the_papers_tables_are_of_its_one_head_on_all_rows(folds, scenes):
+    def configs(table, data, **more):
+        given = Experiment(
+            table=table,
+            out="out",
+            train_data=(str(data),),
+            pretrain_data=(str(data),),
+            validation_only=True,
+            trials=1,
+            **more,
+        )
+        plan = Plan(given)
+        found = [plan.config(*cell, 0, None) for cell in plan.cells()]
+        first = plan.pretraining()
+        return [*found, first.config] if first else found
+
+    for table in ("kim2019_table1", "kim2019_table2", "self_supervision"):
+        for config in configs(table, folds[0]):
+            assert config.model_settings["feature_units"] == 0
+            assert config.random_rows == 0 and config.mixup == 0
+        for config in configs(table, folds[0], model_settings={"feature_units": "4"}):
+            assert config.model_settings["feature_units"] == "4"
+        # on audio the model has no second head
+        for config in configs(table, scenes / "train"):
+            assert "feature_units" not in config.model_settings
+
+
 def test_a_trial_has_the_same_seed_in_every_row_and_column(folds):
     plan = Plan(
         Experiment(

@@ -250,7 +250,10 @@ def test_from_audio_to_a_saved_model_that_answers_waveforms(
         clip.payload, extractor.embed(waveform), rtol=1e-3, atol=1e-3
     )
 
-    arguments = [f"--data={data}", "--set=hidden_units=16,hidden_layers=1"]
+    arguments = [
+        f"--data={data}",
+        "--set=hidden_units=16,hidden_layers=1,feature_units=8",
+    ]
     arguments += ["--epochs=3", "--batch_size=4", "--valid_fraction=0.4"]
     assert train.main([*arguments, "--precision=float32", f"--out={run}"]) == 0
     found = run_folder.load(run)

@@ -27,7 +27,7 @@ from tfweak.models.architecture import create
 from tfweak.models.commands import evaluate, experiment, export, predict, train
 from tfweak.payload import Payload
 
-SMALL = "hidden_units=8,hidden_layers=1"
+SMALL = "hidden_units=8,hidden_layers=1,feature_units=8"
 
 
 @dataclasses.dataclass(frozen=True)

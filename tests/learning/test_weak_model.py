@@ -356,7 +356,7 @@ def test_two_replicas_train_as_one():
         y = (rng.random((8, 3)) < 0.5).astype(np.float32)
         def step():
             keras.utils.set_random_seed(1)
-            network = create("embedding_attention", 3, hidden_units=8,
+            network = create("embedding_attention", 3, feature_units=0,
                                       hidden_layers=0).build()
             supervision = Supervision("self", self_supervision="pseudo_labels")
             model = WeakModel(network, supervision)

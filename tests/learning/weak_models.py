@@ -23,6 +23,7 @@ def network(pooling="attention", precision="float32", dropout=0.0):
         hidden_units=8,
         hidden_layers=1,
         dropout=dropout,
+        feature_units=0,
     )
     return architecture.build(precision)
 

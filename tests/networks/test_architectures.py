@@ -20,7 +20,7 @@ from tfweak.models.networks import layers
 
 SMALL = {
     "attention_fcn": {"width": 0.0625, "batch_norm": True},
-    "embedding_attention": {"hidden_units": 16},
+    "embedding_attention": {"hidden_units": 16, "feature_units": 0},
 }
 TWO_HEADS = {"name": "embedding_attention", "hidden_units": 16, "feature_units": 8}
 VARIANTS = {**SMALL, "two heads": TWO_HEADS}
@@ -115,18 +115,15 @@ def test_every_pooling_learns_from_tags(pooling):
         assert gradient is not None and np.any(gradient), weight.path
 
 
-@pytest.mark.parametrize("halvings, frames", [(4, 16), (3, 8), (2, 4), (0, 1)])
-def test_segments_as_fine_as_time_is_halved(monkeypatch, halvings, frames):
+def test_segments_of_a_batch_are_those_of_its_clips(monkeypatch):
     # in float32, kernels for another length add up in another order
     monkeypatch.setitem(POLICIES, "float64", "float64")
-    architecture, network = make(
-        "attention_fcn", precision="float64", time_halvings=halvings
-    )
-    assert architecture.grid.hop_seconds == pytest.approx(0.01 * frames)
+    architecture, network = make("attention_fcn", precision="float64")
+    assert architecture.grid.hop_seconds == pytest.approx(0.16)
     assert architecture.grid.offset_seconds == pytest.approx(0.0075)
     rows = features(network, 101, 2)
     out = network({"features": rows, "num_frames": np.array([101, 60])})
-    segments = [-(-101 // frames), -(-60 // frames)]
+    segments = [7, 4]
     assert np.array(out["mask"]).sum(1).tolist() == segments
     assert [architecture.num_segments(n) for n in (101, 60)] == segments
     alone = network({"features": rows[1:, :60], "num_frames": np.array([60])})
@@ -211,13 +208,16 @@ def test_parameters_of_the_papers_network():
 
 def test_parameters_of_the_embedding_head():
     # 128 * 1024 + 1024 + 2 (1024 * 1024 + 1024) + 3 * 2 * 1024 + 2 (1024 * 527 + 527)
-    network = create("embedding_attention", 527).build()
-    assert trainable(network) == 132_096 + 2_099_200 + 6_144 + 1_080_350
+    one = create("embedding_attention", 527, feature_units=0).build()
+    assert trainable(one) == 132_096 + 2_099_200 + 6_144 + 1_080_350
+    # u and v, their normalisation, and 1024 * 527 + 527
+    both = create("embedding_attention", 527).build()
+    assert trainable(both) == trainable(one) + 2_099_200 + 2_048 + 540_175
 
 
 def test_the_second_head_pools_features():
     settings = {"hidden_layers": 0, "pooling": "average"}
-    one = create("embedding_attention", 4, **settings).build()
+    one = create("embedding_attention", 4, **settings, feature_units=0).build()
     both = create("embedding_attention", 4, **settings, feature_units=3).build()
     both.set_weights([RNG.normal(size=w.shape) ** 2 for w in both.get_weights()])
     one.get_layer("L8-a").set_weights(both.get_layer("L8-a").get_weights())

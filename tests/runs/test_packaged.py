@@ -21,7 +21,7 @@ from tfweak.models.training import trainer
 @pytest.fixture(scope="module")
 def finished(embeddings, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "run"
-    settings = {"hidden_units": 16, "hidden_layers": 1}
+    settings = {"hidden_units": 16, "hidden_layers": 1, "feature_units": 8}
     trainer.train(
         TrainConfig(data=[str(embeddings)], out=str(out), model_settings=settings)
     )

@@ -55,7 +55,7 @@ def test_a_run_without_its_list_is_refused(tmp_path, content):
 
 def config(data: pathlib.Path, out: pathlib.Path, **more) -> trainer.TrainConfig:
     settings = {
-        "model_settings": {"hidden_units": 8, "hidden_layers": 1},
+        "model_settings": {"hidden_units": 8, "hidden_layers": 1, "feature_units": 8},
         "epochs": 1,
         "batch_size": 16,
         "precision": "float32",

@@ -36,7 +36,7 @@ def trained(data, tmp_path_factory):
         trainer.TrainConfig(
             data=(str(data),),
             out=str(out),
-            model_settings={"hidden_units": 16, "hidden_layers": 1},
+            model_settings={"hidden_units": 16, "hidden_layers": 1, "feature_units": 8},
             epochs=4,
             batch_size=8,
             learning_rate=0.01,

@@ -27,7 +27,7 @@ from tfweak.models.runs import resume_point, run_folder, scoring, weights
 from tfweak.models.training import trainer
 from tfweak.payload import Payload
 
-SMALL = {"hidden_units": 16, "hidden_layers": 1}
+SMALL = {"hidden_units": 16, "hidden_layers": 1, "feature_units": 8}
 
 
 def config(folder, out, **more):
@@ -138,7 +138,7 @@ def test_killed_at_random_moments(finished, embeddings, tmp_path):
         "tfweak.models.commands.train",
         f"--data={embeddings}",
         f"--out={out}",
-        "--set=hidden_units=16,hidden_layers=1",
+        "--set=hidden_units=16,hidden_layers=1,feature_units=8",
         "--epochs=4",
         "--batch_size=16",
         "--precision=float32",
@@ -206,7 +206,8 @@ def test_a_run_of_other_settings_is_refused(finished, embeddings, change, messag
         ({"classes": "/nowhere.csv"}, "/nowhere.csv"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"random_rows": -1}, "random_rows=-1"),
-        ({"random_rows": 3, "model": "tlweak", "model_settings": {}}, "tlweak"),
+        ({"random_rows": 0.5, "model": "tlweak", "model_settings": {}}, "tlweak"),
+        ({"random_rows": 5}, "random_rows=5"),
         ({"precision": "int8"}, "int8"),
     ],
 )
@@ -275,7 +276,11 @@ def test_two_step_transfer_takes_the_hidden_layers(finished, embeddings, tmp_pat
                 small,
                 tmp_path / "three",
                 init=f"run:{finished}",
-                model_settings={"hidden_units": 8, "hidden_layers": 1},
+                model_settings={
+                    "hidden_units": 8,
+                    "hidden_layers": 1,
+                    "feature_units": 8,
+                },
             )
         )
 
@@ -356,7 +361,7 @@ def test_a_training_that_pasted_nothing_says_so(embeddings, tmp_path, caplog):
 
 
 def test_a_step_draws_rows_and_a_resumed_one_the_same(embeddings, tmp_path):
-    settings = {"random_rows": 3, "segment_weight": 1.0, "supervision": "strong+self"}
+    settings = {"random_rows": 0.5, "segment_weight": 1.0, "supervision": "strong+self"}
     trainer.train(config(embeddings, tmp_path / "once", **settings))
     trainer.train(config(embeddings, tmp_path / "twice", **settings, epochs=2))
     trainer.train(config(embeddings, tmp_path / "twice", **settings))
@@ -364,6 +369,9 @@ def test_a_step_draws_rows_and_a_resumed_one_the_same(embeddings, tmp_path):
     trainer.train(config(embeddings, tmp_path / "all", **settings | {"random_rows": 0}))
     one, other = (network_weights(tmp_path / name)[0] for name in ("once", "all"))
     assert (one != other).any()
+    del settings["random_rows"]  # half of them, where nothing is said
+    trainer.train(config(embeddings, tmp_path / "default", **settings))
+    assert_same_run(tmp_path / "once", tmp_path / "default")
 
 
 def test_segments_that_overlap_cannot_be_pasted(embeddings, tmp_path):
@@ -391,8 +399,12 @@ def test_a_run_from_before_there_was_a_choice_goes_on(finished, embeddings, tmp_
         path.write_text(json.dumps(document))
         return config(embeddings, out, epochs=2, **more)
 
-    trainer.train(without_it("none", supervision="none"))
-    labels = {"self_supervision": "pseudo_labels", "attention_weights": (0.1,)}
+    trainer.train(without_it("none", supervision="none", random_rows=0.0))
+    labels = {
+        "self_supervision": "pseudo_labels",
+        "attention_weights": (0.1,),
+        "random_rows": 0.0,
+    }
     trainer.train(without_it("self", **labels))
     history = run_folder.read_history(tmp_path / "self" / "history.csv")
     assert "pseudo_positive" in history[1]

@@ -45,8 +45,8 @@ class InputConfig:
       balance: repeat clips of rare classes (repeat-factor sampling, Gupta et al. 2019):
         a clip comes max_c sqrt(mean frequency / frequency of c) times an epoch on
         average, at least once.
-      random_rows: so many of a clip's rows, drawn at random in each step; 0 for all.
-        For models with a segment a row.
+      random_rows: share of a clip's rows, drawn at random in each step; 0 for all. For
+        models with a segment a row.
       mixup: alpha of the Beta distribution of mixup (Zhang et al. 2018); 0 is off.
       seed: of shuffling, balancing, drawing and mixing.
       shuffle_clips: size of the shuffle buffer.
@@ -60,7 +60,7 @@ class InputConfig:
     num_segments: Callable[[Any], Any] = lambda rows: rows
     front_end: front_ends.FrontEnd | None = None
     balance: bool = False
-    random_rows: int = 0
+    random_rows: float = 0.0
     mixup: float = 0.0
     seed: int = 0
     shuffle_clips: int = 4096
@@ -69,9 +69,9 @@ class InputConfig:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise InputError(f"batch size {self.batch_size}: at least 1 is needed")
-        if self.random_rows < 0:
+        if not 0 <= self.random_rows <= 1:
             raise InputError(
-                f"random rows {self.random_rows}: 0 (all) or more are needed"
+                f"random rows {self.random_rows}: a share, 0 (all) to 1, is needed"
             )
         if self.mixup < 0:
             raise InputError(f"mixup {self.mixup}: 0 (off) or more is needed")
@@ -232,31 +232,40 @@ def audio_file_batches(
 
 
 def draw_rows(
-    x: dict[str, Any], y: dict[str, Any], count: int, seed: Any
+    x: dict[str, Any], y: dict[str, Any], share: float, seed: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Some rows of each clip, drawn without replacement, in their order.
+    """A share of each clip's rows, drawn without replacement, in their order.
 
-    A clip with no more valid rows than asked for keeps them all. The labels of segments
-    follow their rows; those of clips are the whole clip's.
+    Of n valid rows ceil(share n) are kept. The labels of segments follow their rows;
+    those of clips are the whole clip's.
 
     Args:
       x, y: a batch as this module makes it, of a model with a segment a row.
-      count: rows wanted, at least 1.
+      share: above 0, at most 1.
       seed: (2,) int32; the same seed draws alike.
     """
     size, num_rows = tf.unstack(tf.shape(x["features"])[:2])
     valid = tf.sequence_mask(x["num_frames"], num_rows)
     draw = tf.random.stateless_uniform([size, num_rows], seed + [0, 2])
     draw = tf.where(valid, draw, -1.0)
-    drawn = tf.math.top_k(draw, tf.minimum(count, num_rows)).indices
-    # padding is behind every valid row, as it was
+
+    def wanted_of(rows: tf.Tensor) -> tf.Tensor:
+        # less what rounding adds, so that a third of 9 rows are 3
+        return tf.cast(tf.math.ceil(share * tf.cast(rows, tf.float64) - 1e-6), tf.int32)
+
+    counts, width = wanted_of(x["num_frames"]), wanted_of(num_rows)
+    kept = tf.sequence_mask(counts, width)
+    # the last place is sorted behind every row that is kept, and zeroed
+    drawn = tf.where(kept, tf.math.top_k(draw, width).indices, num_rows - 1)
     drawn = tf.sort(drawn, axis=1)
-    x = {
-        "features": tf.gather(x["features"], drawn, batch_dims=1),
-        "num_frames": tf.minimum(x["num_frames"], count),
-    }
+
+    def rows_of(values: tf.Tensor) -> tf.Tensor:
+        values = tf.gather(values, drawn, batch_dims=1)
+        return tf.where(kept[..., tf.newaxis], values, tf.zeros_like(values))
+
+    x = {"features": rows_of(x["features"]), "num_frames": counts}
     if "strong" in y:
-        y = {**y, "strong": tf.gather(y["strong"], drawn, batch_dims=1)}
+        y = {**y, "strong": rows_of(y["strong"])}
     return x, y
 
 

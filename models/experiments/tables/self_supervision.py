@@ -48,5 +48,6 @@ TABLE = ResultTable(
         "relative_entropy_strong": _row("relative", "cross_entropy", 1.0),
     },
     training=kim2019_table2.TABLE.training,
+    model=kim2019_table2.TABLE.model,
     metrics=("validation mAP", "validation mAP, last epoch"),
 )

@@ -32,7 +32,7 @@ def make(folder):
     config = trainer.TrainConfig(
         data=(str(data),),
         out=str(folder / "run"),
-        model_settings={"hidden_units": 8, "hidden_layers": 1},
+        model_settings={"hidden_units": 8, "hidden_layers": 1, "feature_units": 8},
         batch_size=32,
         precision="float32",
         valid_fraction=0.3,

@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import threadpoolctl
 
 from tfweak import pool, processes
 from tfweak.data import records, shard_files
@@ -104,7 +105,10 @@ def _prepare(
     total = sum(shard.num_clips for shard in shards)
     done = total - sum(shard.num_clips for shard in left)
     side_by_side = min(workers or os.cpu_count() or 1, len(left))
-    with Progress(total, "clip", done=done) as progress:
+    # how many threads share a product decides its last digits: one, as in each of
+    # several workers
+    one_thread = threadpoolctl.threadpool_limits(1, user_api="blas")
+    with one_thread, Progress(total, "clip", done=done) as progress:
         pool.run(
             left,
             0 if side_by_side < 2 else side_by_side,

@@ -131,6 +131,28 @@ def test_killed_and_started_again(source, tmp_path):
 
 
 @pytest.mark.slow
+def test_one_worker_with_two_threads_writes_what_two_workers_do(source, tmp_path):
+    few = tmp_path / "audio"
+    few.mkdir()
+    for number in (0, 1, 2, 3):
+        os.link(source / f"{number:03d}.wav", few / f"{number:03d}.wav")
+    rows = (source / "tags.csv").read_text().splitlines()[:5]
+    (few / "tags.csv").write_text("\n".join(rows) + "\n")
+    found = []
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        done = subprocess.run(
+            command(few, out, workers),
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "2"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(content(out))
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(source, tmp_path):
     process = subprocess.Popen(
         command(source, tmp_path / "out", workers=2),

@@ -40,7 +40,7 @@ SYSTEMS = {
 }
 # architecture, classes, clips a step, rows and values of the input, settings
 CASES = (
-    ("embedding_attention", 527, 500, (10, 128), {}),
+    ("embedding_attention", 527, 500, (10, 128), {"feature_units": 0}),
     ("attention_fcn", 17, 16, (998, 64), {"width": 0.25}),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pathlib
 import re
 import shutil
@@ -35,7 +36,11 @@ class ResumePoint:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for key, values in arrays.items():
-            np.savez(target / f"{key}.npz", *values)
+            # in memory first: on a full disk NumPy leaves its file to the collector,
+            # which fails once more, with a traceback
+            whole = io.BytesIO()
+            np.savez(whole, *values)
+            atomic.write_bytes(target / f"{key}.npz", whole.getvalue())
         documents.write(target / "state.json", state, indent=None)
         atomic.write_text(self._folder / "current", name)
         self._tidy(name)

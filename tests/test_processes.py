@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -100,6 +101,31 @@ def test_a_folder_that_a_kill_leaves_has_not_its_name(tmp_path, monkeypatch):
     atomic.remove_leftovers(tmp_path)
     assert not left.exists()
     atomic.remove_folder(folder)  # not there: nothing to do
+
+
+def test_a_folder_is_replaced_as_a_whole_or_not(tmp_path, monkeypatch):
+    folder = tmp_path / "export"
+    for name in ("a", "b"):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text("old")
+
+    def stop(path, ignore_errors=False):
+        for file in sorted(pathlib.Path(path).iterdir())[:1]:
+            file.unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", stop)
+    with pytest.raises(KeyboardInterrupt):
+        with atomic.replaced_folder(folder) as temporary:
+            for name in ("a", "c"):
+                (temporary / name).write_text("new")
+    monkeypatch.undo()
+    found = {path.name: path.read_text() for path in folder.iterdir()}
+    assert found == {"a": "new", "c": "new"}
+    with atomic.replaced_folder(folder) as temporary:
+        (temporary / "d").write_text("newer")
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+    assert [path.name for path in folder.iterdir()] == ["d"]
 
 
 def test_what_is_left_of_one_file_goes_and_of_others_stays(tmp_path):

@@ -41,8 +41,11 @@ def replaced(path: StrPath, suffix: str = SUFFIX) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def replaced_folder(path: StrPath) -> Iterator[pathlib.Path]:
-    """`replaced` for a folder, which is made under another name."""
-    path = pathlib.Path(path)
+    """`replaced` for a folder, which is made under another name.
+
+    One that is there already is set aside as a whole before it is removed.
+    """
+    path = pathlib.Path(os.path.realpath(path))
     temporary = path.with_name(f"{path.name}.{os.getpid()}{SUFFIX}")
     try:
         with named(path):
@@ -50,10 +53,19 @@ def replaced_folder(path: StrPath) -> Iterator[pathlib.Path]:
             remove_leftovers_of(path)
             temporary.mkdir()
             yield temporary
-            shutil.rmtree(path, ignore_errors=True)
+            before = _set_aside(path)
             os.replace(temporary, path)
+            shutil.rmtree(before, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _set_aside(folder: pathlib.Path) -> pathlib.Path:
+    """Gives a folder, if it is there, a name of what is left by a kill."""
+    aside = folder.with_name(f"{folder.name}.{os.getpid()}{SUFFIX}.old")
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(folder, aside)
+    return aside
 
 
 @contextlib.contextmanager
@@ -90,11 +102,8 @@ def remove_leftovers_of(path: StrPath) -> None:
 
 def remove_folder(folder: StrPath) -> None:
     """Removes a folder, which a kill leaves there whole, or not under its name."""
-    folder = pathlib.Path(folder)
-    going = folder.with_name(f"{folder.name}.{os.getpid()}{SUFFIX}")
     with contextlib.suppress(FileNotFoundError):
-        os.replace(folder, going)
-        shutil.rmtree(going)
+        shutil.rmtree(_set_aside(pathlib.Path(folder)))
 
 
 def is_stream(path: StrPath) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import pathlib
-import tempfile
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -133,11 +133,9 @@ def export(
                 f"{folder}: is not empty and no SavedModel that tfweak-export wrote, or"
                 " holds more than that; choose another folder"
             )
-    with (
-        tempfile.TemporaryDirectory(prefix="tfweak-") as name,
-        atomic.replaced_folder(folder) as target,
-    ):
-        assets = pathlib.Path(name)
+    with atomic.replaced_folder(folder) as target:
+        assets = target / "to_copy"  # into the folder `assets`, by TensorFlow
+        assets.mkdir()
         classes.write_csv(assets / CLASSES_NAME)
         documents.write(assets / DECODING_NAME, decoding.to_dict())
         module = _Served(network, grid, decoding, assets)
@@ -148,6 +146,7 @@ def export(
             raise InputError(
                 f"{folder}: cannot be written ({error.message})"
             ) from error
+        shutil.rmtree(assets)
 
 
 def _signatures(

@@ -106,12 +106,14 @@ class Training:
             name: value if getattr(config, name) is None else getattr(config, name)
             for name, value in dataclasses.asdict(defaults_for(payload)).items()
         }
+        cls = ARCHITECTURES.get(chosen["model"])
+        self._settings = {**cls.settings_for(payload), **config.model_settings}
+        self.architecture = create(chosen["model"], 1, **self._settings)
+        embeddings = self.architecture.input.are_embeddings
+        if config.random_rows is None and not self._has_rows_of_its_own():
+            chosen["random_rows"] = 0.0
         self.config = dataclasses.replace(config, **chosen)
         self._chosen = Defaults(**chosen)
-        cls = ARCHITECTURES.get(self._chosen.model)
-        self._settings = {**cls.settings_for(payload), **config.model_settings}
-        self.architecture = create(self._chosen.model, 1, **self._settings)
-        embeddings = self.architecture.input.are_embeddings
         self.supervision = Supervision(
             config.supervision,
             strong_weight=config.attention_weights[0],
@@ -137,14 +139,11 @@ class Training:
                 f" of {self._chosen.model} are not so many rows of input each; use"
                 " another model"
             )
-        if not (embeddings and self._has_rows_of_its_own()):
-            if config.random_rows:
-                raise InputError(
-                    f"random_rows={config.random_rows:g} is for embeddings and models"
-                    f" with a segment a row; {self._chosen.model} has none here"
-                )
-            self._chosen = dataclasses.replace(self._chosen, random_rows=0.0)
-            self.config = dataclasses.replace(self.config, random_rows=0.0)
+        if config.random_rows and not (embeddings and self._has_rows_of_its_own()):
+            raise InputError(
+                f"random_rows={config.random_rows:g} is for embeddings and models with"
+                f" a segment a row; {self._chosen.model} has none here"
+            )
         weights.check(config.init, self.architecture)
 
     def _has_rows_of_its_own(self) -> bool:

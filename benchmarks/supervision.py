@@ -40,7 +40,13 @@ SYSTEMS = {
 }
 # architecture, classes, clips a step, rows and values of the input, settings
 CASES = (
-    ("embedding_attention", 527, 500, (10, 128), {"feature_units": 0}),
+    (
+        "embedding_attention",
+        527,
+        500,
+        (10, 128),
+        {"feature_units": 0, "dropout_of": "values"},
+    ),
     ("attention_fcn", 17, 16, (998, 64), {"width": 0.25}),
 )
 

@@ -171,6 +171,20 @@ class Architecture(abc.ABC):
         return {"name": self.name, "config": dataclasses.asdict(self)}
 
 
+@dataclasses.dataclass(frozen=True)
+class ScaledArchitecture(Architecture):
+    """An architecture whose layers can be made narrower, for small machines."""
+
+    width: float = option(
+        1.0, "factor on the filters and units of all layers but the last", lower=0.001
+    )
+
+
+def scaled(filters: int, width: float) -> int:
+    """A layer's filters or units at a width, 1 at least."""
+    return max(1, round(filters * width))
+
+
 ARCHITECTURES: Registry[type[Architecture]] = Registry(
     Architecture, "tfweak.models.architectures"
 )

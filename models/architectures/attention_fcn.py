@@ -37,11 +37,11 @@ from tfweak.extractors.vggish import network as vggish
 from tfweak.labels import SegmentGrid
 from tfweak.settings import option
 
+from ..architecture import ScaledArchitecture, scaled
 from ..networks import time_grid
 from ..networks.attention_head import AttentionHead, segment_head
 from ..networks.layers import PASSED_OVER, ApplyMask, SequenceMask, network_inputs
 from ..networks.normalization import MaskedBatchNormalization
-from ..networks.width import ScaledArchitecture, scaled
 
 FRAMES = InputSpec.frames("vggish", training_seconds=10)
 

@@ -50,6 +50,7 @@ from tfweak.labels import SegmentGrid
 from tfweak.learning.pooling import LocalizationPooling
 from tfweak.settings import option
 
+from ..architecture import ScaledArchitecture, scaled
 from ..networks import time_grid
 from ..networks.layers import (
     ApplyMask,
@@ -61,7 +62,6 @@ from ..networks.layers import (
 )
 from ..networks.normalization import MaskedBatchNormalization
 from ..networks.recurrent import bidirectional_gru
-from ..networks.width import ScaledArchitecture, scaled
 
 FRAMES = InputSpec.frames("gated_crnn", training_seconds=10)
 

@@ -50,6 +50,7 @@ from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 from tfweak.learning.pooling import AveragePooling
 
+from ..architecture import ScaledArchitecture, scaled
 from ..networks import residual, time_grid
 from ..networks.layers import network_inputs
 from ..networks.micro_costs import (
@@ -58,7 +59,6 @@ from ..networks.micro_costs import (
     MacroMicroPooling,
     MicroCosts,
 )
-from ..networks.width import ScaledArchitecture, scaled
 
 FRAMES = InputSpec.frames("vggish", training_seconds=10)
 

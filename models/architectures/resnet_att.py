@@ -35,9 +35,9 @@ from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 from tfweak.learning.pooling import LocalizationPooling
 
+from ..architecture import ScaledArchitecture, scaled
 from ..networks import residual, time_grid
 from ..networks.layers import masked_dense, network_inputs
-from ..networks.width import ScaledArchitecture, scaled
 
 FRAMES = InputSpec.frames("vggish", training_seconds=10)
 

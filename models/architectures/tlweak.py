@@ -45,11 +45,11 @@ from keras import ops
 from tfweak.data.input_spec import InputSpec
 from tfweak.labels import SegmentGrid
 
+from ..architecture import ScaledArchitecture, scaled
 from ..networks import time_grid
 from ..networks.attention_head import segment_head
 from ..networks.layers import ApplyMask, Standardise, network_inputs
 from ..networks.normalization import MaskedBatchNormalization
-from ..networks.width import ScaledArchitecture, scaled
 
 FRAMES = InputSpec.frames("tlweak", training_seconds=10)
 

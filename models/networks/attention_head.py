@@ -12,7 +12,9 @@ from tfweak.settings import option
 from tfweak.typing import Tensors
 
 from ..architecture import Architecture
+from .kept_units import Dense, Dropout
 from .layers import masked_dense
+from .normalization import BatchNormalization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +39,9 @@ class AttentionHead(Architecture):
         return ("L8-b",) if self.pooling == "attention" else ()
 
 
-def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> Tensors:
+def segment_head(
+    hidden: Any, mask: Any, num_classes: int, pooling: str, kept: Any = None
+) -> Tensors:
     """L8-a, L8-b and the pooling of Kim & Ghaffarzadegan 2019.
 
     Args:
@@ -45,14 +49,17 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> Tens
       mask: (B, T) bool.
       num_classes: C.
       pooling: one of `POOLINGS`; `average` has no L8-b.
+      kept: numbers of the units that `hidden` has in training; None for all.
 
     Returns:
       The output dict of every architecture, see `models.architecture`.
     """
-    probs = masked_dense(hidden, mask, num_classes, "sigmoid", "L8-a", "segment_probs")
+    probs = masked_dense(
+        hidden, mask, num_classes, "sigmoid", "L8-a", "segment_probs", kept=kept
+    )
     logits = None
     if pooling == "attention":
-        logits = keras.layers.Dense(num_classes, name="L8-b")(hidden)
+        logits = Dense(num_classes, name="L8-b")(hidden, kept)
         logits = keras.layers.Activation(
             "linear", dtype="float32", name="attention_logits"
         )(logits)
@@ -61,7 +68,7 @@ def segment_head(hidden: Any, mask: Any, num_classes: int, pooling: str) -> Tens
 
 
 def feature_head(
-    hidden: Any, mask: Any, units: int, num_classes: int, dropout: float
+    hidden: Any, mask: Any, units: int, num_classes: int, dropout: Dropout, kept: Any
 ) -> Any:
     """Clip probabilities by attention over features, which knows no classes.
 
@@ -76,18 +83,20 @@ def feature_head(
       mask: (B, T) bool.
       units: of u and v.
       num_classes: C.
-      dropout: share of the pooled features dropped in training.
+      dropout: of the pooled features.
+      kept: numbers of the units that `hidden` has in training; None for all.
 
     Returns:
       (B, C) float32.
     """
-    values = keras.layers.Dense(units, name="L8-u")(hidden)
-    logits = keras.layers.Dense(units, name="L8-v")(hidden)
+    own = dropout.draw(hidden, units, "feature")
+    values = Dense(units, name="L8-u")(hidden, kept, own)
+    logits = Dense(units, name="L8-v")(hidden, kept, own)
     pooled = AttentionPooling(name="feature_pooling")(values, logits, mask)
-    pooled = keras.layers.BatchNormalization(name="feature_norm")(pooled["clip_probs"])
+    pooled = BatchNormalization(name="feature_norm")(pooled["clip_probs"], kept=own)
     pooled = keras.layers.ReLU(name="feature_relu")(pooled)
-    pooled = keras.layers.Dropout(dropout, name="feature_dropout")(pooled)
-    logits = keras.layers.Dense(num_classes, name="L8-c")(pooled)
+    pooled = dropout.apply(pooled, "feature")
+    logits = Dense(num_classes, name="L8-c")(pooled, own)
     return keras.layers.Activation("sigmoid", dtype="float32", name="feature_probs")(
         logits
     )

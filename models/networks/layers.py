@@ -12,6 +12,8 @@ from keras import ops
 
 from tfweak.typing import Array
 
+from .kept_units import Dense
+
 # For `ApplyMask` before max pooling: below every output of a convolution, in bfloat16
 # and float16 too.
 PASSED_OVER = -60000.0
@@ -155,6 +157,7 @@ def masked_dense(
     name: str,
     values_name: str,
     bias: Any = "zeros",
+    kept: Any = None,
 ) -> Any:
     """A dense layer on each segment whose answer is probabilities or weights.
 
@@ -166,11 +169,12 @@ def masked_dense(
       name: of the layer.
       values_name: of its activations.
       bias: how its bias starts.
+      kept: numbers of the units that `hidden` has in training; None for all.
 
     Returns:
       (B, T, units) float32, 0 in padded segments.
     """
-    logits = keras.layers.Dense(units, bias_initializer=bias, name=name)(hidden)
+    logits = Dense(units, bias_initializer=bias, name=name)(hidden, kept)
     values = keras.layers.Activation(activation, dtype="float32", name=values_name)(
         logits
     )

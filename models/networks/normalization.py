@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from .kept_units import of_kept
 from .layers import as_rows
 
 
@@ -55,24 +56,41 @@ class MaskedBatchNormalization(keras.layers.Layer):
         self.moving_mean = weight("moving_mean", "zeros", False)
         self.moving_variance = weight("moving_variance", "ones", False)
 
-    def call(self, values: Any, mask: Any, training: bool = False) -> Any:
-        """Normalises (B, T, ..., C), finite in padding too, with a (B, T) mask."""
+    def call(
+        self, values: Any, mask: Any, kept: Any = None, training: bool = False
+    ) -> Any:
+        """Normalises.
+
+        Args:
+          values: (B, T, ..., C), finite in padding too.
+          mask: (B, T) bool.
+          kept: numbers of the channels that `values` has in training; None for all.
+          training: use the values' own statistics, and learn from them.
+        """
         rows = as_rows(values)
+        kept = kept if training else None
         if training and self.trainable:
             valid = ops.cast(ops.reshape(mask, (1, -1)), "float32")
             mean, variance = _moments(rows, valid, values.shape[-1])
-            rate = 1.0 - self.momentum
-            self.moving_mean.assign_add(rate * (mean - self.moving_mean))
-            self.moving_variance.assign_add(rate * (variance - self.moving_variance))
+            self._follow(mean, variance, kept)
             inverse = ops.rsqrt(variance + self.epsilon)
             affine = _affine_by_own_moments(valid, mean, inverse)
         else:
-            mean = ops.convert_to_tensor(self.moving_mean)
-            inverse = ops.rsqrt(self.moving_variance + self.epsilon)
+            mean = of_kept(self.moving_mean, kept)
+            inverse = ops.rsqrt(of_kept(self.moving_variance, kept) + self.epsilon)
             affine = _affine
-        scale = self.gamma * inverse
-        rows = affine(rows, scale, self.beta - mean * scale)
+        scale = of_kept(self.gamma, kept) * inverse
+        rows = affine(rows, scale, of_kept(self.beta, kept) - mean * scale)
         return ops.reshape(rows, ops.shape(values))
+
+    def _follow(self, mean: Any, variance: Any, kept: Any) -> None:
+        """Moves the moving statistics of kept channels towards those of a batch."""
+        pairs = (self.moving_mean, mean), (self.moving_variance, variance)
+        for moving, now in pairs:
+            step = (1.0 - self.momentum) * (now - of_kept(moving, kept))
+            if kept is not None:
+                step = ops.scatter(kept[:, None], step, moving.shape)
+            moving.assign_add(step)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -84,6 +102,22 @@ class MaskedBatchNormalization(keras.layers.Layer):
 
     def compute_output_shape(self, shape: Any, *_: Any) -> Any:
         return shape
+
+
+@keras.saving.register_keras_serializable(package="tfweak")
+class BatchNormalization(MaskedBatchNormalization):
+    """Batch normalisation of (B, C) values.
+
+    Called by Keras's own name for the files of runs, see `kept_units`.
+    """
+
+    def call(
+        self, values: Any, mask: Any = None, kept: Any = None, training: bool = False
+    ) -> Any:
+        """See there; `mask` (B,) leaves clips out, None none."""
+        rows = values[:, None]
+        counts = ops.ones(ops.shape(rows)[:2], "bool") if mask is None else mask
+        return super().call(rows, counts, kept, training=training)[:, 0]
 
 
 # Below, `rows` are (R, W C): W positions of C channels side by side in each row, and

@@ -34,10 +34,10 @@ from typing import Any, NamedTuple
 
 import keras
 
+from ..architecture import scaled
 from . import time_grid
 from .layers import PASSED_OVER, ApplyMask, SequenceMask, Standardise, standardised
 from .normalization import MaskedBatchNormalization
-from .width import scaled
 
 FIRST_FILTERS = 128
 # filters of a block, and by how often 2 time is pooled after it

@@ -283,6 +283,8 @@ def start_or_resume(
     before = read_config(folder)
     if "random_rows" in document["training"]:  # begun when there were none
         before["training"].setdefault("random_rows", 0)
+    if "dropout_of" in document["model"]["config"]:  # begun when there was one kind
+        before["model"]["config"].setdefault("dropout_of", "values")
     if "self" in before["training"].get("supervision", ""):
         # begun when there was no other
         before["training"].setdefault("self_supervision", "pseudo_labels")

@@ -137,6 +137,7 @@ def test_the_papers_tables_are_of_its_one_head_on_all_rows(folds, scenes):
     for table in ("kim2019_table1", "kim2019_table2", "self_supervision"):
         for config in configs(table, folds[0]):
             assert config.model_settings["feature_units"] == 0
+            assert config.model_settings["dropout_of"] == "values"
             assert config.random_rows == 0 and config.mixup == 0
         for config in configs(table, folds[0], model_settings={"feature_units": "4"}):
             assert config.model_settings["feature_units"] == "4"

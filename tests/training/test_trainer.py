@@ -388,13 +388,17 @@ def test_segments_that_overlap_cannot_be_pasted(embeddings, tmp_path):
 
 
 def test_a_run_from_before_there_was_a_choice_goes_on(finished, embeddings, tmp_path):
+    of_values = {**SMALL, "dropout_of": "values"}
+
     def without_it(name, **more):
+        more = {"model_settings": of_values, **more}
         out = tmp_path / name
         trainer.train(config(embeddings, out, epochs=1, **more))
         path = out / "config.json"
         document = json.loads(path.read_text())
         for setting in ("self_supervision", "random_rows"):
             document["training"].pop(setting, None)
+        del document["model"]["config"]["dropout_of"]
         del document["checksum"]
         path.write_text(json.dumps(document))
         return config(embeddings, out, epochs=2, **more)
@@ -408,6 +412,11 @@ def test_a_run_from_before_there_was_a_choice_goes_on(finished, embeddings, tmp_
     trainer.train(without_it("self", **labels))
     history = run_folder.read_history(tmp_path / "self" / "history.csv")
     assert "pseudo_positive" in history[1]
+    with pytest.raises(InputError, match="dropout_of='values', now it is 'units'"):
+        trainer.train(
+            without_it("units", random_rows=0.0),
+            model_settings=SMALL,
+        )
     told = "self_supervision='pseudo_labels', now it is 'pasting'"
     wanted = without_it("other", **labels)
     with pytest.raises(InputError, match=told):

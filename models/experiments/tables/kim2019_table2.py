@@ -71,6 +71,6 @@ TABLE = ResultTable(
         },
     },
     # the head on embeddings has a second one of its own
-    model={"feature_units": 0},
+    model={"feature_units": 0, "dropout_of": "values"},
     compared=("unsupervised", "self"),
 )

@@ -122,8 +122,8 @@ def freeze(network: keras.Model, what: str) -> list[str]:
                 f" are {', '.join(layer.name for layer in weighted)}"
             )
     for layer in weighted:
-        of = layer.of if isinstance(layer, MaskedBatchNormalization) else layer.name
-        if of in chosen:
+        of = layer.of if isinstance(layer, MaskedBatchNormalization) else None
+        if layer.name in chosen or of in chosen:
             layer.trainable = False
     return sorted(chosen)
 

@@ -324,6 +324,19 @@ def test_freezing_by_count():
     assert {"L4", "L8-b", "L7_norm"} <= names
 
 
+def test_freezing_by_name():
+    """A layer with its normalisation, or that alone."""
+
+    def frozen(what):
+        network = create("embedding_attention", 2, **SMALL).build()
+        assert weights.freeze(network, what) == what.split(",")
+        every = {v.path.split("/")[0] for v in network.weights}
+        return every - {v.path.split("/")[0] for v in network.trainable_variables}
+
+    assert frozen("L7-1,L8-u") == {"L7-1", "L7-1_norm", "L8-u", "feature_norm"}
+    assert frozen("L7-1_norm") == {"L7-1_norm"}
+
+
 def test_no_run_there(tmp_path):
     with pytest.raises(InputError, match="not a run folder"):
         run_folder.load(tmp_path)

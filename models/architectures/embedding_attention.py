@@ -48,7 +48,7 @@ class EmbeddingAttention(AttentionHead):
     dropout_of: str = option(
         "units",
         "units, the same ones for a whole batch, which are not computed (Graham et al."
-        " 2015) and halve the time of a step; or single values",
+        " 2015), so that a step takes a third of the time; or single values",
         choices=("units", "values"),
     )
     feature_units: int = option(

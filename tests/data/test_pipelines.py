@@ -156,6 +156,19 @@ def test_training_clips_are_cut_and_padded(embeddings):
         assert set(y) == {"weak"}
 
 
+def test_no_thread_tunes_what_is_read(embeddings):
+    """It would be waited for at the end of an epoch; see `_without_tuning`."""
+    data, config = sources.open_data([embeddings]), InputConfig(7)
+    for dataset in (
+        pipelines.training_batches(data, config),
+        pipelines.training_batches(data, InputConfig(7, random_rows=0.5, mixup=1.0)),
+        pipelines.training_batches(data, InputConfig(7, cache_bytes=0)),
+        pipelines.evaluation_batches(data, config),
+        pipelines.audio_file_batches(["a.wav"], np.zeros((1, 2)), 1),
+    ):
+        assert dataset.options().autotune.enabled is False
+
+
 @pytest.mark.parametrize("cache_bytes", [0, 1 << 30])
 @pytest.mark.parametrize("balance", [False, True])
 def test_order_follows_seed_and_epoch_alone(embeddings, cache_bytes, balance):

@@ -181,7 +181,7 @@ def evaluation_batches(data: ClipData, config: InputConfig) -> tf.data.Dataset:
     if small and waveforms:  # their features are costly, and no larger
         dataset = dataset.cache()
     # stays on the host, for clip ids are strings
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return _without_tuning(dataset).prefetch(tf.data.AUTOTUNE)
 
 
 def audio_file_batches(
@@ -345,9 +345,22 @@ def _interleaved(
 
 
 def _to_device(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    dataset = _without_tuning(dataset)
     if tf.config.list_logical_devices("GPU"):
         return dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2))
     return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _without_tuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Without the thread that tunes buffers and parallel calls while a dataset is read.
+
+    At the end of an epoch it is woken before it can see that it shall end. On a core
+    that has other work it then sleeps on, up to a minute, and all wait for it. Parallel
+    calls are as many as there are cores without it.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _repeats(data: ClipData, config: InputConfig, epoch: int) -> Array:

@@ -51,11 +51,21 @@ class EmbeddingAttention(AttentionHead):
         " 2015), so that a step takes a third of the time; or single values",
         choices=("units", "values"),
     )
+    residual: bool = option(
+        False,
+        "the second layer and those after it add to what they are given (He et al."
+        " 2016); of units, the same ones are then dropped in all of them",
+    )
     feature_units: int = option(
         1024,
         "of a second head with attention over features (Kong et al. 2019), whose clip"
         " scores are averaged with those of the segments; 0 for none",
         lower=0,
+    )
+    feature_gates: bool = option(
+        False,
+        "that head weights each pooled feature by a gate that all of them open"
+        " (context gating, Miech et al. 2017)",
     )
     rescaling: str = option(
         "centred",
@@ -84,17 +94,28 @@ class EmbeddingAttention(AttentionHead):
         dropout = Dropout(self.dropout, self.dropout_of == "units")
         kept = None
         for i in range(1, self.hidden_layers + 1):
-            before, kept = kept, dropout.draw(hidden, self.hidden_units, f"L7-{i}")
-            hidden = Dense(self.hidden_units, name=f"L7-{i}")(hidden, before, kept)
-            hidden = MaskedBatchNormalization(f"L7-{i}")(hidden, mask, kept)
-            hidden = keras.layers.ReLU(name=f"L7-{i}_relu")(hidden)
-            hidden = dropout.apply(hidden, f"L7-{i}")
+            name, given, before = f"L7-{i}", hidden, kept
+            if i == 1 or not self.residual:
+                kept = dropout.draw(given, self.hidden_units, name)
+            hidden = Dense(self.hidden_units, name=name)(given, before, kept)
+            hidden = MaskedBatchNormalization(name)(hidden, mask, kept)
+            hidden = keras.layers.ReLU(name=f"{name}_relu")(hidden)
+            hidden = dropout.apply(hidden, name)
+            if self.residual and i > 1:
+                hidden = keras.layers.Add(name=f"{name}_sum")([given, hidden])
+                hidden = keras.layers.Rescaling(0.5**0.5, name=f"{name}_mean")(hidden)
         hidden = ApplyMask(name="valid_hidden")(hidden, mask)
         classes = self.num_classes
         outputs = segment_head(hidden, mask, classes, self.pooling, kept)
         if self.feature_units:
             probs = feature_head(
-                hidden, mask, self.feature_units, classes, dropout, kept
+                hidden,
+                mask,
+                self.feature_units,
+                classes,
+                dropout,
+                kept,
+                self.feature_gates,
             )
             one_row = keras.layers.Reshape((1, -1), dtype="float32", name="head_rows")
             both = keras.layers.Concatenate(axis=1, dtype="float32", name="head_probs")(

@@ -68,7 +68,13 @@ def segment_head(
 
 
 def feature_head(
-    hidden: Any, mask: Any, units: int, num_classes: int, dropout: Dropout, kept: Any
+    hidden: Any,
+    mask: Any,
+    units: int,
+    num_classes: int,
+    dropout: Dropout,
+    kept: Any = None,
+    gated: bool = False,
 ) -> Any:
     """Clip probabilities by attention over features, which knows no classes.
 
@@ -76,7 +82,9 @@ def feature_head(
         y_hat = sigmoid(W_c dropout(ReLU(norm(z))))
 
     Feature-level attention of Kong et al. 2019, "Weakly labelled AudioSet tagging with
-    attention neural networks". It says nothing of when.
+    attention neural networks". It says nothing of when. With gates, what W_c reads, x,
+    is 2 sigmoid(norm(W_g x)) x: context gating of Miech et al. 2017, "Learnable pooling
+    with context gating for video classification", twice so that it starts around x.
 
     Args:
       hidden: (B, T, D), what L7 gives.
@@ -85,6 +93,7 @@ def feature_head(
       num_classes: C.
       dropout: of the pooled features.
       kept: numbers of the units that `hidden` has in training; None for all.
+      gated: whether there are gates.
 
     Returns:
       (B, C) float32.
@@ -97,6 +106,12 @@ def feature_head(
     pooled = norm(pooled["clip_probs"], kept=own)
     pooled = keras.layers.ReLU(name="feature_relu")(pooled)
     pooled = dropout.apply(pooled, "feature")
+    if gated:
+        gates = Dense(units, name="L8-g")(pooled, own, own)
+        gates = BatchNormalization("L8-g")(gates, kept=own)
+        gates = keras.layers.Activation("sigmoid", name="feature_gates")(gates)
+        gates = keras.layers.Rescaling(2.0, name="doubled_gates")(gates)
+        pooled = keras.layers.Multiply(name="gated_features")([pooled, gates])
     logits = Dense(num_classes, name="L8-c")(pooled, own)
     return keras.layers.Activation("sigmoid", dtype="float32", name="feature_probs")(
         logits

@@ -215,10 +215,12 @@ def test_parameters_of_the_embedding_head():
     assert trainable(both) == trainable(one) + 2_099_200 + 2_048 + 540_175
 
 
-def test_the_second_head_pools_features():
+@pytest.mark.parametrize("gated", [False, True])
+def test_the_second_head_pools_features(gated):
     settings = {"hidden_layers": 0, "pooling": "average"}
     one = create("embedding_attention", 4, **settings, feature_units=0).build()
-    both = create("embedding_attention", 4, **settings, feature_units=3).build()
+    settings |= {"feature_units": 3, "feature_gates": gated}
+    both = create("embedding_attention", 4, **settings).build()
     both.set_weights([RNG.normal(size=w.shape) ** 2 for w in both.get_weights()])
     one.get_layer("L8-a").set_weights(both.get_layer("L8-a").get_weights())
     x = {"features": features(one, 6, 1), "num_frames": np.array([4])}
@@ -230,9 +232,15 @@ def test_the_second_head_pools_features():
 
     gates = 1 / (1 + np.exp(-dense("L8-v", rows)))
     pooled = (gates * dense("L8-u", rows)).sum(0) / gates.sum(0)
-    gamma, beta, mean, variance = both.get_layer("feature_norm").get_weights()
-    pooled = gamma * (pooled - mean) / np.sqrt(variance + 1e-3) + beta
-    expected = 1 / (1 + np.exp(-dense("L8-c", np.maximum(pooled, 0))))
+
+    def norm(name, values):
+        gamma, beta, mean, variance = both.get_layer(name).get_weights()
+        return gamma * (values - mean) / np.sqrt(variance + 1e-3) + beta
+
+    pooled = np.maximum(norm("feature_norm", pooled), 0)
+    if gated:
+        pooled *= 2 / (1 + np.exp(-norm("L8-g_norm", dense("L8-g", pooled))))
+    expected = 1 / (1 + np.exp(-dense("L8-c", pooled)))
     found, segments = both(x), one(x)
     np.testing.assert_allclose(
         found["clip_probs"][0],
@@ -243,6 +251,27 @@ def test_the_second_head_pools_features():
     np.testing.assert_allclose(found["head_probs"][0, 0], segments["clip_probs"][0])
     np.testing.assert_allclose(found["head_probs"][0, 1], expected, 1e-4, 1e-6)
     np.testing.assert_allclose(found["segment_probs"], segments["segment_probs"])
+
+
+def test_residual_layers_add_to_what_they_are_given():
+    settings = {"hidden_units": 3, "hidden_layers": 3, "residual": True}
+    network = create("embedding_attention", 4, **settings, feature_units=0).build()
+    network.set_weights([RNG.normal(size=w.shape) ** 2 for w in network.get_weights()])
+    rows = RNG.integers(0, 255, (5, 128)).astype("float32")
+
+    def layer(number, values):
+        kernel, bias = network.get_layer(f"L7-{number}").get_weights()
+        weights = network.get_layer(f"L7-{number}_norm").get_weights()
+        gamma, beta, mean, variance = weights
+        values = values @ kernel + bias
+        return np.maximum(gamma * (values - mean) / np.sqrt(variance + 1e-3) + beta, 0)
+
+    first = layer(1, rows / 128 - 1)
+    second = (first + layer(2, first)) / np.sqrt(2)
+    third = (second + layer(3, second)) / np.sqrt(2)
+    hidden = keras.Model(network.input, network.get_layer("valid_hidden").output)
+    found = hidden({"features": rows[None], "num_frames": np.array([5])})[0]
+    np.testing.assert_allclose(found, third, rtol=1e-4)
 
 
 def test_grid_of_the_papers_network_is_its_real_receptive_field():

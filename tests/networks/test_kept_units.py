@@ -124,11 +124,17 @@ def test_rows_are_normalised_as_keras_does():
     np.testing.assert_allclose(found[mask], expected, rtol=1e-4, atol=1e-5)
 
 
-def networks(**settings):
+@pytest.fixture(params=["plain", "residual and gated"])
+def settings(request):
+    more = {"residual": True, "feature_gates": True}
+    return SETTINGS if request.param == "plain" else SETTINGS | more
+
+
+def networks(settings):
     """One with dropout of units and one of values, of the same weights."""
     found = []
     for kind in ("units", "values"):
-        made = create("embedding_attention", 3, dropout_of=kind, **SETTINGS, **settings)
+        made = create("embedding_attention", 3, dropout_of=kind, **settings)
         found.append(made.build())
     found[0].set_weights([normal(*w.shape) ** 2 for w in found[0].get_weights()])
     return found
@@ -142,8 +148,8 @@ def batch():
     return x, RNG.integers(0, 2, (5, 3)).astype("float32")
 
 
-def test_both_kinds_of_dropout_have_the_same_weights_and_answers(tmp_path):
-    units, values = networks()
+def test_both_kinds_of_dropout_have_the_same_weights_and_answers(settings, tmp_path):
+    units, values = networks(settings)
     units.save(tmp_path / "units.keras")
     values.load_weights(tmp_path / "units.keras")
     x, _ = batch()
@@ -154,14 +160,14 @@ def test_both_kinds_of_dropout_have_the_same_weights_and_answers(tmp_path):
     np.testing.assert_array_equal(again(x)["clip_probs"], found["clip_probs"])
 
 
-def test_without_dropout_both_kinds_train_alike(tmp_path):
-    units, values = networks(dropout=0.0)
+def test_without_dropout_both_kinds_train_alike(settings, tmp_path):
+    units, values = networks(settings | {"dropout": 0.0})
     units.save(tmp_path / "units.keras")
     values.load_weights(tmp_path / "units.keras")
     x, y = batch()
     for network in (units, values):
         model = WeakModel(network)
-        model.compile(optimizer=keras.optimizers.Adam(0.01))
+        model.compile(optimizer=keras.optimizers.SGD(0.01))
         model.fit(x, y, epochs=3, batch_size=5, shuffle=False, verbose=0)
     for layer in (layer for layer in units.layers if layer.weights):
         others = values.get_layer(layer.name).get_weights()
@@ -170,8 +176,8 @@ def test_without_dropout_both_kinds_train_alike(tmp_path):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_a_step_changes_what_it_kept(policy):
-    made = create("embedding_attention", 3, dropout=0.5, **SETTINGS)
+def test_a_step_changes_what_it_kept(policy, settings):
+    made = create("embedding_attention", 3, dropout=0.5, **settings)
     network = made.build("bfloat16" if policy == "mixed_bfloat16" else "float32")
     model = WeakModel(network)
     model.compile(optimizer=keras.optimizers.SGD(0.1))

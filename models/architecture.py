@@ -49,10 +49,13 @@ class Architecture(abc.ABC):
 
     Attributes:
       name: what `create` and `--model` take.
+      earlier: settings that runs lack which were made before there was a choice, and
+        what they were then.
     """
 
     kind: ClassVar[str] = "model"
     name: ClassVar[str]
+    earlier: ClassVar[Mapping[str, Any]] = {}
 
     num_classes: int = option(REQUIRED, "C", lower=1)
 
@@ -188,6 +191,17 @@ def scaled(filters: int, width: float) -> int:
 ARCHITECTURES: Registry[type[Architecture]] = Registry(
     Architecture, "tfweak.models.architectures"
 )
+
+
+def complete(model: Mapping[str, Any]) -> dict[str, Any]:
+    """What `to_dict` gave, with the settings that it lacks as an earlier version's.
+
+    What is no such thing stays as it is.
+    """
+    name, config = model.get("name"), model.get("config")
+    if name not in ARCHITECTURES.names() or not isinstance(config, Mapping):
+        return dict(model)
+    return {**model, "config": {**ARCHITECTURES.get(name).earlier, **config}}
 
 
 def create(name: str, num_classes: int, **settings: Any) -> Architecture:

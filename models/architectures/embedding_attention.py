@@ -10,7 +10,8 @@ head; the second, which is on by default, tags better (docs/self_supervision.md)
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import keras
 
@@ -39,6 +40,12 @@ class EmbeddingAttention(AttentionHead):
     """Settings."""
 
     name = "embedding_attention"
+    earlier: ClassVar[Mapping[str, Any]] = {
+        "dropout_of": "values",
+        "residual": False,
+        "feature_units": 0,
+        "feature_gates": False,
+    }
 
     hidden_units: int = option(1024, "width of each per-segment layer", lower=1)
     hidden_layers: int = option(3, "per-segment layers", lower=0)

@@ -32,7 +32,7 @@ from tfweak.labels import ClassList
 from tfweak.payload import Payload
 from tfweak.typing import Array, StrPath
 
-from ..architecture import Architecture, create
+from ..architecture import Architecture, complete, create
 from . import packaged, resume_point
 
 DECODING_NAME = "decoding.json"
@@ -95,7 +95,7 @@ def load(folder: StrPath, precision: str = "float32") -> TrainedModel:
             " first epoch: run the same tfweak-train command again"
         )
     try:
-        model = config["model"]
+        model = complete(config["model"])
         architecture = create(model["name"], **model["config"])
         payload = Payload(**config["data"]["train"]["payload"])
         packaged.check(folder)
@@ -283,8 +283,7 @@ def start_or_resume(
     before = read_config(folder)
     if "random_rows" in document["training"]:  # begun when there were none
         before["training"].setdefault("random_rows", 0)
-    if "dropout_of" in document["model"]["config"]:  # begun when there was one kind
-        before["model"]["config"].setdefault("dropout_of", "values")
+    before["model"] = complete(before["model"])
     if "self" in before["training"].get("supervision", ""):
         # begun when there was no other
         before["training"].setdefault("self_supervision", "pseudo_labels")

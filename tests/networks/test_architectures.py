@@ -15,7 +15,7 @@ from tfweak.learning.pooling import POOLINGS
 from tfweak.learning.precision import POLICIES
 from tfweak.learning.weak_model import WeakModel
 from tfweak.models import architectures
-from tfweak.models.architecture import ARCHITECTURES, create
+from tfweak.models.architecture import ARCHITECTURES, complete, create
 from tfweak.models.networks import layers
 
 SMALL = {
@@ -204,6 +204,18 @@ def test_parameters_of_the_papers_network():
         for layer in ("L1", "L2", "L3"):
             network.get_layer(layer).trainable = False
         assert trainable(network) == expected
+
+
+def test_settings_that_an_earlier_version_did_not_have():
+    stored = {"name": "embedding_attention", "config": {"num_classes": 3}}
+    config = complete(stored)["config"]
+    assert (config["feature_units"], config["dropout_of"]) == (0, "values")
+    now = create(stored["name"], 3).to_dict()
+    assert set(config) <= set(now["config"])
+    told = {**stored, "config": {"feature_units": 4, "num_classes": 3}}
+    assert complete(told)["config"]["feature_units"] == 4
+    for other in ({}, {"name": "x", "config": {}}, {"name": ["y"], "config": 1}):
+        assert complete(other) == other
 
 
 def test_parameters_of_the_embedding_head():

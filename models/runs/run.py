@@ -78,7 +78,9 @@ class Run(run_folder.TrainedModel):
     @functools.cached_property
     def _trunk(self) -> keras.Model:
         (layer, *_) = self.architecture.class_layers
-        return keras.Model(self.network.input, self.network.get_layer(layer).input)
+        # after what it reads may come which units are kept
+        read, *_ = keras.tree.flatten(self.network.get_layer(layer).input)
+        return keras.Model(self.network.input, read)
 
     def _blocks(
         self,

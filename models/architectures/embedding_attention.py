@@ -61,7 +61,7 @@ class EmbeddingAttention(AttentionHead):
     residual: bool = option(
         False,
         "the second layer and those after it add to what they are given (He et al."
-        " 2016); of units, the same ones are then dropped in all of them",
+        " 2016); with dropout_of=units the same units are then dropped in all layers",
     )
     feature_units: int = option(
         1024,
@@ -71,8 +71,8 @@ class EmbeddingAttention(AttentionHead):
     )
     feature_gates: bool = option(
         False,
-        "that head weights each pooled feature by a gate that all of them open"
-        " (context gating, Miech et al. 2017)",
+        "the second head weights each pooled feature by a gate that is computed from"
+        " all of them (context gating, Miech et al. 2017)",
     )
     rescaling: str = option(
         "centred",

@@ -355,8 +355,7 @@ def _without_tuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Without the thread that tunes buffers and parallel calls while a dataset is read.
 
     At the end of an epoch it is woken before it can see that it shall end. On a core
-    that has other work it then sleeps on, up to a minute, and all wait for it. Parallel
-    calls are as many as there are cores without it.
+    that has other work it then sleeps on, up to a minute, and all wait for it.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -17,7 +17,7 @@ import sys
 import time
 
 STEPS = 8
-ONE_HEAD = {"feature_units": 0, "dropout_of": "values"}
+ONE_HEAD = {"feature_units": 0, "dropout_of": "values", "residual": False}
 CLIPS = {"attention_fcn": 16, "embedding_attention": 500}
 
 

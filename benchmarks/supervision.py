@@ -45,7 +45,7 @@ CASES = (
         527,
         500,
         (10, 128),
-        {"feature_units": 0, "dropout_of": "values"},
+        {"feature_units": 0, "dropout_of": "values", "residual": False},
     ),
     ("attention_fcn", 17, 16, (998, 64), {"width": 0.25}),
 )

@@ -51,11 +51,14 @@ class Architecture(abc.ABC):
       name: what `create` and `--model` take.
       earlier: settings that runs lack which were made before there was a choice, and
         what they were then.
+      unseen_in_weights: settings that change what its layers compute and no weight's
+        shape; a run's weights are taken over by none with others.
     """
 
     kind: ClassVar[str] = "model"
     name: ClassVar[str]
     earlier: ClassVar[Mapping[str, Any]] = {}
+    unseen_in_weights: ClassVar[tuple[str, ...]] = ()
 
     num_classes: int = option(REQUIRED, "C", lower=1)
 

@@ -46,6 +46,7 @@ class EmbeddingAttention(AttentionHead):
         "feature_units": 0,
         "feature_gates": False,
     }
+    unseen_in_weights = ("residual",)
 
     hidden_units: int = option(1024, "width of each per-segment layer", lower=1)
     hidden_layers: int = option(3, "per-segment layers", lower=0)
@@ -59,7 +60,7 @@ class EmbeddingAttention(AttentionHead):
         choices=("units", "values"),
     )
     residual: bool = option(
-        False,
+        True,
         "the second layer and those after it add to what they are given (He et al."
         " 2016); with dropout_of=units the same units are then dropped in all layers",
     )
@@ -70,7 +71,7 @@ class EmbeddingAttention(AttentionHead):
         lower=0,
     )
     feature_gates: bool = option(
-        False,
+        True,
         "the second head weights each pooled feature by a gate that is computed from"
         " all of them (context gating, Miech et al. 2017)",
     )

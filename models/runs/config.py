@@ -130,7 +130,7 @@ class TrainConfig:
     learning_rate: float = option(1e-3, "of Adam", lower=0.0)
     mixup: float | None = option(
         None,
-        "alpha of mixup, 0 is off; 1 for embeddings, 0 for audio if not given",
+        "alpha of mixup, 0 is off; 0.2 for embeddings, 0 for audio if not given",
         lower=0.0,
     )
     random_rows: float | None = option(
@@ -141,10 +141,10 @@ class TrainConfig:
         upper=1.0,
     )
     balance: bool = option(False, "show clips of rare classes more often")
-    average_weights: float = option(
-        0.999,
-        "decay of the moving average of the weights that is validated and kept; 0 is"
-        " off",
+    average_weights: float | None = option(
+        None,
+        "decay of the moving average of the weights that is validated and kept, 0 is"
+        " off; 0.998 for embeddings, 0.999 for audio if not given",
         lower=0.0,
         upper=0.99999,
     )

@@ -19,7 +19,7 @@ from tfweak.errors import InputError
 from tfweak.extractors.vggish import network as vggish
 from tfweak.labels import ClassList
 
-from ..architecture import Architecture
+from ..architecture import Architecture, complete
 from ..networks.normalization import MaskedBatchNormalization
 from . import run_folder
 
@@ -44,7 +44,15 @@ def check(init: str, architecture: Architecture) -> None:
     if kind in ("checkpoint", "run") and not where:
         raise InputError(f"init={init}: needs a path, {kind}:PATH")
     if kind == "run":
-        run_folder.read_config(where)
+        model = complete(run_folder.read_config(where)["model"])
+        if model.get("name") == architecture.name:
+            for name in architecture.unseen_in_weights:
+                there, here = model["config"].get(name), getattr(architecture, name)
+                if there != here:
+                    raise InputError(
+                        f"init={init}: its {name} is {there}, here it is {here}: the"
+                        f" same weights compute something else; set {name}={there}"
+                    )
     if kind in ("hub", "checkpoint"):
         if not architecture.vggish_layers:
             raise InputError(
@@ -153,7 +161,8 @@ def _from_run(
     if misfits:
         raise InputError(
             f"init=run:{path}: its layers are not this model's:"
-            f" {misfits[0]}; use the same model and settings"
+            f" {misfits[0]}; use the same model and settings, which its config.json"
+            " has"
         )
     _log.info("%s are from %s", ", ".join(taken), path)
     if classes is not None:

@@ -45,11 +45,12 @@ class Defaults:
     batch_size: int
     mixup: float
     random_rows: float
+    average_weights: float
 
 
 # Of embeddings, and of everything else.
-EMBEDDING_DEFAULTS = Defaults("embedding_attention", 45, 500, 1.0, 0.5)
-AUDIO_DEFAULTS = Defaults("attention_fcn", 50, 32, 0.0, 0.0)
+EMBEDDING_DEFAULTS = Defaults("embedding_attention", 45, 500, 0.2, 0.5, 0.998)
+AUDIO_DEFAULTS = Defaults("attention_fcn", 50, 32, 0.0, 0.0, 0.999)
 
 
 def defaults_for(payload: Payload) -> Defaults:
@@ -273,9 +274,8 @@ class Training:
         if state is None and source is None:
             layers.fit_standardisation(network, batches.whole_clips())
             architecture.pretrain(network, batches.whole_clips(), config.seed)
-        average = (
-            WeightAverage(config.average_weights) if config.average_weights else None
-        )
+        decay = self._chosen.average_weights
+        average = WeightAverage(decay) if decay else None
         epochs = self._chosen.epochs
         keeper = checkpoints.Keeper(out, model, average, epochs)
         start = keeper.restore(state) if state else 0

@@ -138,7 +138,9 @@ def test_the_papers_tables_are_of_its_one_head_on_all_rows(folds, scenes):
         for config in configs(table, folds[0]):
             assert config.model_settings["feature_units"] == 0
             assert config.model_settings["dropout_of"] == "values"
+            assert config.model_settings["residual"] is False
             assert config.random_rows == 0 and config.mixup == 0
+            assert config.average_weights == 0.999
         for config in configs(table, folds[0], model_settings={"feature_units": "4"}):
             assert config.model_settings["feature_units"] == "4"
         # on audio the model has no second head

@@ -137,9 +137,9 @@ def _check(out: pathlib.Path, trials: int) -> None:
     assert f"| wide | 8 | {mean:.1f}" in text
     assert "hidden_units=4 (narrow), 8 (wide)" in text
     for setting in (
-        "average_weights=0.999",
+        "average_weights=0.998",
         "balance=False",
-        "mixup=1",
+        "mixup=0.2",
         "segment_thresholds=strong",
         "bias initialisation=class frequencies",
         "input standardisation=none",

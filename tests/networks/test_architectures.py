@@ -210,6 +210,7 @@ def test_settings_that_an_earlier_version_did_not_have():
     stored = {"name": "embedding_attention", "config": {"num_classes": 3}}
     config = complete(stored)["config"]
     assert (config["feature_units"], config["dropout_of"]) == (0, "values")
+    assert (config["residual"], config["feature_gates"]) == (False, False)
     now = create(stored["name"], 3).to_dict()
     assert set(config) <= set(now["config"])
     told = {**stored, "config": {"feature_units": 4, "num_classes": 3}}
@@ -223,8 +224,11 @@ def test_parameters_of_the_embedding_head():
     one = create("embedding_attention", 527, feature_units=0).build()
     assert trainable(one) == 132_096 + 2_099_200 + 6_144 + 1_080_350
     # u and v, their normalisation, and 1024 * 527 + 527
-    both = create("embedding_attention", 527).build()
-    assert trainable(both) == trainable(one) + 2_099_200 + 2_048 + 540_175
+    plain = create("embedding_attention", 527, feature_gates=False).build()
+    assert trainable(plain) == trainable(one) + 2_099_200 + 2_048 + 540_175
+    # 1024 * 1024 + 1024 + 2 * 1024
+    gated = create("embedding_attention", 527).build()
+    assert trainable(gated) == trainable(plain) + 1_049_600 + 2_048
 
 
 @pytest.mark.parametrize("gated", [False, True])

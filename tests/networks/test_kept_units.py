@@ -124,10 +124,9 @@ def test_rows_are_normalised_as_keras_does():
     np.testing.assert_allclose(found[mask], expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.fixture(params=["plain", "residual and gated"])
+@pytest.fixture(params=[False, True], ids=["plain", "residual and gated"])
 def settings(request):
-    more = {"residual": True, "feature_gates": True}
-    return SETTINGS if request.param == "plain" else SETTINGS | more
+    return {**SETTINGS, "residual": request.param, "feature_gates": request.param}
 
 
 def networks(settings):

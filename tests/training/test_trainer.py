@@ -285,6 +285,20 @@ def test_two_step_transfer_takes_the_hidden_layers(finished, embeddings, tmp_pat
         )
 
 
+def test_a_run_whose_layers_compute_something_else(finished, embeddings, tmp_path):
+    plain = {"model_settings": {**SMALL, "residual": False}, "init": f"run:{finished}"}
+    told = "its residual is True, here it is False.*; set residual=True"
+    with pytest.raises(InputError, match=told):
+        trainer.train(config(embeddings, tmp_path / "out", **plain))
+    older = tmp_path / "older"
+    shutil.copytree(finished, older)
+    document = json.loads((older / "config.json").read_text())
+    del document["model"]["config"]["residual"], document["checksum"]
+    (older / "config.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match="its residual is False, here it is True"):
+        weights.check(f"run:{older}", create("embedding_attention", 3, **SMALL))
+
+
 def test_classes_that_a_run_has_too_start_with_its_weights(finished):
     source = run_folder.load(finished).network  # dog, siren, horn
     made = create("embedding_attention", 3, **SMALL)
@@ -401,17 +415,18 @@ def test_segments_that_overlap_cannot_be_pasted(embeddings, tmp_path):
 
 
 def test_a_run_from_before_there_was_a_choice_goes_on(finished, embeddings, tmp_path):
-    of_values = {**SMALL, "dropout_of": "values"}
+    before = {"dropout_of": "values", "residual": False, "feature_gates": False}
 
     def without_it(name, **more):
-        more = {"model_settings": of_values, **more}
+        more = {"model_settings": {**SMALL, **before}, **more}
         out = tmp_path / name
         trainer.train(config(embeddings, out, epochs=1, **more))
         path = out / "config.json"
         document = json.loads(path.read_text())
         for setting in ("self_supervision", "random_rows"):
             document["training"].pop(setting, None)
-        del document["model"]["config"]["dropout_of"]
+        for setting in before:
+            del document["model"]["config"][setting]
         del document["checksum"]
         path.write_text(json.dumps(document))
         return config(embeddings, out, epochs=2, **more)

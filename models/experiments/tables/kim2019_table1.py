@@ -110,6 +110,7 @@ TABLE = ResultTable(
             "batch_size": 100,
             "mixup": 0.0,
             "random_rows": 0.0,
+            "average_weights": 0.999,
         },
     },
     model=kim2019_table2.TABLE.model,

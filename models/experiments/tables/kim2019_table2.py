@@ -68,9 +68,10 @@ TABLE = ResultTable(
             "batch_size": 500,
             "mixup": 0.0,
             "random_rows": 0.0,
+            "average_weights": 0.999,
         },
     },
-    # the head on embeddings has a second one of its own
-    model={"feature_units": 0, "dropout_of": "values"},
+    # the paper's head on embeddings: one, of plain layers
+    model={"feature_units": 0, "dropout_of": "values", "residual": False},
     compared=("unsupervised", "self"),
 )

@@ -104,9 +104,9 @@ def trained(prepared):
     """Runs on both, and one on embeddings that pass for the released ones."""
     released = make_embeddings(prepared / "released", 20)
     settings = {
-        "raw": "hidden_units=8",
-        "bytes": "hidden_units=8",
-        "released": "hidden_units=8",
+        "raw": "hidden_units=8,feature_units=8",
+        "bytes": "hidden_units=8,feature_units=8",
+        "released": "hidden_units=8,feature_units=8",
     }
     for name, setting in settings.items():
         data = released if name == "released" else prepared / name

@@ -45,9 +45,10 @@ def check(init: str, architecture: Architecture) -> None:
         raise InputError(f"init={init}: needs a path, {kind}:PATH")
     if kind == "run":
         model = complete(run_folder.read_config(where)["model"])
-        if model.get("name") == architecture.name:
+        settings = model.get("config")  # what is broken is named when it is loaded
+        if model.get("name") == architecture.name and isinstance(settings, dict):
             for name in architecture.unseen_in_weights:
-                there, here = model["config"].get(name), getattr(architecture, name)
+                there, here = settings.get(name), getattr(architecture, name)
                 if there != here:
                     raise InputError(
                         f"init={init}: its {name} is {there}, here it is {here}: the"

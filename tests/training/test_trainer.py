@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -297,6 +298,11 @@ def test_a_run_whose_layers_compute_something_else(finished, embeddings, tmp_pat
     (older / "config.json").write_text(json.dumps(document))
     with pytest.raises(InputError, match="its residual is False, here it is True"):
         weights.check(f"run:{older}", create("embedding_attention", 3, **SMALL))
+    del document["model"]["config"]
+    (older / "config.json").write_text(json.dumps(document))
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=re.escape(str(older))):
+        trainer.train(config(embeddings, out, init=f"run:{older}"))
 
 
 def test_classes_that_a_run_has_too_start_with_its_weights(finished):

@@ -154,6 +154,22 @@ def test_embedding_models_take_embeddings(tmp_path):
         np.testing.assert_allclose(served[key], own[key], atol=1e-6)
 
 
+SMALL = {
+    "attention_fcn": {"width": 0.05, "batch_norm": True},
+    "embedding_attention": {"hidden_units": 8, "feature_units": 4},
+    "cgrnn": {"filters": 4, "hidden_units": 6, "recurrent_units": 5},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_an_export_holds_each_weight_once(tmp_path, name):
+    _, network = export(name, tmp_path, **SMALL[name])
+    stored = tf.train.load_checkpoint(str(tmp_path / "variables" / "variables"))
+    shapes = stored.get_variable_to_shape_map()
+    held = [tuple(shape) for key, shape in shapes.items() if not key.startswith("_")]
+    assert sorted(held) == sorted(tuple(weight.shape) for weight in network.weights)
+
+
 def test_saved_model_cli_reads_well(audio_model):
     folder, _, _ = audio_model
     tool = pathlib.Path(sys.executable).with_name("saved_model_cli")

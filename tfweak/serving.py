@@ -29,7 +29,11 @@ OUTPUTS = ("clip_probs", "segment_probs", "attention")
 
 
 class _Served(tf.Module):
-    """The network behind named endpoints; every variable and asset is tracked."""
+    """The network behind named endpoints; every variable and asset is tracked, once.
+
+    TensorFlow saves the weights of a tracked Keras model beside the variables that they
+    hold, as if these were others: the network is called, and not tracked.
+    """
 
     def __init__(
         self,
@@ -39,7 +43,7 @@ class _Served(tf.Module):
         folder: pathlib.Path,
     ) -> None:
         super().__init__(name="tfweak")
-        self._network = network
+        self._network = functools.partial(network, training=False)
         self._grid = grid
         self._decoding = decoding
         self.weights = [weight.value for weight in network.weights]
@@ -61,9 +65,7 @@ class _Served(tf.Module):
         ]
         with tf.control_dependencies(checks):
             features = tf.identity(features)
-        outputs = self._network(
-            {"features": features, "num_frames": num_frames}, training=False
-        )
+        outputs = self._network({"features": features, "num_frames": num_frames})
         segments = tf.shape(outputs["segment_probs"])[1]
         onsets = self._grid.offset_seconds + self._grid.hop_seconds * tf.cast(
             tf.range(segments), tf.float32

@@ -56,7 +56,8 @@ class EmbeddingAttention(AttentionHead):
     dropout_of: str = option(
         "units",
         "units, the same ones for a whole batch, which are not computed (Graham et al."
-        " 2015), so that a step takes a third of the time; or single values",
+        " 2015), which takes little more than a third of the time a step; or single"
+        " values",
         choices=("units", "values"),
     )
     residual: bool = option(

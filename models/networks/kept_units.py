@@ -17,14 +17,21 @@ import keras
 from keras import ops
 
 
-def of_kept(weights: Any, kept: Any, axis: int = 0) -> Any:
-    """Those of a layer's weights that belong to kept units, (k,) numbers; None: all."""
+def of_kept(weights: Any, kept: Any, axis: int = 0, scale: float = 1.0) -> Any:
+    """Those of a layer's weights that belong to kept units, times `scale`.
+
+    Args:
+      weights: of all units.
+      kept: (k,) numbers of those kept; None for all, as they are.
+      axis: of the units.
+      scale: for those kept.
+    """
     weights = ops.convert_to_tensor(weights)
     if kept is None:
         return weights
     # the factor makes the gradient a tensor; that of taking alone comes in slices,
     # which optimizers treat in another way
-    return ops.take(weights * 1.0, kept, axis=axis)
+    return ops.take(weights * scale, kept, axis=axis)
 
 
 @keras.saving.register_keras_serializable(package="tfweak")
@@ -84,8 +91,8 @@ class Dense(keras.layers.Dense):
             return super().call(inputs)
         kernel = self.kernel
         if kept_inputs is not None:
-            share = kept_inputs.shape[0] / kernel.shape[0]
-            kernel = of_kept(kernel / share, kept_inputs)
+            scale = kernel.shape[0] / kept_inputs.shape[0]
+            kernel = of_kept(kernel, kept_inputs, scale=scale)
         if kept_units is not None:
             kernel = of_kept(kernel, kept_units, axis=1)
         answers = ops.matmul(inputs, kernel)
